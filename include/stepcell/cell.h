@@ -1,0 +1,236 @@
+/*
+ * cell: run one command, sealed.
+ *
+ * A cell is user, pid, mount, net, ipc, uts, cgroup and time namespaces, a
+ * root made of overlays, its own /proc, /dev and loopback, limits by cgroup
+ * and rlimits, no capabilities, no_new_privs, Landlock and a seccomp
+ * allow-list. Whatever a spec does not mention is off. The command runs as
+ * uid and gid 1001, whoever calls.
+ *
+ * The calling process must have one thread: cells are born by clone3().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stepcell/err.h"
+
+#define CELL_UID 1001
+
+/* ---- who the cells of one job are ---- */
+
+/*
+ * As root: a host id of the job's own, held by a lock file below `state`
+ * while the owner is open, and a user namespace that maps it to CELL_UID.
+ * As an ordinary user: the caller.
+ */
+struct cell_owner;
+int cell_owner_open(const char *state, struct cell_owner **out, struct err *err);
+void cell_owner_close(struct cell_owner **owner); /* NULL is fine */
+
+/* The host's uid (and gid) of the step: what an upper directory must belong to. */
+uint32_t cell_owner_uid(const struct cell_owner *owner);
+
+/* ---- what a cell is made of ---- */
+
+/* A directory tree, read-only, by absolute path. */
+struct cell_layer {
+	const char *path;
+	bool foreign; /* never idmapped: host files keep their owners, and cannot be changed */
+};
+
+/* An overlay mount. The first layer lies on top. */
+struct cell_overlay {
+	const char *at; /* "/" first, then what lies below it; made as a directory where it is
+	                   missing */
+	const struct cell_layer *layers;
+	size_t layer_count;
+	/*
+	 * A directory that holds `data` and `work`, both made by cell_upper_make();
+	 * NULL mounts read-only. What the cell writes stays in `data`, which may
+	 * be a layer of a later cell of the same owner.
+	 */
+	const char *upper;
+};
+
+/* Make `path` with its data/ and work/, owned by the step; its parents must be 0700. */
+int cell_upper_make(const struct cell_owner *owner, const char *path, struct err *err);
+
+/* A file or directory of the host, by absolute path, nosuid and nodev. */
+struct cell_bind {
+	const char *from, *at;
+	bool writable; /* default read-only */
+};
+
+enum cell_network { CELL_NET_NONE, CELL_NET_FULL }; /* none: loopback alone; full: the caller's */
+enum cell_proc { CELL_PROC_PID, CELL_PROC_FULL };
+
+/* The walls that can be missing on a host: bits, and names by cell_wall_name(). */
+enum cell_wall {
+	CELL_WALL_USERNS = 1 << 0,
+	CELL_WALL_SECCOMP = 1 << 1,
+	CELL_WALL_LANDLOCK = 1 << 2,
+	CELL_WALL_CGROUP = 1 << 3,
+	CELL_WALL_TIMENS = 1 << 4,
+};
+#define CELL_WALL_COUNT 5
+const char *cell_wall_name(enum cell_wall wall); /* "userns", ... */
+
+/* 0 is no limit. */
+struct cell_limits {
+	uint64_t memory;     /* bytes, swap included */
+	uint64_t cpus_milli; /* 2000: two processors' worth of time */
+	uint64_t pids;
+	uint64_t disk;       /* bytes written to the uppers */
+	uint64_t files;      /* inodes made in the uppers */
+	uint64_t open_files; /* per process */
+	uint64_t wall_ms;    /* then the verdict is timeout */
+};
+
+/*
+ * A function of this binary to run inside the cell instead of a program: same
+ * walls, no exec. It must use only what `fds` gives it; its return value (0 to
+ * 255) is the exit code. `arg` is the caller's memory, copied by fork.
+ */
+typedef int cell_fn(void *arg, const int *fds, size_t fd_count);
+
+struct cell_spec {
+	const char *name; /* names the cgroup and the host: [a-z0-9-], 1 to 63 */
+	struct cell_owner *owner;
+	const char *state; /* the state home: caches, cgroup bookkeeping */
+
+	const struct cell_overlay *overlays;
+	size_t overlay_count;
+	const struct cell_bind *binds;
+	size_t bind_count;
+
+	const char *const
+	        *argv;          /* NULL-ended; argv[0] is looked up in env's PATH inside the cell */
+	const char *const *env; /* NULL-ended NAME=VALUE: the whole environment */
+	const char *workdir;    /* inside; NULL: "/" */
+	cell_fn *fn;            /* instead of argv */
+	void *fn_arg;
+
+	int stdin_fd;             /* 0 or less: /dev/null */
+	int stdout_fd, stderr_fd; /* 0 or less: /dev/null */
+	const int *fds;           /* given as 3, 4, ...; all others are closed */
+	size_t fd_count;
+
+	struct cell_limits limits;
+	enum cell_network network;
+	enum cell_proc proc;
+	const char *seccomp; /* path of a policies/seccomp/NAME.yml; required */
+	unsigned require;    /* cell_wall bits without which starting is an error (ERR_SYSTEM) */
+	bool pty;            /* a private pty: /dev/tty, and stdio on it */
+};
+
+/* ---- running it ---- */
+
+enum cell_verdict {
+	CELL_PASSED,
+	CELL_FAILED,
+	CELL_SIGNALLED,
+	CELL_TIMEOUT,
+	CELL_OUT_OF_MEMORY,
+	CELL_PIDS_LIMIT,
+	CELL_DISK_LIMIT,
+	CELL_LOG_LIMIT,
+	CELL_CANCELLED,
+	CELL_SETUP_FAILED,
+	CELL_VERDICT_COUNT
+};
+const char *cell_verdict_name(enum cell_verdict verdict); /* "passed", "out-of-memory", ... */
+
+/* How a limit is enforced, for the reports. */
+enum cell_means { CELL_BY_NONE, CELL_BY_CGROUP, CELL_BY_QUOTA, CELL_BY_RLIMIT, CELL_BY_SAMPLED };
+const char *cell_means_name(enum cell_means means); /* "none", "cgroup", ... */
+
+struct cell_usage {
+	uint64_t wall_us, user_us, system_us;
+	uint64_t peak_memory; /* bytes */
+	uint64_t peak_pids;
+	uint64_t read_bytes, written_bytes; /* block I/O; 0 where it is not counted */
+};
+
+struct cell_result {
+	enum cell_verdict verdict;
+	int exit_code;      /* where the main process exited, else -1 */
+	int signal;         /* where it was killed, else 0 */
+	unsigned survivors; /* processes that outlived it and were killed */
+	bool pids_refused;  /* forks were refused, whatever the verdict */
+	struct cell_usage usage;
+	struct {
+		enum cell_means memory, cpus, pids, disk, files;
+	} means;
+};
+
+struct cell; /* a started command */
+
+/*
+ * On success `*out` owns every process and kernel object it created, and the
+ * command runs. A wall that is missing and not required is in `*missing`
+ * (bits; may be NULL). On failure nothing is left behind.
+ */
+int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err);
+
+/*
+ * A descriptor to poll for POLLIN: then call cell_poll(), which does what is
+ * due (limits, samples, time) and says whether the cell has ended. A cell
+ * whose owner does not poll is not limited in time.
+ */
+int cell_fd(const struct cell *cell);
+int cell_poll(struct cell *cell, bool *ended, struct err *err);
+
+/* Send a signal to the main process, through its init. */
+int cell_signal(struct cell *cell, int signal, struct err *err);
+
+/* Kill everything inside now; `why` becomes the verdict. */
+void cell_kill(struct cell *cell, enum cell_verdict why);
+
+/* Wait for the end; every process of the cell is dead when this returns. */
+int cell_wait(struct cell *cell, struct cell_result *out, struct err *err);
+
+/* Kill what is left, remove the cgroup, free. NULL is fine. */
+void cell_release(struct cell **cell);
+
+/* Remove what a killed stepcell left below `state`: cgroups, id locks. Called once at start. */
+void cell_sweep(const char *state);
+
+/* ---- workers: code of ours over bytes of theirs ---- */
+
+/*
+ * Run `fn` in a process with nothing to lose: own user, mount, pid, net, ipc
+ * and uts namespaces, an empty root that holds only `dirs` (at /0, /1, ...,
+ * read-only unless writable, Landlocked to them), the descriptors in `fds`,
+ * no capabilities, seccomp by policies/seccomp/worker.yml, limits. Files it
+ * makes belong to the store's owner (the caller). The parent waits.
+ *
+ * `fn` explains a failure by writing a struct err to fds[fd_count], which is
+ * added; that error is what cell_worker() returns.
+ */
+struct cell_work {
+	const char *name;
+	cell_fn *fn;
+	void *arg;
+	const struct cell_bind *dirs; /* `at` is ignored */
+	size_t dir_count;
+	const int *fds;
+	size_t fd_count;
+	struct cell_limits limits;
+};
+int cell_worker(const struct cell_work *work, struct err *err);
+
+/* ---- the host ---- */
+
+enum cell_wall_state { CELL_UP, CELL_PARTIAL, CELL_DOWN };
+struct cell_probe {
+	const char *name; /* "userns", "overlay", "cgroup-memory", ... */
+	enum cell_wall_state state;
+	char why[256];  /* empty when up */
+	char mend[256]; /* the command or setting that mends it */
+};
+
+/* Try each wall; returns how many rows were filled, at most `max`. */
+size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max);

@@ -1,0 +1,95 @@
+/*
+ * image: a reference or a recipe to a verified root file system in the store.
+ *
+ * An image is one or two layers: a base, flattened to one tree, and for a
+ * toolchain taken from a prefix the tree that goes on top of it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "stepcell/cell.h"
+#include "stepcell/digest.h"
+#include "stepcell/node.h"
+
+struct store;
+
+/* `home` is the state home; the store is its folder store/, made when missing; sweeps stale
+ * staging. */
+int store_open(const char *home, struct store **out, struct err *err);
+void store_close(struct store **store);
+
+/* A Python that an image carries. */
+struct toolchain {
+	const char *version; /* "3.10.13" */
+	const char *path;    /* inside: /opt/hostedtoolcache/Python/3.10.13/x64 */
+	const char *image;   /* the image's name */
+};
+
+/* A place of the root and what lies there: usually just "/". */
+struct image_mount {
+	const char *at;
+	struct cell_layer *layers; /* top first */
+	size_t layer_count;
+};
+
+struct image {
+	const char *name;     /* "python-3.11", "host" */
+	struct digest digest; /* of the manifest; all layers follow from it */
+	struct image_mount *mounts;
+	size_t mount_count;
+	const struct node
+	        *env; /* map: what a step's environment starts with (PATH, PIP_FIND_LINKS, ...) */
+	struct toolchain *toolchains;
+	size_t toolchain_count;
+	uint64_t bytes;
+	const char *created; /* RFC 3339 */
+	int lock;            /* shared: held while a run uses the image */
+};
+
+/*
+ * Find an image: a name, "sha256:...", or "host" (the host's /usr, nothing to
+ * build). The arena owns it; image_release() drops the lock.
+ */
+int image_find(struct store *store, struct arena *a, const char *ref, struct image *out,
+               struct err *err);
+void image_release(struct image *image);
+
+/* Every image of the store, for list and for error messages. */
+int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
+               struct err *err);
+
+/*
+ * The image that carries a Python for a version as setup-python takes it
+ * ("3.10", "3.x", "3.11.2"), highest first. Not found is ERR_SYSTEM and says
+ * what was asked, what exists and the command that builds one.
+ * `layers` (top first) go on top of a job's root as it is.
+ */
+struct toolchain_match {
+	struct toolchain toolchain;
+	struct cell_layer
+	        *layers; /* the toolchain's own; none when the job's image carries it itself */
+	size_t layer_count;
+	const struct node *env;
+	int lock;
+};
+int image_toolchain(struct store *store, struct arena *a, const struct image *current,
+                    const char *version, struct toolchain_match *out, struct err *err);
+
+/* Build a recipe: `name` of rootfs/NAME.yml, or a path. `progress` gets lines of talk; NULL: none.
+ */
+struct build_options {
+	const char *data;   /* the data home */
+	const char *source; /* of a prefix: instead of the recipe's */
+	bool force;         /* even when an image of the same inputs exists */
+	FILE *progress;
+};
+int image_build(struct store *store, const char *recipe, const struct build_options *options,
+                struct digest *out, struct err *err);
+
+/* One tar.zst with manifest and blobs; whoever imports it verifies every digest. */
+int image_export(struct store *store, const char *ref, int fd, struct err *err);
+int image_import(struct store *store, int fd, struct digest *out, struct err *err);

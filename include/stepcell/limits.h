@@ -1,0 +1,45 @@
+/* limits: every external input has its maximum here, with where the number comes from. */
+#pragma once
+
+#include <stdint.h>
+
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+/* YAML and JSON documents. GitHub's parser: depth 50, 1 MiB, a million events (actions/runner,
+ * ParseOptions.cs). */
+#define LIMIT_YAML_BYTES  (1 * MIB)
+#define LIMIT_YAML_DEPTH  50
+#define LIMIT_YAML_EVENTS 1000000
+#define LIMIT_YAML_RESULT (10 * MIB) /* of nodes, aliases expanded */
+#define LIMIT_JSON_BYTES  (32 * MIB)
+#define LIMIT_JSON_DEPTH  100
+
+#define LIMIT_DIAGS     10 /* GitHub stops after ten errors of 500 characters */
+#define LIMIT_DIAG_TEXT 500
+
+#define LIMIT_EXPR_TEXT   21000 /* ExpressionConstants.cs */
+#define LIMIT_EXPR_DEPTH  50
+#define LIMIT_EXPR_RESULT (10 * MIB)
+
+#define LIMIT_MATRIX_JOBS 256
+#define LIMIT_JOBS        10000
+#define LIMIT_ID          100
+
+/* What a step says. */
+#define LIMIT_FILE_COMMAND (10 * MIB) /* GITHUB_ENV and its like, each */
+#define LIMIT_SUMMARY      (1 * MIB)
+#define LIMIT_OUTPUTS_JOB  (1 * MIB)
+#define LIMIT_LOG_LINE     (64 * KIB) /* longer lines are cut into pieces */
+#define LIMIT_ANNOTATIONS  1000
+
+/* Archives and images. */
+#define LIMIT_IMAGE_BYTES   (20 * GIB)
+#define LIMIT_IMAGE_ENTRIES 2000000
+#define LIMIT_IMAGE_RATIO   1000
+#define LIMIT_PATH          4095
+
+#define LIMIT_POLICY_BYTES (256 * KIB)
+#define LIMIT_RECIPE_BYTES (256 * KIB)
+#define LIMIT_EVENT_BYTES  (32 * MIB)

@@ -1,0 +1,58 @@
+/* policy: the operator's rules, and the answer to what a run asks for. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stepcell/decode.h"
+#include "stepcell/diag.h"
+#include "stepcell/node.h"
+
+enum policy_checkout { POLICY_OVERLAY, POLICY_STRICT, POLICY_COPY };
+enum policy_proc { POLICY_PROC_PID, POLICY_PROC_FULL };
+enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
+
+struct policy_limits {
+	uint64_t memory, cpus_milli, pids, disk, files, open_files, log,
+	        artifacts; /* bytes or counts */
+	uint64_t step_ms, job_ms;
+};
+
+/* What may be asked for by name: nothing, anything, or a list. */
+struct policy_names {
+	bool all;
+	struct texts names;
+	struct place at; /* of the line that says so */
+};
+
+struct policy {
+	const char *name;
+	const char *path;
+	enum policy_checkout checkout;
+	enum policy_proc proc;
+	enum policy_network network;
+	struct texts network_allow; /* host:port */
+	struct place network_at;
+	struct policy_names secrets, environments;
+	struct policy_limits limits;
+	const char *seccomp;  /* the name of a file in policies/seccomp */
+	struct texts require; /* names of walls */
+};
+
+/* Decode a policy file's text; NULL when `diags` got an error. */
+struct policy *policy_load(struct arena *a, const char *path, const char *text, size_t len,
+                           struct diags *diags);
+
+/* One limit by its name in a policy: "memory=64MiB", "step=2s". -1 with the names that exist. */
+int policy_set_limit(struct policy_limits *limits, const char *text, struct err *err);
+
+/* Which policy a run gets when none was named: "untrusted" or "default". */
+const char *policy_choose(const char *event, bool fork, bool base_tree);
+
+/*
+ * May a job use this environment, this secret? 0, or -1 with ERR_POLICY naming
+ * the line of the policy that refuses and what would grant it.
+ */
+int policy_allow_environment(const struct policy *p, const char *environment, struct err *err);
+int policy_allow_secret(const struct policy *p, const char *secret, struct err *err);

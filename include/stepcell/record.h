@@ -1,0 +1,41 @@
+/* record: the journal of a run, one JSON object a line, appended as things happen. One writer, many
+ * readers. */
+#pragma once
+
+#include <stdio.h>
+
+#include "stepcell/err.h"
+#include "stepcell/node.h"
+
+struct journal;
+
+/* A new run below `home`/runs: its folder is made with logs/, artifacts/ and layers/. */
+int journal_create(const char *home, struct journal **out, struct err *err);
+void journal_close(struct journal **journal);
+
+const char *journal_id(const struct journal *j);  /* "20261123-081852-4f2a": sorts by time */
+const char *journal_dir(const struct journal *j); /* absolute */
+
+/* Called with every event after it is written. */
+typedef void journal_view(void *arg, const struct node *event);
+void journal_watch(struct journal *j, journal_view *view, void *arg);
+
+/*
+ * Append an event: `type` ("run-started", "job-ended", ...), and pairs that the
+ * builder adds; "at" (milliseconds since the epoch) is added here. Writing is
+ * buffered per event and never partial; a full disk is an error of the run.
+ *
+ *	journal_begin(j, "step-ended");
+ *	journal_text(j, "job", id);
+ *	journal_number(j, "seconds", 1.5);
+ *	journal_end(j);
+ */
+void journal_begin(struct journal *j, const char *type);
+void journal_text(struct journal *j, const char *key, const char *value); /* NULL: left out */
+void journal_number(struct journal *j, const char *key, double value);
+void journal_flag(struct journal *j, const char *key, bool value);
+void journal_node(struct journal *j, const char *key, const struct node *value);
+int journal_end(struct journal *j, struct err *err);
+
+/* Read a journal back, event by event. */
+int journal_read(const char *dir, journal_view *view, void *arg, struct err *err);

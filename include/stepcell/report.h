@@ -1,0 +1,46 @@
+/*
+ * report: views of a journal. They know its events and nothing else.
+ *
+ * The events, with their keys ("?" may be absent):
+ *   run-started   run workflow event ref sha policy image
+ *   warning       text
+ *   plan          jobs: [{id name needs}]
+ *   job-started   job name image
+ *   job-skipped   job name why
+ *   job-ended     job name verdict seconds why? peak_memory artifacts: [names]
+ *                 verdict: success failure cancelled; why: first reason of a failure
+ *   step-started  job step name
+ *   step-skipped  job step name why
+ *   log           job step text            one line, masked, controls kept
+ *   group         job step name            and group-ended
+ *   annotation    job step level message file? line? col? title?
+ *   step-ended    job step name verdict conclusion seconds exit? signal? usage{...} means{...}
+ * survivors? log verdict: a cell's; conclusion: success failure cancelled skipped artifact      job
+ * name path bytes files digest summary       job step text            Markdown of
+ * GITHUB_STEP_SUMMARY run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory
+ * artifacts why?}]
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "stepcell/node.h"
+
+struct report_terminal;
+
+/*
+ * Lines for a person: on a terminal a live step list with elapsed time, else
+ * plain and complete. `quiet` keeps failures and the summary alone.
+ */
+struct report_terminal *report_terminal_new(FILE *out, bool live, bool colour, bool quiet);
+void report_terminal_event(void *terminal, const struct node *event);
+/* Redraw elapsed times; called about four times a second when live. */
+void report_terminal_tick(struct report_terminal *t);
+void report_terminal_free(struct report_terminal **t);
+
+/* The journal as it is: one event a line. `arg` is a FILE. */
+void report_json_event(void *file, const struct node *event);
+
+/* `text` with every byte a terminal would act on made visible (C0, DEL, C1), but tab. */
+void report_escape(const char *text, size_t len, struct strbuf *out);

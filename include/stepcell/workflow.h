@@ -1,0 +1,201 @@
+/*
+ * workflow: the text of a workflow to a checked model, and the model with an
+ * event to a plan. Pure: nothing is read but what the caller hands in.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stepcell/diag.h"
+#include "stepcell/node.h"
+
+/* ---- expressions ---- */
+
+struct expr;
+
+enum expr_fault { EXPR_OK, EXPR_LEXING, EXPR_PARSING, EXPR_EVALUATION };
+const char *expr_fault_name(enum expr_fault fault); /* "lexing", "parsing", "evaluation" */
+
+struct expr_err {
+	enum expr_fault fault;
+	unsigned position; /* byte of the expression, from 1 */
+	char text[512];
+};
+
+/* Parse an expression without its ${{ }}. NULL with the reason in `e`. */
+const struct expr *expr_parse(struct arena *a, const char *text, size_t len, struct expr_err *e);
+
+/*
+ * What an expression can see. `contexts` is a map of github, env, needs, ...;
+ * a name that it lacks is an "unrecognized named-value" when evaluated.
+ * The functions that need more than values ask through the pointers, which
+ * may be NULL (then the function is unrecognized).
+ */
+struct expr_scope {
+	const struct node *contexts;
+	/* success(), failure(), always(), cancelled(), with their arguments; `name` in lower case
+	 */
+	bool (*status)(void *arg, const char *name, const struct node *const *args, size_t count);
+	/* hashFiles(): hex or "" into `out`, or -1 with `why` filled */
+	int (*hash_files)(void *arg, const char *const *patterns, size_t count, char out[65],
+	                  char *why, size_t why_size);
+	void *arg;
+};
+
+/* The value, or NULL with the reason in `e`. */
+const struct node *expr_eval(struct arena *a, const struct expr *expr, const struct expr_scope *s,
+                             struct expr_err *e);
+
+/* Does the expression call success, failure, always or cancelled? If not, success() && is implied.
+ */
+bool expr_has_status(const struct expr *expr);
+
+/* A value as a condition, and as text ("" for null, Object, Array). */
+bool expr_truthy(const struct node *value);
+const char *expr_text(struct arena *a, const struct node *value);
+
+/*
+ * A string with ${{ }} parts, evaluated: a lone ${{ }} keeps its type, else
+ * the parts are joined as text.
+ */
+const struct node *template_eval(struct arena *a, const char *text, const struct expr_scope *s,
+                                 struct expr_err *e);
+
+/* Every string of a tree, likewise (env maps, matrices, with). Keys are kept as they are. */
+const struct node *template_eval_tree(struct arena *a, const struct node *tree,
+                                      const struct expr_scope *s, struct expr_err *e);
+
+/* An `if:` as GitHub reads it: ${{ }} may be left out, success() && is implied. `text` NULL is
+ * success(). */
+int condition_eval(struct arena *a, const char *text, const struct expr_scope *s, bool *out,
+                   struct expr_err *e);
+
+/* ---- the model ---- */
+
+struct step {
+	struct place at;
+	const char *id;        /* NULL when none was given */
+	const char *name;      /* a template; NULL: made from run or uses */
+	const char *condition; /* if:, NULL when absent */
+	const char *run;       /* a template; exactly one of run and uses is set */
+	const char *uses;
+	const char *shell;                    /* a template; NULL: default */
+	const char *workdir;                  /* a template */
+	const struct node *env;               /* a map, or a string template, or NULL */
+	const struct node *with;              /* a map, or NULL */
+	const struct node *continue_on_error; /* boolean or template; NULL: false */
+	const struct node *timeout_minutes;   /* number or template; NULL: none */
+};
+
+struct steps {
+	struct step *list;
+	size_t count;
+};
+
+struct run_defaults {
+	const char *shell, *workdir; /* templates, or NULL */
+};
+
+struct job {
+	struct place at;
+	const char *id;
+	const char *name;      /* a template; NULL: the id */
+	const char *condition; /* if: */
+	const char **needs;
+	size_t need_count;
+	const struct node *runs_on;
+	const struct node *strategy; /* as written: matrix, fail-fast, max-parallel */
+	const struct node *env, *outputs, *environment, *concurrency, *permissions;
+	const struct node *container, *services;
+	const struct node *continue_on_error, *timeout_minutes;
+	struct run_defaults defaults;
+	struct steps steps;
+	const char *uses; /* a reusable workflow, then steps is empty */
+	const struct node *with, *secrets;
+};
+
+struct workflow {
+	const char *path;
+	const char *name;      /* NULL: the path */
+	const char *run_name;  /* a template */
+	const struct node *on; /* normalised: a map from event to its filters (a map or null) */
+	const struct node *env, *permissions, *concurrency;
+	struct run_defaults defaults;
+	struct job *jobs; /* in the order of the text */
+	size_t job_count;
+};
+
+/*
+ * Check and decode. NULL when `diags` got an error. Positions of expressions
+ * are checked too: which contexts each key may use, functions and their arity.
+ */
+struct workflow *workflow_load(struct arena *a, const char *path, const char *text, size_t len,
+                               struct diags *diags);
+
+/* The steps, inputs and outputs of an action.yml. */
+enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER };
+struct action {
+	enum action_kind kind;
+	const char *name, *description;
+	const struct node *inputs;  /* map: NAME -> {default, required, description} */
+	const struct node *outputs; /* map: NAME -> {value, description} */
+	struct steps steps;         /* composite */
+	const struct node *runs;    /* as written, for the other kinds */
+};
+struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
+                           struct diags *diags);
+
+/* ---- the plan ---- */
+
+struct event {
+	const char *name;         /* "push" */
+	const char *action;       /* activity type: "opened", "published"; NULL: none */
+	const char *ref;          /* "refs/heads/main" */
+	const char *base_ref;     /* of a pull request: the branch it goes to, "main" */
+	const char *const *paths; /* changed paths; NULL: not known, then path filters match */
+	size_t path_count;
+};
+
+/* Does `on:` start a run for this event? `why` (of the arena) says what decided. */
+bool trigger_matches(struct arena *a, const struct workflow *w, const struct event *e,
+                     const char **why);
+
+/* GitHub's filter patterns: last match wins, ! takes away. */
+bool filter_match(const char *const *patterns, size_t count, const char *text);
+
+enum runs { RUNS_YES, RUNS_NO, RUNS_DEPENDS };
+
+/* One job of the plan: a matrix job gives one for each combination. */
+struct planned_job {
+	const struct job *job;
+	const char *id;   /* unique: the job's id, with "-2", "-3" behind for matrix siblings */
+	const char *name; /* shown: "test (3.10, ubuntu-latest)" */
+	const struct node *matrix; /* a map, or NULL */
+	size_t index, total;       /* within its matrix */
+	uint64_t max_parallel;     /* 0: no limit */
+	bool fail_fast;
+	bool matrix_depends; /* the matrix needs outputs: expand with plan_expand() when its needs
+	                        are done */
+	enum runs runs;
+	const char *why; /* the condition that decided, in words */
+};
+
+struct plan {
+	const struct workflow *workflow;
+	struct planned_job *jobs; /* in an order in which every need comes first */
+	size_t count;
+};
+
+/*
+ * `contexts` holds github, inputs and vars. Jobs that cannot be decided before
+ * others have run are RUNS_DEPENDS. `only` (NULL: all) names the jobs wanted;
+ * what they need comes along.
+ */
+int plan_make(struct arena *a, const struct workflow *w, const struct node *contexts,
+              const char *const *only, size_t only_count, struct plan *out, struct diags *diags);
+
+/* The matrix of a job whose needs are done; a list of planned jobs. */
+int plan_expand(struct arena *a, const struct job *job, const struct node *contexts,
+                struct planned_job **out, size_t *count, struct diags *diags);

@@ -33,4 +33,4 @@ void *arena_grow(struct arena *arena, void *list, size_t count, size_t size);
 /* Bytes handed out so far: what a limit on hostile input is held against. */
 size_t arena_used(const struct arena *arena);
 
-#define auto_arena __attribute__((cleanup(arena_free))) struct arena
+#define auto_arena __attribute__((cleanup(arena_free)))

@@ -35,14 +35,14 @@ struct artifact_summary {
  * No match is success with files == 0.
  */
 int artifact_pack(int root, const struct artifact_spec *spec, int out,
-                  struct artifact_summary *summary, struct err *err);
+		  struct artifact_summary *summary, struct err *err);
 
 /* Unpack a tarball into the directory `root`, never outside, never through a link. */
 struct artifact_unpack_limits {
 	uint64_t max_bytes, max_entries;
 };
 int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limits,
-                    struct artifact_summary *summary, struct err *err);
+		    struct artifact_summary *summary, struct err *err);
 
 /* Is this a name that GitHub would take? -1 with the character that it would not. */
 int artifact_check_name(const char *name, struct err *err);
@@ -52,7 +52,7 @@ int artifact_check_name(const char *name, struct err *err);
 struct glob;
 /* Patterns relative to the root, or absolute below `workspace` (its path inside the cell). */
 struct glob *glob_parse(struct arena *a, const char *workspace, const char *const *patterns,
-                        size_t count, struct err *err);
+			size_t count, struct err *err);
 
 /* Called for each match in glob order; `rel` is relative to the root. Non-zero stops and is
  * returned. */

@@ -44,7 +44,7 @@ struct cell_layer {
 /* An overlay mount. The first layer lies on top. */
 struct cell_overlay {
 	const char *at; /* "/" first, then what lies below it; made as a directory where it is
-	                   missing */
+			   missing */
 	const struct cell_layer *layers;
 	size_t layer_count;
 	/*
@@ -107,7 +107,7 @@ struct cell_spec {
 	size_t bind_count;
 
 	const char *const
-	        *argv;          /* NULL-ended; argv[0] is looked up in env's PATH inside the cell */
+		*argv;          /* NULL-ended; argv[0] is looked up in env's PATH inside the cell */
 	const char *const *env; /* NULL-ended NAME=VALUE: the whole environment */
 	const char *workdir;    /* inside; NULL: "/" */
 	cell_fn *fn;            /* instead of argv */

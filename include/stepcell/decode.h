@@ -27,7 +27,7 @@ struct field;
 
 /* Decodes `value` into `out`; false when a diag was added. */
 typedef bool decode_fn(struct decode *d, const struct field *field, const struct node *value,
-                       void *out);
+		       void *out);
 
 enum field_flags { FIELD_REQUIRED = 1, FIELD_NULL_OK = 2 /* a null leaves the default */ };
 
@@ -41,7 +41,7 @@ struct field {
 
 /* True when all went well. `what` names the map in messages: "a step", "the policy". */
 bool decode_map(struct decode *d, const struct field *fields, size_t count, const char *what,
-                const struct node *map, void *out);
+		const struct node *map, void *out);
 
 decode_fn decode_text;     /* const char *: a string; a plain number or boolean as it was written */
 decode_fn decode_flag;     /* bool */

@@ -27,9 +27,9 @@ struct diags {
 };
 
 void diag_error(struct diags *d, struct place at, const char *rule, const char *fmt, ...)
-        __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 void diag_warn(struct diags *d, struct place at, const char *rule, const char *fmt, ...)
-        __attribute__((format(printf, 4, 5)));
+	__attribute__((format(printf, 4, 5)));
 
 /* "PATH:LINE:COL: error: TEXT [RULE]", bytes that a terminal would act on escaped; sorted by place.
  */

@@ -25,7 +25,7 @@ struct err {
 
 /* Set `err`; messages are lower case, the problem first, no full stop. Returns -1. */
 int err_fail(struct err *err, enum err_kind kind, const char *fmt, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 /* As err_fail(ERR_SYSTEM), with errno's text behind the message. Returns -1. */
 int err_sys(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,7 +10,7 @@
 #include "stepcell/strbuf.h"
 
 void fd_close(int *fd); /* closes and sets to -1; -1 is fine; keeps errno */
-#define auto_fd __attribute__((cleanup(fd_close))) int
+#define auto_fd __attribute__((cleanup(fd_close)))
 
 /* Hand a descriptor over: the variable is -1 afterwards. */
 static inline int take_fd(int *fd)
@@ -35,7 +35,7 @@ int file_read(int dir, const char *path, struct strbuf *out, struct err *err);
 
 /* Write a file whole or not at all: a temporary beside it, fsync, rename. */
 int file_write(int dir, const char *path, const void *bytes, size_t len, unsigned mode,
-               struct err *err);
+	       struct err *err);
 
 int fd_nonblock(int fd, struct err *err);
 int fd_cloexec(int fd, bool on, struct err *err);

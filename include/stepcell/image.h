@@ -42,7 +42,7 @@ struct image {
 	struct image_mount *mounts;
 	size_t mount_count;
 	const struct node
-	        *env; /* map: what a step's environment starts with (PATH, PIP_FIND_LINKS, ...) */
+		*env; /* map: what a step's environment starts with (PATH, PIP_FIND_LINKS, ...) */
 	struct toolchain *toolchains;
 	size_t toolchain_count;
 	uint64_t bytes;
@@ -55,12 +55,12 @@ struct image {
  * build). The arena owns it; image_release() drops the lock.
  */
 int image_find(struct store *store, struct arena *a, const char *ref, struct image *out,
-               struct err *err);
+	       struct err *err);
 void image_release(struct image *image);
 
 /* Every image of the store, for list and for error messages. */
 int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
-               struct err *err);
+	       struct err *err);
 
 /*
  * The image that carries a Python for a version as setup-python takes it
@@ -71,13 +71,13 @@ int image_list(struct store *store, struct arena *a, struct image **out, size_t 
 struct toolchain_match {
 	struct toolchain toolchain;
 	struct cell_layer
-	        *layers; /* the toolchain's own; none when the job's image carries it itself */
+		*layers; /* the toolchain's own; none when the job's image carries it itself */
 	size_t layer_count;
 	const struct node *env;
 	int lock;
 };
 int image_toolchain(struct store *store, struct arena *a, const struct image *current,
-                    const char *version, struct toolchain_match *out, struct err *err);
+		    const char *version, struct toolchain_match *out, struct err *err);
 
 /* Build a recipe: `name` of rootfs/NAME.yml, or a path. `progress` gets lines of talk; NULL: none.
  */
@@ -88,7 +88,7 @@ struct build_options {
 	FILE *progress;
 };
 int image_build(struct store *store, const char *recipe, const struct build_options *options,
-                struct digest *out, struct err *err);
+		struct digest *out, struct err *err);
 
 /* One tar.zst with manifest and blobs; whoever imports it verifies every digest. */
 int image_export(struct store *store, const char *ref, int fd, struct err *err);

@@ -7,7 +7,7 @@
 /* NULL with the reason in `err` ("FILE:LINE:COL: ..."). Any value is allowed at the top; `name` is
  * for messages. */
 const struct node *json_parse(struct arena *a, const char *name, const char *text, size_t len,
-                              struct err *err);
+			      struct err *err);
 
 /* On one line, no spaces. Numbers as JavaScript prints them; NaN and infinities as null. */
 void json_write(struct strbuf *out, const struct node *node);

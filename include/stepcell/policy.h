@@ -15,7 +15,7 @@ enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
 
 struct policy_limits {
 	uint64_t memory, cpus_milli, pids, disk, files, open_files, log,
-	        artifacts; /* bytes or counts */
+		artifacts; /* bytes or counts */
 	uint64_t step_ms, job_ms;
 };
 
@@ -42,7 +42,7 @@ struct policy {
 
 /* Decode a policy file's text; NULL when `diags` got an error. */
 struct policy *policy_load(struct arena *a, const char *path, const char *text, size_t len,
-                           struct diags *diags);
+			   struct diags *diags);
 
 /* One limit by its name in a policy: "memory=64MiB", "step=2s". -1 with the names that exist. */
 int policy_set_limit(struct policy_limits *limits, const char *text, struct err *err);

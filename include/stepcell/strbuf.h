@@ -38,4 +38,4 @@ void strbuf_cut(struct strbuf *sb, size_t len);
 /* Drop the first `n` bytes. */
 void strbuf_skip(struct strbuf *sb, size_t n);
 
-#define auto_strbuf __attribute__((cleanup(strbuf_release))) struct strbuf
+#define auto_strbuf __attribute__((cleanup(strbuf_release)))

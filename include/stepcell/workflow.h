@@ -40,13 +40,13 @@ struct expr_scope {
 	bool (*status)(void *arg, const char *name, const struct node *const *args, size_t count);
 	/* hashFiles(): hex or "" into `out`, or -1 with `why` filled */
 	int (*hash_files)(void *arg, const char *const *patterns, size_t count, char out[65],
-	                  char *why, size_t why_size);
+			  char *why, size_t why_size);
 	void *arg;
 };
 
 /* The value, or NULL with the reason in `e`. */
 const struct node *expr_eval(struct arena *a, const struct expr *expr, const struct expr_scope *s,
-                             struct expr_err *e);
+			     struct expr_err *e);
 
 /* Does the expression call success, failure, always or cancelled? If not, success() && is implied.
  */
@@ -61,16 +61,16 @@ const char *expr_text(struct arena *a, const struct node *value);
  * the parts are joined as text.
  */
 const struct node *template_eval(struct arena *a, const char *text, const struct expr_scope *s,
-                                 struct expr_err *e);
+				 struct expr_err *e);
 
 /* Every string of a tree, likewise (env maps, matrices, with). Keys are kept as they are. */
 const struct node *template_eval_tree(struct arena *a, const struct node *tree,
-                                      const struct expr_scope *s, struct expr_err *e);
+				      const struct expr_scope *s, struct expr_err *e);
 
 /* An `if:` as GitHub reads it: ${{ }} may be left out, success() && is implied. `text` NULL is
  * success(). */
 int condition_eval(struct arena *a, const char *text, const struct expr_scope *s, bool *out,
-                   struct expr_err *e);
+		   struct expr_err *e);
 
 /* ---- the model ---- */
 
@@ -132,7 +132,7 @@ struct workflow {
  * are checked too: which contexts each key may use, functions and their arity.
  */
 struct workflow *workflow_load(struct arena *a, const char *path, const char *text, size_t len,
-                               struct diags *diags);
+			       struct diags *diags);
 
 /* The steps, inputs and outputs of an action.yml. */
 enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER };
@@ -145,7 +145,7 @@ struct action {
 	const struct node *runs;    /* as written, for the other kinds */
 };
 struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
-                           struct diags *diags);
+			   struct diags *diags);
 
 /* ---- the plan ---- */
 
@@ -160,7 +160,7 @@ struct event {
 
 /* Does `on:` start a run for this event? `why` (of the arena) says what decided. */
 bool trigger_matches(struct arena *a, const struct workflow *w, const struct event *e,
-                     const char **why);
+		     const char **why);
 
 /* GitHub's filter patterns: last match wins, ! takes away. */
 bool filter_match(const char *const *patterns, size_t count, const char *text);
@@ -177,7 +177,7 @@ struct planned_job {
 	uint64_t max_parallel;     /* 0: no limit */
 	bool fail_fast;
 	bool matrix_depends; /* the matrix needs outputs: expand with plan_expand() when its needs
-	                        are done */
+				are done */
 	enum runs runs;
 	const char *why; /* the condition that decided, in words */
 };
@@ -194,8 +194,8 @@ struct plan {
  * what they need comes along.
  */
 int plan_make(struct arena *a, const struct workflow *w, const struct node *contexts,
-              const char *const *only, size_t only_count, struct plan *out, struct diags *diags);
+	      const char *const *only, size_t only_count, struct plan *out, struct diags *diags);
 
 /* The matrix of a job whose needs are done; a list of planned jobs. */
 int plan_expand(struct arena *a, const struct job *job, const struct node *contexts,
-                struct planned_job **out, size_t *count, struct diags *diags);
+		struct planned_job **out, size_t *count, struct diags *diags);

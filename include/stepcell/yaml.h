@@ -14,7 +14,7 @@
  * the reason added to `diags`. `file` is what messages name; it is copied.
  */
 const struct node *yaml_parse(struct arena *a, const char *file, const char *text, size_t len,
-                              struct diags *diags);
+			      struct diags *diags);
 
 /* Reads a file of at most `max` bytes and parses it. A file that cannot be read is an error with
  * line 0. */

@@ -1,0 +1,135 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "stepcell/fd.h"
+#include "stepcell/path.h"
+
+static int open_how(int root, const char *path, int flags, mode_t mode, uint64_t resolve,
+		    struct err *err)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	do /* EAGAIN: a rename raced with the walk, openat2(2) says to try again */
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	return fd >= 0 ? fd : err_sys(err, "cannot open '%s'", path);
+}
+
+int open_beneath(int root, const char *path, int flags, mode_t mode, struct err *err)
+{
+	return open_how(root, path, flags, mode, RESOLVE_BENEATH, err);
+}
+
+int open_nolinks(int root, const char *path, int flags, mode_t mode, struct err *err)
+{
+	return open_how(root, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, err);
+}
+
+int open_in_root(int root, const char *path, int flags, mode_t mode, struct err *err)
+{
+	return open_how(root, path, flags, mode, RESOLVE_IN_ROOT, err);
+}
+
+/* Make one component below `dir` and step into it; takes `dir` over. */
+static int mkdir_step(int dir, const char *name, mode_t mode, struct err *err)
+{
+	auto_fd int from = dir;
+
+	if (mkdirat(from, name, mode) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make directory '%s'", name);
+	return open_nolinks(from, name, O_PATH | O_DIRECTORY, 0, err);
+}
+
+int mkdir_beneath(int dir, const char *path, mode_t mode, struct err *err)
+{
+	auto_fd int at = open_nolinks(dir, ".", O_PATH | O_DIRECTORY, 0, err);
+
+	while (at >= 0) {
+		char name[NAME_MAX + 1];
+		size_t len;
+
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (!len)
+			return 0;
+		if (len > NAME_MAX)
+			return err_fail(err, ERR_USAGE, "a name of '%s' is too long", path);
+		memcpy(name, path, len);
+		name[len] = '\0';
+		at = mkdir_step(take_fd(&at), name, mode, err);
+		path += len;
+	}
+	return -1;
+}
+
+int mkdir_all(const char *path, mode_t mode, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part))
+		return err_fail(err, ERR_USAGE, "path too long: '%s'", path);
+	memcpy(part, path, len + 1);
+	for (char *p = part + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return err_sys(err, "cannot make directory '%s'", part);
+		*p = '/';
+	}
+	if (mkdir(part, mode) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make directory '%s'", part);
+	return 0;
+}
+
+int path_join(char *out, size_t size, const char *a, const char *b, struct err *err)
+{
+	int n = snprintf(out, size, "%s/%s", a, b);
+
+	if (n < 0 || (size_t)n >= size)
+		return err_fail(err, ERR_USAGE, "path too long: '%s/%s'", a, b);
+	return 0;
+}
+
+static bool name_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '.' || c == '_' || c == '-';
+}
+
+bool name_is_safe(const char *name)
+{
+	size_t len = 0;
+
+	for (; name[len]; len++)
+		if (!name_byte(name[len]))
+			return false;
+	return len >= 1 && len <= 128 && name[0] != '.';
+}
+
+void name_make_safe(const char *text, struct strbuf *out)
+{
+	size_t start = out->len;
+
+	for (; *text && out->len - start < 100; text++) {
+		bool leading = out->len == start && *text == '.';
+
+		strbuf_addc(out, !leading && name_byte(*text) ? *text : '-');
+	}
+	if (out->len == start)
+		strbuf_adds(out, "unnamed");
+}

@@ -1,0 +1,61 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "stepcell/log.h"
+#include "stepcell/util.h"
+
+static command_fn cmd_help;
+
+static const struct {
+	const char *name;
+	command_fn *run;
+	const char *help;
+} commands[] = {
+	{"help", cmd_help, "this list"},
+};
+
+static void print_usage(FILE *out)
+{
+	(void)fputs("usage: stepcell COMMAND [OPTION]...\n\ncommands:\n", out);
+	for (size_t i = 0; i < COUNT(commands); i++)
+		(void)fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	(void)fputs("\n'stepcell COMMAND --help' lists a command's options\n", out);
+}
+
+static int cmd_help(int argc, char **argv, struct err *err)
+{
+	(void)argc, (void)argv, (void)err;
+	print_usage(stdout);
+	return 0;
+}
+
+static int dispatch(int argc, char **argv, struct err *err)
+{
+	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return cmd_help(argc, argv, err);
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(argc, argv, err);
+	return err_fail(err, ERR_USAGE, "unknown command '%s'; 'stepcell --help' lists them",
+			argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = {0};
+	int code;
+
+	/* a reader that goes away is an error of write(2), not the end of a run */
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		print_usage(stderr);
+		return 2;
+	}
+	code = dispatch(argc - 1, argv + 1, &err);
+	if (code >= 0)
+		return code;
+	log_error(&err);
+	return err_exit_code(&err);
+}

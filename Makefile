@@ -3,6 +3,15 @@ VARIANT ?= release
 BUILD := build/$(VARIANT)
 PREFIX ?= /usr/local
 DESTDIR ?=
+T ?= *#		make unit T='base_*' runs those alone
+TIME ?= 60#	seconds for each fuzz driver
+
+# What Debian must provide: BASE to build, run and check; TOOLS for the other gates.
+BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps iproute2 uidmap \
+	libseccomp-dev libcap-dev libarchive-dev libyaml-dev libcurl4-openssl-dev libjansson-dev \
+	libsqlite3-dev libssl-dev libzstd-dev libcmocka-dev bats mmdebstrap patchelf python3
+TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
+	bubblewrap strace man-db
 PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto
 
 CC_release := gcc
@@ -15,24 +24,34 @@ FLAGS_san := -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanit
 FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
 FLAGS_cov := -O0 --coverage
 
+# Asked once, and only when something is compiled: `make deps` must work before pkg-config is there.
+pkg = $(or $(PKG_$(1)),$(eval PKG_$(1) := $(shell pkg-config --$(1) $(PKGS)))$(PKG_$(1)))
+
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wwrite-strings -Wformat=2 -Wundef -Wimplicit-fallthrough -Werror
-CPPFLAGS := -D_GNU_SOURCE -Iinclude $(shell pkg-config --cflags $(PKGS))
+CPPFLAGS = -D_GNU_SOURCE -Iinclude $(call pkg,cflags)
 CFLAGS := -std=gnu17 -g $(FLAGS_$(VARIANT)) $(WARN) -fPIC -fstack-protector-strong -fvisibility=hidden
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(filter -fsanitize% --coverage,$(FLAGS_$(VARIANT)))
-LDLIBS := $(shell pkg-config --libs $(PKGS))
+LDLIBS = $(call pkg,libs)
 
 SRC := $(wildcard src/*/*.c)
 OBJ := $(SRC:src/%.c=$(BUILD)/%.o)
 LIB_OBJ := $(filter-out $(BUILD)/cli/%,$(OBJ))
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
-FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/$(T).c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/$(T).c))
+CASES := $(wildcard tests/cases/$(T).bats)
+E2E := $(wildcard tests/e2e/$(T).bats)
+E2E_LONG := $(wildcard tests/e2e/long/$(T).bats)
 
+STEPCELL := $(abspath $(BUILD)/stepcell)
+TAP := STEPCELL=$(STEPCELL) tests/tools/tap $(BUILD)/tap
+MAKEFLAGS += --jobs=$(shell nproc)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps check e2e escape lint san fuzz bench cov demo install clean fmt unit
-all: $(BUILD)/stepcell
+.PHONY: all help deps check unit cases e2e escape lint tidy san fuzz bench cov demo install clean fmt
+.SECONDARY:
+all: $(BUILD)/stepcell ## build stepcell (VARIANT=release|san|cov|fuzz)
 
 $(BUILD)/stepcell: $(OBJ)
 	$(call say,LD,$@)
@@ -53,13 +72,84 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libstepcell-all.a
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libstepcell-all.a $(LDLIBS) -lcmocka
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libstepcell-all.a
+	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libstepcell-all.a $(LDLIBS)
 
-unit: $(UNIT)
-	$(Q)for t in $(UNIT); do $$t || exit 1; done
+deps: build/deps-BASE build/deps-TOOLS ## install what is missing from Debian (apt)
+build/deps-%: Makefile
+	$(Q)tests/tools/deps $($*)
+	$(Q)mkdir -p $(@D) && touch $@
 
-clean:
+# The gates that bootstrap a bare machine start make again, so that nothing is compiled before.
+check: build/deps-BASE ## unit tests, cases, short end-to-end tests
+	$(Q)$(MAKE) --no-print-directory all $(UNIT)
+	$(Q)$(TAP)/check $(UNIT) $(CASES) $(E2E)
+
+unit: $(UNIT) ## the unit tests alone (T='base_*' for some)
+	$(Q)$(TAP)/unit $(UNIT)
+
+cases: all
+	$(Q)$(TAP)/cases $(CASES)
+
+e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real pipelines
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)TAP_TIMEOUT=1200 $(TAP)/e2e $(E2E) $(E2E_LONG)
+
+escape: all ## attack every wall from inside
+	$(Q)TAP_TIMEOUT=900 $(TAP)/escape tests/escape/run.sh
+
+lint: build/deps-TOOLS ## formatting, static analysis, layers, sizes, words
+	$(Q)TAP_SHOW=1 TAP_TIMEOUT=600 $(TAP)/lint tests/tools/lint
+
+# One stamp a file; the object stands for the headers.
+tidy: $(SRC:src/%.c=build/release/tidy/%)
+build/release/tidy/%: src/%.c .clang-tidy build/release/%.o
+	$(Q)mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -Isrc -std=gnu17 2>/dev/null
+	$(Q)touch $@
+
+# Valgrind sees reads of bytes nobody wrote, which the sanitizers do not; it knows no clone3, so
+# it runs what is pure.
+PURE := $(filter $(addprefix $(BUILD)/unit/,base_% workflow_% policy_% record_% report_%),$(UNIT))
+san: build/deps-TOOLS ## the tests under ASan, UBSan and valgrind
+	$(Q)$(MAKE) --no-print-directory VARIANT=san san-run
+	$(Q)$(MAKE) --no-print-directory VARIANT=release valgrind-run
+san-run: all $(UNIT)
+	$(Q)TAP_TIMEOUT=600 $(TAP)/san $(UNIT) $(CASES)
+valgrind-run: $(PURE)
+	$(Q)TAP_TIMEOUT=600 TAP_WRAP=tests/tools/valgrind $(TAP)/valgrind $(PURE)
+
+fuzz: build/deps-TOOLS ## fuzz every parser of outside bytes, TIME=60 seconds each
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
+fuzz-run: $(FUZZ)
+	$(Q)TAP_TIMEOUT=$$(($(TIME) + 120)) TAP_WRAP='tests/tools/fuzz $(TIME)' $(TAP)/fuzz $(FUZZ)
+
+bench: build/deps-TOOLS ## measure against other sandboxes and bare system calls
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)STEPCELL=$(STEPCELL) tests/bench/run.sh
+
+cov: build/deps-TOOLS ## which lines the tests reach
+	$(Q)$(MAKE) --no-print-directory VARIANT=cov cov-run
+cov-run: all $(UNIT)
+	$(Q)find $(BUILD) -name '*.gcda' -delete
+	$(Q)$(TAP)/cov $(UNIT) $(CASES) $(E2E)
+	$(Q)tests/tools/cov $(BUILD)
+
+demo: build/deps-BASE ## from nothing to a pipeline run: tests/projects/abi into out/
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)STEPCELL=$(STEPCELL) tests/tools/demo
+
+install: all ## into PREFIX (and below DESTDIR)
+	$(Q)tests/tools/install $(BUILD)/stepcell $(DESTDIR)$(PREFIX)
+
+fmt: ## format every C file
+	$(Q)git ls-files '*.[ch]' | xargs clang-format -i
+
+clean: ## remove what was built
 	rm -rf build out
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
 
 -include $(OBJ:.o=.d) $(UNIT:=.d) $(FUZZ:=.d)

@@ -12,4 +12,4 @@ void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const struct err *err);
 
 /* Notes are dropped, warnings are not. */
-void log_set_quiet(bool quiet);
+void log_set_quiet(bool on);

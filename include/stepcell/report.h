@@ -14,11 +14,11 @@
  *   log           job step text            one line, masked, controls kept
  *   group         job step name            and group-ended
  *   annotation    job step level message file? line? col? title?
- *   step-ended    job step name verdict conclusion seconds exit? signal? usage{...} means{...}
- * survivors? log verdict: a cell's; conclusion: success failure cancelled skipped artifact      job
- * name path bytes files digest summary       job step text            Markdown of
- * GITHUB_STEP_SUMMARY run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory
- * artifacts why?}]
+ *   step-ended    job step name verdict conclusion seconds exit? signal? usage{...} means{...} survivors? log
+ *                 verdict: a cell's; conclusion: success failure cancelled skipped
+ *   artifact      job name path bytes files digest
+ *   summary       job step text            Markdown of GITHUB_STEP_SUMMARY
+ *   run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory artifacts why?}]
  */
 #pragma once
 

@@ -2,8 +2,8 @@
  * options: a command line into a struct, by a table.
  *
  *	static const struct option_row rows[] = {
- *		{ 'C', "directory", "DIR", opt_text, offsetof(struct run_options, dir), "the checkout"
- *}, { 0, "json", NULL, opt_flag, offsetof(struct run_options, json), "print the journal" },
+ *		{ 'C', "directory", "DIR", opt_text, offsetof(struct run_options, dir), "the checkout" },
+ *		{ 0, "json", NULL, opt_flag, offsetof(struct run_options, json), "print the journal" },
  *	};
  *
  * -h and --help print the command's usage from the same table.

@@ -1,0 +1,13 @@
+/* rlimits: what is limited per process, and what stands in for a missing cgroup. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "stepcell/cell.h"
+
+/*
+ * Only ever lowers. Without a cgroup: RLIMIT_NPROC for `pids`, RLIMIT_AS for
+ * `memory`. Call it inside the cell's own user namespace: there NPROC counts
+ * the cell alone.
+ */
+int rlimits_apply(const struct cell_limits *limits, bool have_cgroup, struct err *err);

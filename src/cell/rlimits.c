@@ -1,0 +1,56 @@
+#include "rlimits.h"
+
+#include <sys/resource.h>
+
+#include "stepcell/limits.h"
+#include "stepcell/util.h"
+
+struct row {
+	int resource;
+	const char *name;
+	rlim_t value; /* RLIM_INFINITY: as the caller had it */
+};
+
+static rlim_t or_infinity(uint64_t limit)
+{
+	return limit ? (rlim_t)limit : RLIM_INFINITY;
+}
+
+static rlim_t lower(rlim_t a, rlim_t b)
+{
+	return a < b ? a : b;
+}
+
+static int apply(const struct row *row, struct err *err)
+{
+	struct rlimit now;
+
+	if (getrlimit((__rlimit_resource_t)row->resource, &now) < 0)
+		return err_sys(err, "cannot read the limit %s", row->name);
+	/* Raising needs a capability that the cell's parent may not have. */
+	now.rlim_max = lower(now.rlim_max, row->value);
+	now.rlim_cur = lower(now.rlim_cur, now.rlim_max);
+	if (setrlimit((__rlimit_resource_t)row->resource, &now) < 0)
+		return err_sys(err, "cannot lower the limit %s", row->name);
+	return 0;
+}
+
+int rlimits_apply(const struct cell_limits *limits, bool have_cgroup, struct err *err)
+{
+	const struct row rows[] = {
+	        {RLIMIT_CORE,     "core",     0	                                                },
+	        {RLIMIT_NICE,     "nice",     0	                                                },
+	        {RLIMIT_RTPRIO,   "rtprio",   0	                                                },
+	        {RLIMIT_NOFILE,   "nofile",   or_infinity(limits->open_files)                          },
+	        {RLIMIT_FSIZE,    "fsize",    or_infinity(limits->disk)                                },
+	        {RLIMIT_MEMLOCK,  "memlock",  8 * MIB                                                  },
+	        {RLIMIT_MSGQUEUE, "msgqueue", 800 * KIB                                                },
+	        {RLIMIT_NPROC,    "nproc",    have_cgroup ? RLIM_INFINITY : or_infinity(limits->pids)  },
+	        {RLIMIT_AS,       "as",       have_cgroup ? RLIM_INFINITY : or_infinity(limits->memory)},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (apply(&rows[i], err) < 0)
+			return -1;
+	return 0;
+}

@@ -56,9 +56,9 @@ static const struct {
 	const char *name;
 	cap_flag_t flag;
 } process_sets[] = {
-        {"effective",   CAP_EFFECTIVE  },
-        {"permitted",   CAP_PERMITTED  },
-        {"inheritable", CAP_INHERITABLE},
+	{"effective", CAP_EFFECTIVE},
+	{"permitted", CAP_PERMITTED},
+	{"inheritable", CAP_INHERITABLE},
 };
 
 static int assert_process_sets(cap_t caps, int cap, struct err *err)
@@ -70,7 +70,7 @@ static int assert_process_sets(cap_t caps, int cap, struct err *err)
 			return err_sys(err, "cannot read capability %d", cap);
 		if (value != CAP_CLEAR)
 			return err_fail(err, ERR_SYSTEM, "capability %d is still in the %s set",
-			                cap, process_sets[i].name);
+					cap, process_sets[i].name);
 	}
 	return 0;
 }
@@ -80,10 +80,10 @@ static int assert_sets(cap_t caps, struct err *err)
 	for (int cap = 0; cap_exists(cap); cap++) {
 		if (prctl(PR_CAPBSET_READ, (unsigned long)cap, 0, 0, 0) != 0)
 			return err_fail(err, ERR_SYSTEM,
-			                "capability %d is still in the bounding set", cap);
+					"capability %d is still in the bounding set", cap);
 		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, (unsigned long)cap, 0, 0) != 0)
 			return err_fail(err, ERR_SYSTEM,
-			                "capability %d is still in the ambient set", cap);
+					"capability %d is still in the ambient set", cap);
 		if (assert_process_sets(caps, cap, err) < 0)
 			return -1;
 	}

@@ -22,7 +22,7 @@ struct cgroup;
  * nothing. A limit that a controller refuses is an error.
  */
 int cgroup_open(const char *state, const char *name, const struct cell_limits *limits,
-                struct cgroup **out, struct err *err);
+		struct cgroup **out, struct err *err);
 
 /*
  * For CLONE_INTO_CGROUP: the v2 directory, or -1 when there is none. Whoever

@@ -53,11 +53,11 @@ static const struct {
 	int abi;
 	uint64_t fs, scoped;
 } additions[] = {
-        {1, FS_ABI_1,     0                                 },
-        {2, FS_REFER,     0                                 },
-        {3, FS_TRUNCATE,  0                                 },
-        {5, FS_IOCTL_DEV, 0                                 },
-        {6, 0,            SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL},
+	{1, FS_ABI_1, 0},
+	{2, FS_REFER, 0},
+	{3, FS_TRUNCATE, 0},
+	{5, FS_IOCTL_DEV, 0},
+	{6, 0, SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL},
 };
 
 /* No row allows MAKE_CHAR or MAKE_BLOCK. Whiteouts are made by the kernel, not by the cell. */
@@ -65,11 +65,11 @@ static const struct {
 	unsigned access;
 	uint64_t fs;
 } meanings[] = {
-        {LANDLOCK_READ,    FS_READ_FILE | FS_READ_DIR },
-        {LANDLOCK_EXECUTE, FS_EXECUTE                 },
-        {LANDLOCK_WRITE,   FS_WRITE_FILE | FS_TRUNCATE},
-        {LANDLOCK_MAKE,    FS_NAMES                   },
-        {LANDLOCK_DEVICE,  FS_IOCTL_DEV               },
+	{LANDLOCK_READ, FS_READ_FILE | FS_READ_DIR},
+	{LANDLOCK_EXECUTE, FS_EXECUTE},
+	{LANDLOCK_WRITE, FS_WRITE_FILE | FS_TRUNCATE},
+	{LANDLOCK_MAKE, FS_NAMES},
+	{LANDLOCK_DEVICE, FS_IOCTL_DEV},
 };
 
 /* The rights that mean something for a file; the kernel refuses a rule that grants it others. */
@@ -112,10 +112,10 @@ static uint64_t rights_of(unsigned access)
 }
 
 static int add_rule(int ruleset, const struct landlock_rule *rule, uint64_t handled,
-                    struct err *err)
+		    struct err *err)
 {
 	struct path_beneath beneath = {.allowed = rights_of(rule->access) & handled,
-	                               .fd = rule->fd};
+				       .fd = rule->fd};
 	struct stat st;
 
 	if (fstat(rule->fd, &st) < 0)
@@ -136,7 +136,7 @@ int landlock_restrict(const struct landlock_rule *rules, size_t count, struct er
 	if (!attr.fs)
 		return err_fail(err, ERR_SYSTEM, "this kernel has no Landlock");
 
-	auto_fd ruleset = ruleset_open(&attr, err);
+	auto_fd int ruleset = ruleset_open(&attr, err);
 
 	if (ruleset < 0)
 		return -1;

@@ -38,15 +38,15 @@ static int apply(const struct row *row, struct err *err)
 int rlimits_apply(const struct cell_limits *limits, bool have_cgroup, struct err *err)
 {
 	const struct row rows[] = {
-	        {RLIMIT_CORE,     "core",     0	                                                },
-	        {RLIMIT_NICE,     "nice",     0	                                                },
-	        {RLIMIT_RTPRIO,   "rtprio",   0	                                                },
-	        {RLIMIT_NOFILE,   "nofile",   or_infinity(limits->open_files)                          },
-	        {RLIMIT_FSIZE,    "fsize",    or_infinity(limits->disk)                                },
-	        {RLIMIT_MEMLOCK,  "memlock",  8 * MIB                                                  },
-	        {RLIMIT_MSGQUEUE, "msgqueue", 800 * KIB                                                },
-	        {RLIMIT_NPROC,    "nproc",    have_cgroup ? RLIM_INFINITY : or_infinity(limits->pids)  },
-	        {RLIMIT_AS,       "as",       have_cgroup ? RLIM_INFINITY : or_infinity(limits->memory)},
+		{RLIMIT_CORE, "core", 0},
+		{RLIMIT_NICE, "nice", 0},
+		{RLIMIT_RTPRIO, "rtprio", 0},
+		{RLIMIT_NOFILE, "nofile", or_infinity(limits->open_files)},
+		{RLIMIT_FSIZE, "fsize", or_infinity(limits->disk)},
+		{RLIMIT_MEMLOCK, "memlock", 8 * MIB},
+		{RLIMIT_MSGQUEUE, "msgqueue", 800 * KIB},
+		{RLIMIT_NPROC, "nproc", have_cgroup ? RLIM_INFINITY : or_infinity(limits->pids)},
+		{RLIMIT_AS, "as", have_cgroup ? RLIM_INFINITY : or_infinity(limits->memory)},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)

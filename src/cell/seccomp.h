@@ -24,7 +24,7 @@ struct seccomp_filter {
  * written only costs time.
  */
 int seccomp_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
-                 struct err *err);
+		 struct err *err);
 
 /* Install it for the calling process, after no_new_privs. No memory is allocated. */
 int seccomp_install(const struct seccomp_filter *filter, struct err *err);

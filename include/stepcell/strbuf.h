@@ -32,6 +32,13 @@ void strbuf_addc(struct strbuf *sb, char c);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list args);
 
+/*
+ * Text of unknown origin for a terminal: control characters (C0 but tab, DEL,
+ * C1), bidirectional overrides and bytes that are no UTF-8 are written as
+ * \n, \x1b, \u202e.
+ */
+void strbuf_add_visible(struct strbuf *sb, const char *text, size_t len);
+
 /* Drop everything behind the first `len` bytes. */
 void strbuf_cut(struct strbuf *sb, size_t len);
 

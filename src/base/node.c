@@ -1,0 +1,117 @@
+#include <string.h>
+#include <strings.h>
+
+#include "stepcell/node.h"
+#include "stepcell/util.h"
+
+static const char *const kind_text[] = {
+	[NODE_NULL] = "a null",     [NODE_BOOL] = "a boolean", [NODE_NUMBER] = "a number",
+	[NODE_STRING] = "a string", [NODE_LIST] = "a list",    [NODE_MAP] = "a map",
+};
+static_assert(COUNT(kind_text) == NODE_KIND_COUNT, "name every node_kind");
+
+const char *node_kind_text(enum node_kind kind)
+{
+	return kind_text[kind];
+}
+
+typedef int compare_fn(const char *a, const char *b);
+
+static const struct node *get(const struct node *map, const char *key, compare_fn *compare)
+{
+	if (!map || map->kind != NODE_MAP)
+		return NULL;
+	for (size_t i = 0; i < map->count; i++)
+		if (compare(map->pairs[i].key->text, key) == 0)
+			return map->pairs[i].value;
+	return NULL;
+}
+
+const struct node *node_get(const struct node *map, const char *key)
+{
+	return get(map, key, strcmp);
+}
+
+const struct node *node_get_nocase(const struct node *map, const char *key)
+{
+	return get(map, key, strcasecmp);
+}
+
+const char *node_text(const struct node *node)
+{
+	return node && node->kind != NODE_NULL ? node->text : NULL;
+}
+
+const struct node *node_null(void)
+{
+	static const struct node null = {.kind = NODE_NULL};
+
+	return &null;
+}
+
+const struct node *node_bool(bool truth)
+{
+	static const struct node values[] = {
+		{.kind = NODE_BOOL},
+		{.kind = NODE_BOOL, .truth = true},
+	};
+
+	return &values[truth];
+}
+
+static struct node *make(struct arena *a, enum node_kind kind)
+{
+	struct node *n = arena_alloc(a, sizeof(*n));
+
+	n->kind = kind;
+	return n;
+}
+
+const struct node *node_number(struct arena *a, double number)
+{
+	struct node *n = make(a, NODE_NUMBER);
+
+	n->number = number;
+	return n;
+}
+
+const struct node *node_string(struct arena *a, const char *text)
+{
+	struct node *n = make(a, NODE_STRING);
+
+	n->text = arena_strdup(a, text);
+	return n;
+}
+
+struct node *node_list(struct arena *a)
+{
+	return make(a, NODE_LIST);
+}
+
+struct node *node_map(struct arena *a)
+{
+	return make(a, NODE_MAP);
+}
+
+void node_add(struct arena *a, struct node *list, const struct node *value)
+{
+	list->items = arena_grow(a, list->items, list->count, sizeof(const struct node *));
+	list->items[list->count++] = value;
+}
+
+void node_set(struct arena *a, struct node *map, const char *key, const struct node *value)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		if (strcmp(map->pairs[i].key->text, key) == 0) {
+			map->pairs[i].value = value;
+			return;
+		}
+	}
+	map->pairs = arena_grow(a, map->pairs, map->count, sizeof(struct node_pair));
+	map->pairs[map->count++] = (struct node_pair){node_string(a, key), value};
+}
+
+void node_set_text(struct arena *a, struct node *map, const char *key, const char *value)
+{
+	node_set(a, map, key, value ? node_string(a, value) : node_null());
+}

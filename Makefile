@@ -140,8 +140,14 @@ demo: build/deps-BASE ## from nothing to a pipeline run: tests/projects/abi into
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)STEPCELL=$(STEPCELL) tests/tools/demo
 
+INTO := $(DESTDIR)$(PREFIX)
 install: all ## into PREFIX (and below DESTDIR)
-	$(Q)tests/tools/install $(BUILD)/stepcell $(DESTDIR)$(PREFIX)
+	install -d $(INTO)/share/stepcell $(INTO)/share/doc/stepcell $(INTO)/include/stepcell
+	install -D $(BUILD)/stepcell $(INTO)/bin/stepcell
+	cp -R policies rootfs $(INTO)/share/stepcell
+	install -m 644 README.md $(wildcard docs/*.md) $(INTO)/share/doc/stepcell
+	install -D -m 644 docs/stepcell.1 $(INTO)/share/man/man1/stepcell.1
+	install -m 644 include/stepcell/cell.h include/stepcell/err.h $(INTO)/include/stepcell
 
 fmt: ## format every C file
 	$(Q)git ls-files '*.[ch]' | xargs clang-format -i

@@ -45,7 +45,9 @@ E2E_LONG := $(wildcard tests/e2e/long/$(T).bats)
 
 STEPCELL := $(abspath $(BUILD)/stepcell)
 TAP := STEPCELL=$(STEPCELL) tests/tools/tap $(BUILD)/tap
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(shell nproc)
+endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 

@@ -11,7 +11,7 @@ BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps i
 	libseccomp-dev libcap-dev libarchive-dev libyaml-dev libcurl4-openssl-dev libjansson-dev \
 	libsqlite3-dev libssl-dev libzstd-dev libcmocka-dev bats mmdebstrap patchelf python3
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
-	bubblewrap strace man-db
+	bubblewrap strace mandoc
 PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto
 
 CC_release := gcc
@@ -20,9 +20,10 @@ CC_cov := gcc
 CC_fuzz := clang
 CC := $(CC_$(VARIANT))
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2
-FLAGS_san := -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+# What gcc says about truncation depends on its optimiser: it is heard at -O2 alone.
+FLAGS_san := -O1 -Wno-format-truncation -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
-FLAGS_cov := -O0 --coverage
+FLAGS_cov := -O0 --coverage -Wno-format-truncation
 
 # Asked once, and only when something is compiled: `make deps` must work before pkg-config is there.
 pkg = $(or $(PKG_$(1)),$(eval PKG_$(1) := $(shell pkg-config --$(1) $(PKGS)))$(PKG_$(1)))
@@ -49,6 +50,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
 Q := $(if $(V),,@)
+SUB := --no-print-directory $(if $(V),,-s)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 .PHONY: all help deps check unit cases e2e escape lint tidy san fuzz bench cov demo install clean fmt
@@ -85,7 +87,7 @@ build/deps-%: Makefile
 
 # The gates that bootstrap a bare machine start make again, so that nothing is compiled before.
 check: build/deps-BASE ## unit tests, cases, short end-to-end tests
-	$(Q)$(MAKE) --no-print-directory all $(UNIT)
+	$(Q)$(MAKE) $(SUB) all $(UNIT)
 	$(Q)$(TAP)/check $(UNIT) $(CASES) $(E2E)
 
 unit: $(UNIT) ## the unit tests alone (T='base_*' for some)
@@ -95,7 +97,7 @@ cases: all
 	$(Q)$(TAP)/cases $(CASES)
 
 e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real pipelines
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(SUB) all
 	$(Q)TAP_TIMEOUT=1200 $(TAP)/e2e $(E2E) $(E2E_LONG)
 
 escape: all ## attack every wall from inside
@@ -115,31 +117,31 @@ build/release/tidy/%: src/%.c .clang-tidy build/release/%.o
 # it runs what is pure.
 PURE := $(filter $(addprefix $(BUILD)/unit/,base_% workflow_% policy_% record_% report_%),$(UNIT))
 san: build/deps-TOOLS ## the tests under ASan, UBSan and valgrind
-	$(Q)$(MAKE) --no-print-directory VARIANT=san san-run
-	$(Q)$(MAKE) --no-print-directory VARIANT=release valgrind-run
+	$(Q)$(MAKE) $(SUB) VARIANT=san san-run
+	$(Q)$(MAKE) $(SUB) VARIANT=release valgrind-run
 san-run: all $(UNIT)
 	$(Q)TAP_TIMEOUT=600 $(TAP)/san $(UNIT) $(CASES)
 valgrind-run: $(PURE)
 	$(Q)TAP_TIMEOUT=600 TAP_WRAP=tests/tools/valgrind $(TAP)/valgrind $(PURE)
 
 fuzz: build/deps-TOOLS ## fuzz every parser of outside bytes, TIME=60 seconds each
-	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
+	$(Q)$(MAKE) $(SUB) VARIANT=fuzz fuzz-run
 fuzz-run: $(FUZZ)
 	$(Q)TAP_TIMEOUT=$$(($(TIME) + 120)) TAP_WRAP='tests/tools/fuzz $(TIME)' $(TAP)/fuzz $(FUZZ)
 
 bench: build/deps-TOOLS ## measure against other sandboxes and bare system calls
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(SUB) all
 	$(Q)STEPCELL=$(STEPCELL) tests/bench/run.sh
 
 cov: build/deps-TOOLS ## which lines the tests reach
-	$(Q)$(MAKE) --no-print-directory VARIANT=cov cov-run
+	$(Q)$(MAKE) $(SUB) VARIANT=cov cov-run
 cov-run: all $(UNIT)
 	$(Q)find $(BUILD) -name '*.gcda' -delete
 	$(Q)$(TAP)/cov $(UNIT) $(CASES) $(E2E)
 	$(Q)tests/tools/cov $(BUILD)
 
 demo: build/deps-BASE ## from nothing to a pipeline run: tests/projects/abi into out/
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(SUB) all
 	$(Q)STEPCELL=$(STEPCELL) tests/tools/demo
 
 INTO := $(DESTDIR)$(PREFIX)

@@ -42,6 +42,9 @@ struct expr_scope {
 	int (*hash_files)(void *arg, const char *const *patterns, size_t count, char out[65],
 			  char *why, size_t why_size);
 	void *arg;
+	/* of the values that are made, counted as GitHub does (two bytes a character); 0:
+	 * LIMIT_EXPR_RESULT */
+	size_t memory;
 };
 
 /* The value, or NULL with the reason in `e`. */

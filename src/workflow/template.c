@@ -1,0 +1,185 @@
+/* Texts with ${{ }} in them, and conditions. */
+#include <string.h>
+
+#include "workflow/expr.h"
+
+/* Where the }} of an expression begins; quoted ones do not count. */
+static bool find_close(const char *text, size_t len, size_t from, size_t *at)
+{
+	bool quoted = false;
+
+	for (size_t i = from; i < len; i++) {
+		if (text[i] == '\'')
+			quoted = !quoted;
+		if (quoted || text[i] != '}' || i + 1 >= len || text[i + 1] != '}')
+			continue;
+		*at = i;
+		return true;
+	}
+	return false;
+}
+
+int template_next(const char *text, size_t len, size_t *next, struct template_part *part)
+{
+	size_t from = *next, close;
+	const char *open;
+
+	if (from >= len)
+		return 0;
+	open = memmem(text + from, len - from, "${{", 3);
+	if (open != text + from) {
+		*part = (struct template_part){.start = from};
+		part->len = open ? (size_t)(open - text) - from : len - from;
+		*next = from + part->len;
+		return 1;
+	}
+	*part = (struct template_part){.is_expr = true, .start = from};
+	if (!find_close(text, len, from + 3, &close))
+		return -1;
+	part->start = from + 3;
+	part->len = close - part->start;
+	*next = close + 2;
+	return 1;
+}
+
+bool template_has_expr(const char *text)
+{
+	return strstr(text, "${{") != NULL;
+}
+
+static const struct node *eval_part(struct arena *a, const char *text, struct template_part part,
+				    const struct expr_scope *s, struct expr_err *e)
+{
+	const struct expr *expr = expr_parse(a, text + part.start, part.len, e);
+	const struct node *value = expr ? expr_eval(a, expr, s, e) : NULL;
+
+	if (!value)
+		e->position += (unsigned)part.start;
+	return value;
+}
+
+const struct node *template_eval(struct arena *a, const char *text, const struct expr_scope *s,
+				 struct expr_err *e)
+{
+	size_t len = strlen(text), next = 0;
+	auto_strbuf struct strbuf out = STRBUF(s->memory ? s->memory : LIMIT_EXPR_RESULT);
+	struct template_part part;
+	int more;
+
+	*e = (struct expr_err){.fault = EXPR_OK};
+	while ((more = template_next(text, len, &next, &part)) > 0) {
+		const struct node *value;
+
+		if (!part.is_expr) {
+			strbuf_add(&out, text + part.start, part.len);
+			continue;
+		}
+		value = eval_part(a, text, part, s, e);
+		if (!value || (part.start == 3 && next == len))
+			return value;
+		strbuf_adds(&out, expr_text(a, value));
+	}
+	if (more < 0) {
+		expr_fail(e, EXPR_PARSING, (unsigned)part.start + 1, "${{ is not closed by }}");
+		return NULL;
+	}
+	if (out.full) {
+		expr_fail(e, EXPR_EVALUATION, 1, "the result passes the limit on memory");
+		return NULL;
+	}
+	return node_string(a, out.text);
+}
+
+static const struct node *eval_kids(struct arena *a, const struct node *tree,
+				    const struct expr_scope *s, struct expr_err *e)
+{
+	struct node *out = tree->kind == NODE_LIST ? node_list(a) : node_map(a);
+
+	out->at = tree->at;
+	for (size_t i = 0; i < tree->count; i++) {
+		const struct node *kid =
+			tree->kind == NODE_LIST ? tree->items[i] : tree->pairs[i].value;
+
+		kid = template_eval_tree(a, kid, s, e);
+		if (!kid)
+			return NULL;
+		if (tree->kind == NODE_LIST)
+			node_add(a, out, kid);
+		else
+			node_set(a, out, tree->pairs[i].key->text, kid);
+	}
+	return out;
+}
+
+const struct node *template_eval_tree(struct arena *a, const struct node *tree,
+				      const struct expr_scope *s, struct expr_err *e)
+{
+	*e = (struct expr_err){.fault = EXPR_OK};
+	if (tree->kind == NODE_LIST || tree->kind == NODE_MAP)
+		return eval_kids(a, tree, s, e);
+	if (tree->kind == NODE_STRING && template_has_expr(tree->text))
+		return template_eval(a, tree->text, s, e);
+	return tree;
+}
+
+/* ---- conditions ---- */
+
+/* Whether any expression of a text with ${{ }} calls a status function. */
+static bool template_has_status(struct arena *a, const char *text, struct expr_err *e)
+{
+	size_t len = strlen(text), next = 0;
+	struct template_part part;
+
+	while (template_next(text, len, &next, &part) > 0) {
+		const struct expr *expr;
+
+		if (!part.is_expr)
+			continue;
+		expr = expr_parse(a, text + part.start, part.len, e);
+		if (expr && expr->has_status)
+			return true;
+	}
+	return false;
+}
+
+static bool is_blank(const char *text)
+{
+	return text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static bool ask_success(const struct expr_scope *s)
+{
+	return s->status && s->status(s->arg, "success", NULL, 0);
+}
+
+int condition_eval(struct arena *a, const char *text, const struct expr_scope *s, bool *out,
+		   struct expr_err *e)
+{
+	const struct expr *expr = NULL;
+	const struct node *value;
+	bool has_status;
+
+	*e = (struct expr_err){.fault = EXPR_OK};
+	if (!text || is_blank(text)) {
+		*out = ask_success(s);
+		return 0;
+	}
+	if (template_has_expr(text)) {
+		has_status = template_has_status(a, text, e);
+	} else {
+		expr = expr_parse(a, text, strlen(text), e);
+		if (!expr)
+			return -1;
+		has_status = expr->has_status;
+	}
+	/* success() && (...): what is behind is not evaluated when it decides nothing */
+	if (!has_status && !ask_success(s)) {
+		*out = false;
+		return 0;
+	}
+	value = expr ? expr_eval(a, expr, s, e) : template_eval(a, text, s, e);
+	if (!value)
+		return -1;
+	*out = expr_truthy(value);
+	return 0;
+}

@@ -14,6 +14,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"help", cmd_help, "this list"},
+	{"expr", cmd_expr, "evaluate an expression"},
 };
 
 static void print_usage(FILE *out)

@@ -14,6 +14,9 @@
 #include "stepcell/limits.h"
 #include "stepcell/yaml.h"
 
+/* What a value counts for beside its text: as in the reader of actions/runner. */
+#define NODE_COST 24
+
 struct anchor {
 	struct anchor *next;
 	const char *name;
@@ -153,7 +156,7 @@ static const struct node *read_scalar(struct reader *r)
 	} else if (n->plain && !tag) {
 		scalar_resolve(n);
 	}
-	if (!count_size(r, sizeof(*n) + len))
+	if (!count_size(r, NODE_COST + len))
 		return NULL;
 	anchor_close(r, a, n);
 	return n;
@@ -262,7 +265,7 @@ static const struct node *read_collection(struct reader *r, bool is_map)
 		(void)fail(r, r->event.start_mark, "nested deeper than 50 levels");
 		return NULL;
 	}
-	ok = count_size(r, sizeof(*n)) && (is_map ? read_pairs(r, n) : read_items(r, n));
+	ok = count_size(r, NODE_COST) && (is_map ? read_pairs(r, n) : read_items(r, n));
 	r->depth--;
 	if (!ok)
 		return NULL;

@@ -29,6 +29,8 @@
 
 /* What a step says. */
 #define LIMIT_FILE_COMMAND (10 * MIB) /* GITHUB_ENV and its like, each */
+#define LIMIT_ENV_PAIRS    4096       /* in one of them: more do not fit an execve() */
+#define LIMIT_MASK_BYTES   (4 * MIB)  /* of values to mask, with their encoded forms */
 #define LIMIT_SUMMARY      (1 * MIB)
 #define LIMIT_OUTPUTS_JOB  (1 * MIB)
 #define LIMIT_LOG_LINE     (64 * KIB) /* longer lines are cut into pieces */

@@ -1,0 +1,167 @@
+/* find: names and digests to images that are there. Nothing is copied or unpacked here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/host.h"
+#include "image/manifest.h"
+#include "image/skeleton.h"
+#include "image/store.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+
+const char *time_text(struct arena *a, time_t when)
+{
+	struct tm tm;
+	char text[32];
+
+	(void)gmtime_r(&when, &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return arena_strdup(a, text);
+}
+
+/* The layers of a manifest as paths; each tree must be there. */
+static int describe_layers(struct store *store, struct arena *a, const struct manifest *m,
+                           struct image *out, struct err *err)
+{
+	struct cell_layer *layers = arena_array(a, m->layer_count, sizeof(*layers));
+	struct image_mount *mount = arena_alloc(a, sizeof(*mount));
+	struct stat st;
+
+	for (size_t i = 0; i < m->layer_count; i++) {
+		const char *hex = m->layers[i].tree.hex;
+
+		if (fstatat(store->trees, arena_printf(a, "%s/root", hex), &st, 0) < 0)
+			return err_sys(err, "layer %s is not in the store", hex);
+		layers[i].path = arena_printf(a, "%s/trees/%s/root", store->path, hex);
+		out->bytes += m->layers[i].bytes;
+	}
+	*mount = (struct image_mount){.at = "/", .layers = layers, .layer_count = m->layer_count};
+	out->mounts = mount;
+	out->mount_count = 1;
+	return 0;
+}
+
+static void describe_toolchains(struct arena *a, const struct manifest *m, struct image *out)
+{
+	out->toolchains = arena_array(a, m->toolchain_count, sizeof(*out->toolchains));
+	out->toolchain_count = m->toolchain_count;
+	for (size_t i = 0; i < m->toolchain_count; i++)
+		out->toolchains[i] = (struct toolchain){.version = m->toolchains[i].version,
+		                                        .path = m->toolchains[i].path,
+		                                        .image = m->name};
+}
+
+int image_load(struct store *store, struct arena *a, const struct digest *digest,
+               struct manifest *manifest, struct image *out, struct err *err)
+{
+	auto_strbuf text = STRBUF(MANIFEST_BYTES);
+	auto_fd lock = -1;
+	struct image image = {.digest = *digest, .lock = -1};
+	struct stat st;
+
+	if (blob_get(store, digest, &text, &lock, err) < 0 ||
+	    manifest_decode(a, text.text, text.len, manifest, err) < 0 ||
+	    describe_layers(store, a, manifest, &image, err) < 0)
+		return -1;
+	if (fstat(lock, &st) < 0)
+		return err_sys(err, "cannot read manifest %s", digest->hex);
+	describe_toolchains(a, manifest, &image);
+	image.name = manifest->name;
+	image.env = manifest->env;
+	image.created = time_text(a, st.st_mtim.tv_sec);
+	image.lock = take_fd(&lock);
+	*out = image;
+	return 0;
+}
+
+/* Which images there are, for a message: "python-3.10, python-3.11". */
+static void add_names(struct store *store, struct strbuf *out)
+{
+	auto_strbuf names = STRBUF(65536);
+	struct err ignored;
+
+	strbuf_adds(out, "host");
+	if (folder_list(store->images, &names, &ignored) < 0)
+		return;
+	for (const char *name = names.text, *end; (end = strchr(name, '\n')); name = end + 1)
+		if (*name != '.')
+			strbuf_addf(out, ", %.*s", (int)(end - name), name);
+}
+
+static int not_found(struct store *store, const char *ref, struct err *err)
+{
+	auto_strbuf names = STRBUF(1024);
+
+	add_names(store, &names);
+	return err_fail(err, ERR_SYSTEM,
+	                "there is no image '%s'; the store has: %s. `stepcell image build %s` "
+	                "builds one where rootfs/ has a recipe of that name",
+	                ref, names.text, ref);
+}
+
+static int resolve(struct store *store, const char *ref, struct digest *out, struct err *err)
+{
+	struct image_name name;
+
+	if (digest_parse(ref, out))
+		return faccessat(store->blobs, out->hex, F_OK, 0) < 0 ? not_found(store, ref, err)
+		                                                      : 0;
+	if (!name_is_safe(ref))
+		return err_fail(err, ERR_USAGE, "'%s' is neither an image's name nor a digest",
+		                ref);
+	if (image_name_read(store, ref, &name, err) < 0)
+		return err->sys == ENOENT ? not_found(store, ref, err) : -1;
+	*out = name.manifest;
+	return 0;
+}
+
+int image_find(struct store *store, struct arena *a, const char *ref, struct image *out,
+               struct err *err)
+{
+	struct manifest manifest;
+	struct digest digest;
+
+	if (strcmp(ref, "host") == 0)
+		return host_find(store, a, out, err);
+	if (resolve(store, ref, &digest, err) < 0)
+		return -1;
+	if (image_load(store, a, &digest, &manifest, out, err) < 0)
+		return err_wrap(err, "image '%s'", ref);
+	return 0;
+}
+
+void image_release(struct image *image)
+{
+	fd_close(&image->lock);
+}
+
+int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
+               struct err *err)
+{
+	auto_strbuf names = STRBUF(MIB);
+	struct image *list = NULL;
+	size_t n = 0;
+
+	if (folder_list(store->images, &names, err) < 0)
+		return -1;
+	for (char *name = names.text, *end; (end = strchr(name, '\n')); name = end + 1) {
+		*end = '\0';
+		/* A temporary of a writer. */
+		if (!name_is_safe(name))
+			continue;
+		list = arena_grow(a, list, n, sizeof(*list));
+		if (image_find(store, a, name, &list[n], err) < 0) {
+			while (n)
+				image_release(&list[--n]);
+			return -1;
+		}
+		n++;
+	}
+	*out = list;
+	*count = n;
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* manifest: what an image is, as JSON text whose hash is the image's digest. Private. */
+#pragma once
+
+#include <time.h>
+
+#include "stepcell/arena.h"
+#include "stepcell/digest.h"
+#include "stepcell/image.h"
+#include "stepcell/node.h"
+#include "stepcell/strbuf.h"
+
+#define MANIFEST_LAYERS 16
+#define MANIFEST_BYTES  (UINT64_C(1) << 20)
+
+struct manifest_layer {
+	struct digest tree;
+	uint64_t bytes;   /* of its regular files */
+	uint64_t entries;
+};
+
+struct manifest_toolchain {
+	const char *version, *path;
+	uint64_t layers; /* how many layers, from the top, make it work on another root; 0: none do */
+};
+
+struct manifest {
+	const char *name;
+	struct manifest_layer *layers; /* top first */
+	size_t layer_count;
+	const struct node *env;
+	struct manifest_toolchain *toolchains;
+	size_t toolchain_count;
+};
+
+int manifest_decode(struct arena *a, const char *text, size_t len, struct manifest *out,
+                    struct err *err);
+/* An image by its manifest; the manifest itself too. */
+int image_load(struct store *store, struct arena *a, const struct digest *digest,
+               struct manifest *manifest, struct image *out, struct err *err);
+
+void manifest_encode(struct arena *a, const struct manifest *manifest, struct strbuf *out);
+
+/* What images/NAME holds. */
+struct image_name {
+	struct digest manifest;
+	struct digest inputs; /* of the build: equal inputs need no second build */
+	bool built;           /* inputs are known */
+};
+int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
+int image_name_write(struct store *store, const char *name, const struct image_name *value,
+                     struct err *err);
+
+const char *time_text(struct arena *a, time_t when); /* RFC 3339 */

@@ -1,0 +1,54 @@
+/* store: where images lie. Private to the image module. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "stepcell/arena.h"
+#include "stepcell/digest.h"
+#include "stepcell/err.h"
+#include "stepcell/image.h"
+
+/*
+ * What is published is never changed again, and nothing is published but by
+ * one rename of something whole:
+ *
+ *	blobs/sha256/HEX   image manifests; the name is the hash
+ *	trees/HEX/root     the files of one layer
+ *	trees/HEX/manifest its canonical list, of which HEX is the hash
+ *	trees/HEX/owners   what the squash to one owner took away
+ *	images/NAME        which manifest a name means
+ *	host/HEX/          skeletons of the host image
+ *	staging/           work in progress; each folder is locked by its maker
+ *
+ * An image in use has a shared lock on its manifest's blob.
+ */
+struct store {
+	char path[PATH_MAX];
+	int dir;
+	int blobs, trees, images, host, staging;
+};
+
+/* A folder to work in, gone with whatever is still in it when it is closed. */
+struct staging {
+	struct store *store;
+	char name[64];
+	char path[PATH_MAX];
+	int dir;
+};
+
+int staging_open(struct store *store, struct staging *out, struct err *err);
+void staging_close(struct staging *staging);
+#define auto_staging __attribute__((cleanup(staging_close))) struct staging
+
+/* Flush `entry` of the staging folder and rename it to `name` in `to`. A name
+ * that is there already has the same content: that is success too. */
+int staging_publish(struct staging *staging, const char *entry, int to, const char *name,
+                    struct err *err);
+
+int blob_put(struct store *store, const void *bytes, size_t len, struct digest *out,
+             struct err *err);
+
+/* The verified bytes of a blob; `lock` gets its descriptor with a shared lock, unless NULL. */
+int blob_get(struct store *store, const struct digest *name, struct strbuf *out, int *lock,
+             struct err *err);

@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
 	{"help", cmd_help, "this list"},
 	{"expr", cmd_expr, "evaluate an expression"},
+	{"image", cmd_image, "build and list toolchain images"},
 };
 
 static void print_usage(FILE *out)

@@ -25,20 +25,20 @@ static void become(const char *const *argv, const char *const *env, int out, int
 }
 
 int child_start(const char *const *argv, const char *const *env, int log, struct child *out,
-                struct err *err)
+		struct err *err)
 {
 	int ends[2], words[2];
 	pid_t parent = getpid();
 
 	if (pipe_open(ends, err) < 0)
 		return -1;
-	auto_fd from = ends[0];
-	auto_fd to = ends[1];
+	auto_fd int from = ends[0];
+	auto_fd int to = ends[1];
 
 	if (pipe_open(words, err) < 0)
 		return -1;
-	auto_fd heard = words[0];
-	auto_fd said = words[1];
+	auto_fd int heard = words[0];
+	auto_fd int said = words[1];
 	int cause = 0;
 	pid_t pid = fork();
 
@@ -81,10 +81,10 @@ int child_end(struct child *child, struct err *err)
 	status = reap(child);
 	if (WIFSIGNALED(status))
 		return err_fail(err, ERR_SYSTEM, "'%s' was killed by signal %d", child->name,
-		                WTERMSIG(status));
+				WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
 		return err_fail(err, ERR_SYSTEM, "'%s' failed with exit code %d", child->name,
-		                WEXITSTATUS(status));
+				WEXITSTATUS(status));
 	return 0;
 }
 
@@ -98,9 +98,9 @@ void child_kill(struct child *child)
 }
 
 int child_run(const char *const *argv, const char *const *env, struct strbuf *output,
-              struct err *err)
+	      struct err *err)
 {
-	auto_child child = {0};
+	auto_child struct child child = {0};
 
 	if (child_start(argv, env, -1, &child, err) < 0)
 		return -1;

@@ -25,7 +25,7 @@ const char *time_text(struct arena *a, time_t when)
 
 /* The layers of a manifest as paths; each tree must be there. */
 static int describe_layers(struct store *store, struct arena *a, const struct manifest *m,
-                           struct image *out, struct err *err)
+			   struct image *out, struct err *err)
 {
 	struct cell_layer *layers = arena_array(a, m->layer_count, sizeof(*layers));
 	struct image_mount *mount = arena_alloc(a, sizeof(*mount));
@@ -51,15 +51,15 @@ static void describe_toolchains(struct arena *a, const struct manifest *m, struc
 	out->toolchain_count = m->toolchain_count;
 	for (size_t i = 0; i < m->toolchain_count; i++)
 		out->toolchains[i] = (struct toolchain){.version = m->toolchains[i].version,
-		                                        .path = m->toolchains[i].path,
-		                                        .image = m->name};
+							.path = m->toolchains[i].path,
+							.image = m->name};
 }
 
 int image_load(struct store *store, struct arena *a, const struct digest *digest,
-               struct manifest *manifest, struct image *out, struct err *err)
+	       struct manifest *manifest, struct image *out, struct err *err)
 {
-	auto_strbuf text = STRBUF(MANIFEST_BYTES);
-	auto_fd lock = -1;
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
+	auto_fd int lock = -1;
 	struct image image = {.digest = *digest, .lock = -1};
 	struct stat st;
 
@@ -81,7 +81,7 @@ int image_load(struct store *store, struct arena *a, const struct digest *digest
 /* Which images there are, for a message: "python-3.10, python-3.11". */
 static void add_names(struct store *store, struct strbuf *out)
 {
-	auto_strbuf names = STRBUF(65536);
+	auto_strbuf struct strbuf names = STRBUF(65536);
 	struct err ignored;
 
 	strbuf_adds(out, "host");
@@ -94,13 +94,13 @@ static void add_names(struct store *store, struct strbuf *out)
 
 static int not_found(struct store *store, const char *ref, struct err *err)
 {
-	auto_strbuf names = STRBUF(1024);
+	auto_strbuf struct strbuf names = STRBUF(1024);
 
 	add_names(store, &names);
 	return err_fail(err, ERR_SYSTEM,
-	                "there is no image '%s'; the store has: %s. `stepcell image build %s` "
-	                "builds one where rootfs/ has a recipe of that name",
-	                ref, names.text, ref);
+			"there is no image '%s'; the store has: %s. `stepcell image build %s` "
+			"builds one where rootfs/ has a recipe of that name",
+			ref, names.text, ref);
 }
 
 static int resolve(struct store *store, const char *ref, struct digest *out, struct err *err)
@@ -109,10 +109,10 @@ static int resolve(struct store *store, const char *ref, struct digest *out, str
 
 	if (digest_parse(ref, out))
 		return faccessat(store->blobs, out->hex, F_OK, 0) < 0 ? not_found(store, ref, err)
-		                                                      : 0;
+								      : 0;
 	if (!name_is_safe(ref))
 		return err_fail(err, ERR_USAGE, "'%s' is neither an image's name nor a digest",
-		                ref);
+				ref);
 	if (image_name_read(store, ref, &name, err) < 0)
 		return err->sys == ENOENT ? not_found(store, ref, err) : -1;
 	*out = name.manifest;
@@ -120,7 +120,7 @@ static int resolve(struct store *store, const char *ref, struct digest *out, str
 }
 
 int image_find(struct store *store, struct arena *a, const char *ref, struct image *out,
-               struct err *err)
+	       struct err *err)
 {
 	struct manifest manifest;
 	struct digest digest;
@@ -140,9 +140,9 @@ void image_release(struct image *image)
 }
 
 int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
-               struct err *err)
+	       struct err *err)
 {
-	auto_strbuf names = STRBUF(MIB);
+	auto_strbuf struct strbuf names = STRBUF(MIB);
 	struct image *list = NULL;
 	size_t n = 0;
 

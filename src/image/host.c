@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 #include "image/child.h"
-#include "image/skeleton.h"
 #include "image/manifest.h"
+#include "image/skeleton.h"
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
@@ -34,11 +34,27 @@
 
 /* What a skeleton is made from: when one of these changes, it is made anew. */
 static const char *const sources[] = {
-        "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-        "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
-        "/etc/localtime", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
-        "/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/local/share",
-        "/usr/lib/python3/dist-packages", "/usr/lib/os-release", "/var/lib/dpkg/status", PYTHON,
+	"/bin",
+	"/sbin",
+	"/lib",
+	"/lib32",
+	"/lib64",
+	"/libx32",
+	"/etc/alternatives",
+	"/etc/ld.so.cache",
+	"/etc/ld.so.conf",
+	"/etc/ld.so.conf.d",
+	"/etc/localtime",
+	"/etc/ssl/certs",
+	"/etc/ssl/openssl.cnf",
+	"/usr/local",
+	"/usr/local/bin",
+	"/usr/local/lib",
+	"/usr/local/share",
+	"/usr/lib/python3/dist-packages",
+	"/usr/lib/os-release",
+	"/var/lib/dpkg/status",
+	PYTHON,
 };
 
 static void add_state(struct strbuf *out, const char *path)
@@ -50,13 +66,13 @@ static void add_state(struct strbuf *out, const char *path)
 		return;
 	}
 	strbuf_addf(out, "%s %llu %llu %lld %lld.%09ld\n", path, (unsigned long long)st.st_dev,
-	            (unsigned long long)st.st_ino, (long long)st.st_size,
-	            (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+		    (unsigned long long)st.st_ino, (long long)st.st_size,
+		    (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
 }
 
 static struct digest host_key(void)
 {
-	auto_strbuf text = STRBUF(16384);
+	auto_strbuf struct strbuf text = STRBUF(16384);
 
 	strbuf_addf(&text, "skeleton %d, uid %u\n", SKELETON_FORMAT, geteuid());
 	for (size_t i = 0; i < COUNT(sources); i++)
@@ -70,7 +86,8 @@ static struct digest host_key(void)
 static void python_version(struct strbuf *out)
 {
 	static const char *const argv[] = {
-	        PYTHON, "-I", "-S", "-c", "import platform; print(platform.python_version())", NULL};
+		PYTHON, "-I", "-S", "-c", "import platform; print(platform.python_version())",
+		NULL};
 	static const char *const env[] = {"LC_ALL=C.UTF-8", NULL};
 	struct err ignored;
 
@@ -83,14 +100,14 @@ static void python_version(struct strbuf *out)
 /* Skeletons of an earlier state of the host that nobody uses any more. */
 static void drop_others(struct store *store, const char *keep)
 {
-	auto_strbuf names = STRBUF(65536);
+	auto_strbuf struct strbuf names = STRBUF(65536);
 	struct err ignored;
 
 	if (folder_list(store->host, &names, &ignored) < 0)
 		return;
 	for (char *name = names.text, *end; (end = strchr(name, '\n')); name = end + 1) {
 		*end = '\0';
-		auto_fd dir = openat(store->host, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_fd int dir = openat(store->host, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		if (strcmp(name, keep) != 0 && dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0)
 			(void)remove_tree(store->host, name, &ignored);
@@ -99,13 +116,13 @@ static void drop_others(struct store *store, const char *keep)
 
 static int make_skeleton(struct store *store, const char *key, struct err *err)
 {
-	auto_staging staging = {0};
-	auto_strbuf version = STRBUF(64);
+	auto_staging struct staging staging = {.dir = -1};
+	auto_strbuf struct strbuf version = STRBUF(64);
 
 	if (staging_open(store, &staging, err) < 0 ||
 	    mkdir_beneath(staging.dir, "host", 0700, err) < 0)
 		return -1;
-	auto_fd dir = openat(staging.dir, "host", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int dir = openat(staging.dir, "host", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return err_sys(err, "cannot open the skeleton");
@@ -121,7 +138,7 @@ static int make_skeleton(struct store *store, const char *key, struct err *err)
 
 static int open_skeleton(struct store *store, const char *key, struct err *err)
 {
-	auto_fd dir = openat(store->host, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int dir = openat(store->host, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
 	if (dir < 0 && errno == ENOENT) {
@@ -172,7 +189,7 @@ static const struct node *host_env(struct arena *a)
 	struct node *env = node_map(a);
 
 	node_set_text(a, env, "PATH",
-	              "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+		      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	node_set_text(a, env, "LANG", "C.UTF-8");
 	/* The step's changes are its own layer: there is no system to break. */
 	node_set_text(a, env, "PIP_BREAK_SYSTEM_PACKAGES", "1");
@@ -182,7 +199,7 @@ static const struct node *host_env(struct arena *a)
 
 static int describe_python(struct arena *a, int skeleton, struct image *out, struct err *err)
 {
-	auto_strbuf version = STRBUF(64);
+	auto_strbuf struct strbuf version = STRBUF(64);
 
 	if (file_read(skeleton, "python", &version, err) < 0)
 		return -1;
@@ -190,7 +207,7 @@ static int describe_python(struct arena *a, int skeleton, struct image *out, str
 		return 0;
 	out->toolchains = arena_alloc(a, sizeof(*out->toolchains));
 	out->toolchains[0] = (struct toolchain){
-	        .version = arena_strdup(a, version.text), .path = "/usr", .image = "host"};
+		.version = arena_strdup(a, version.text), .path = "/usr", .image = "host"};
 	out->toolchain_count = 1;
 	return 0;
 }
@@ -198,7 +215,7 @@ static int describe_python(struct arena *a, int skeleton, struct image *out, str
 int host_find(struct store *store, struct arena *a, struct image *out, struct err *err)
 {
 	struct digest key = host_key();
-	auto_fd dir = open_skeleton(store, key.hex, err);
+	auto_fd int dir = open_skeleton(store, key.hex, err);
 	struct image image = {.name = "host", .digest = key, .lock = -1};
 	struct stat st;
 

@@ -15,7 +15,7 @@
 /* ---- reading ---- */
 
 static bool decode_digest(struct decode *d, const struct field *field, const struct node *value,
-                          void *out)
+			  void *out)
 {
 	const char *text = value->kind == NODE_STRING ? value->text : "";
 
@@ -24,13 +24,13 @@ static bool decode_digest(struct decode *d, const struct field *field, const str
 }
 
 static const struct field layer_fields[] = {
-        {"tree", decode_digest, offsetof(struct manifest_layer, tree), FIELD_REQUIRED, NULL},
-        {"bytes", decode_count, offsetof(struct manifest_layer, bytes), FIELD_REQUIRED, NULL},
-        {"entries", decode_count, offsetof(struct manifest_layer, entries), FIELD_REQUIRED, NULL},
+	{"tree", decode_digest, offsetof(struct manifest_layer, tree), FIELD_REQUIRED, NULL},
+	{"bytes", decode_count, offsetof(struct manifest_layer, bytes), FIELD_REQUIRED, NULL},
+	{"entries", decode_count, offsetof(struct manifest_layer, entries), FIELD_REQUIRED, NULL},
 };
 
 static bool decode_layers(struct decode *d, const struct field *field, const struct node *value,
-                          void *out)
+			  void *out)
 {
 	struct manifest *m = out;
 
@@ -41,19 +41,20 @@ static bool decode_layers(struct decode *d, const struct field *field, const str
 	m->layer_count = value->count;
 	for (size_t i = 0; i < value->count; i++)
 		if (!decode_map(d, layer_fields, COUNT(layer_fields), "a layer", value->items[i],
-		                &m->layers[i]))
+				&m->layers[i]))
 			return false;
 	return true;
 }
 
 static const struct field toolchain_fields[] = {
-        {"version", decode_text, offsetof(struct manifest_toolchain, version), FIELD_REQUIRED, NULL},
-        {"path", decode_text, offsetof(struct manifest_toolchain, path), FIELD_REQUIRED, NULL},
-        {"layers", decode_count, offsetof(struct manifest_toolchain, layers), FIELD_REQUIRED, NULL},
+	{"version", decode_text, offsetof(struct manifest_toolchain, version), FIELD_REQUIRED,
+	 NULL},
+	{"path", decode_text, offsetof(struct manifest_toolchain, path), FIELD_REQUIRED, NULL},
+	{"layers", decode_count, offsetof(struct manifest_toolchain, layers), FIELD_REQUIRED, NULL},
 };
 
-static bool decode_toolchains(struct decode *d, const struct field *field,
-                              const struct node *value, void *out)
+static bool decode_toolchains(struct decode *d, const struct field *field, const struct node *value,
+			      void *out)
 {
 	struct manifest *m = out;
 
@@ -64,16 +65,16 @@ static bool decode_toolchains(struct decode *d, const struct field *field,
 	m->toolchain_count = value->count;
 	for (size_t i = 0; i < value->count; i++)
 		if (!decode_map(d, toolchain_fields, COUNT(toolchain_fields), "a toolchain",
-		                value->items[i], &m->toolchains[i]))
+				value->items[i], &m->toolchains[i]))
 			return false;
 	return true;
 }
 
 static const struct field manifest_fields[] = {
-        {"name", decode_text, offsetof(struct manifest, name), FIELD_REQUIRED, NULL},
-        {"layers", decode_layers, 0, FIELD_REQUIRED, NULL},
-        {"env", decode_node, offsetof(struct manifest, env), FIELD_REQUIRED, NULL},
-        {"toolchains", decode_toolchains, 0, FIELD_REQUIRED, NULL},
+	{"name", decode_text, offsetof(struct manifest, name), FIELD_REQUIRED, NULL},
+	{"layers", decode_layers, 0, FIELD_REQUIRED, NULL},
+	{"env", decode_node, offsetof(struct manifest, env), FIELD_REQUIRED, NULL},
+	{"toolchains", decode_toolchains, 0, FIELD_REQUIRED, NULL},
 };
 
 static int check(const struct manifest *m, struct err *err)
@@ -85,12 +86,12 @@ static int check(const struct manifest *m, struct err *err)
 	for (size_t i = 0; i < m->toolchain_count; i++)
 		if (m->toolchains[i].layers > m->layer_count || m->toolchains[i].path[0] != '/')
 			return err_fail(err, ERR_USAGE, "toolchain %s cannot be in this image",
-			                m->toolchains[i].version);
+					m->toolchains[i].version);
 	return 0;
 }
 
 int manifest_decode(struct arena *a, const char *text, size_t len, struct manifest *out,
-                    struct err *err)
+		    struct err *err)
 {
 	struct diags diags = {.arena = a};
 	struct decode d = {.arena = a, .diags = &diags};
@@ -160,14 +161,14 @@ struct name_text {
 };
 
 static const struct field name_fields[] = {
-        {"manifest", decode_digest, offsetof(struct name_text, manifest), FIELD_REQUIRED, NULL},
-        {"inputs", decode_digest, offsetof(struct name_text, inputs), 0, NULL},
+	{"manifest", decode_digest, offsetof(struct name_text, manifest), FIELD_REQUIRED, NULL},
+	{"inputs", decode_digest, offsetof(struct name_text, inputs), 0, NULL},
 };
 
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err)
 {
-	auto_arena *a = arena_new();
-	auto_strbuf text = STRBUF(MANIFEST_BYTES);
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 	struct diags diags = {.arena = a};
 	struct decode d = {.arena = a, .diags = &diags};
 	struct name_text found = {0};
@@ -185,10 +186,10 @@ int image_name_read(struct store *store, const char *name, struct image_name *ou
 }
 
 int image_name_write(struct store *store, const char *name, const struct image_name *value,
-                     struct err *err)
+		     struct err *err)
 {
-	auto_arena *a = arena_new();
-	auto_strbuf text = STRBUF(MANIFEST_BYTES);
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 	struct node *map = node_map(a);
 
 	node_set(a, map, "manifest", digest_node(a, &value->manifest));

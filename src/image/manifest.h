@@ -14,13 +14,14 @@
 
 struct manifest_layer {
 	struct digest tree;
-	uint64_t bytes;   /* of its regular files */
+	uint64_t bytes; /* of its regular files */
 	uint64_t entries;
 };
 
 struct manifest_toolchain {
 	const char *version, *path;
-	uint64_t layers; /* how many layers, from the top, make it work on another root; 0: none do */
+	uint64_t
+		layers; /* how many layers, from the top, make it work on another root; 0: none do */
 };
 
 struct manifest {
@@ -33,10 +34,10 @@ struct manifest {
 };
 
 int manifest_decode(struct arena *a, const char *text, size_t len, struct manifest *out,
-                    struct err *err);
+		    struct err *err);
 /* An image by its manifest; the manifest itself too. */
 int image_load(struct store *store, struct arena *a, const struct digest *digest,
-               struct manifest *manifest, struct image *out, struct err *err);
+	       struct manifest *manifest, struct image *out, struct err *err);
 
 void manifest_encode(struct arena *a, const struct manifest *manifest, struct strbuf *out);
 
@@ -48,6 +49,6 @@ struct image_name {
 };
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
 int image_name_write(struct store *store, const char *name, const struct image_name *value,
-                     struct err *err);
+		     struct err *err);
 
 const char *time_text(struct arena *a, time_t when); /* RFC 3339 */

@@ -27,32 +27,46 @@ static const struct {
 	const char *path;
 	mode_t mode;
 } folders[] = {
-        {"dev", 0755},  {"etc", 0755},     {"home/runner", 0755}, {"mnt", 0755},
-        {"opt", 0755},  {"proc", 0755},    {"root", 0700},        {"run", 0755},
-        {"srv", 0755},  {"sys", 0755},     {"tmp", 01777},        {"usr", 0755},
-        {"var/cache", 0755}, {"var/lib", 0755}, {"var/log", 0755}, {"var/tmp", 01777},
-        {"opt/hostedtoolcache", 0755},
+	{"dev", 0755},
+	{"etc", 0755},
+	{"home/runner", 0755},
+	{"mnt", 0755},
+	{"opt", 0755},
+	{"proc", 0755},
+	{"root", 0700},
+	{"run", 0755},
+	{"srv", 0755},
+	{"sys", 0755},
+	{"tmp", 01777},
+	{"usr", 0755},
+	{"var/cache", 0755},
+	{"var/lib", 0755},
+	{"var/log", 0755},
+	{"var/tmp", 01777},
+	{"opt/hostedtoolcache", 0755},
 };
 
 /* Files that every program may want, and that must not be the host's. */
 static const struct {
 	const char *path, *text;
 } made[] = {
-        {"etc/passwd", "root:x:0:0:root:/root:/bin/bash\n"
-                       "runner:x:" STR(CELL_UID) ":" STR(CELL_UID) ":runner:/home/runner:/bin/bash\n"
-                       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
-        {"etc/group", "root:x:0:\nrunner:x:" STR(CELL_UID) ":\nnogroup:x:65534:\n"},
-        {"etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
-                              "services: files\nprotocols: files\n"},
-        {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
-        {"etc/resolv.conf", ""},
+	{"etc/passwd",
+	 "root:x:0:0:root:/root:/bin/bash\n"
+	 "runner:x:" STR(CELL_UID) ":" STR(
+		 CELL_UID) ":runner:/home/runner:/bin/bash\n"
+			   "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+	{"etc/group", "root:x:0:\nrunner:x:" STR(CELL_UID) ":\nnogroup:x:65534:\n"},
+	{"etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"
+			      "services: files\nprotocols: files\n"},
+	{"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+	{"etc/resolv.conf", ""},
 };
 
 /* What of the host's /etc is copied. No more than programs need to start and to check certificates. */
 static const char *const copied[] = {
-        "etc/alternatives", "etc/debian_version",  "etc/ld.so.cache", "etc/ld.so.conf",
-        "etc/ld.so.conf.d", "etc/localtime",       "etc/mime.types",  "etc/os-release",
-        "etc/protocols",    "etc/services",        "etc/ssl/certs",   "etc/ssl/openssl.cnf",
+	"etc/alternatives", "etc/debian_version", "etc/ld.so.cache", "etc/ld.so.conf",
+	"etc/ld.so.conf.d", "etc/localtime",      "etc/mime.types",  "etc/os-release",
+	"etc/protocols",    "etc/services",       "etc/ssl/certs",   "etc/ssl/openssl.cnf",
 };
 
 static const char *const links[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
@@ -98,12 +112,13 @@ static int copy_entry(const struct copy *c, const char *name, struct err *err);
 
 static int copy_file(const struct copy *c, const char *name, struct err *err)
 {
-	auto_strbuf bytes = STRBUF(FILE_MAX);
+	auto_strbuf struct strbuf bytes = STRBUF(FILE_MAX);
 
 	/* What this user may not read, the step may not see either. */
 	if (file_read(c->from, name, &bytes, err) < 0)
 		return err->sys == EACCES || err->sys == EPERM ? 0 : -1;
-	auto_fd out = openat(c->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	auto_fd int out =
+		openat(c->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	if (out < 0 || write_full(out, bytes.text, bytes.len) < 0)
 		return err_sys(err, "cannot copy '%s'", name);
@@ -123,18 +138,18 @@ static int copy_link(const struct copy *c, const char *name, struct err *err)
 
 static int copy_folder(const struct copy *c, const char *name, struct err *err)
 {
-	auto_strbuf names = STRBUF(4 * MIB);
+	auto_strbuf struct strbuf names = STRBUF(4 * MIB);
 
 	if (c->depth >= DEPTH_MAX || *c->dirs == 0)
 		return 0;
-	auto_fd from = openat(c->from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int from = openat(c->from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (from < 0)
 		return errno == EACCES ? 0 : err_sys(err, "cannot open '%s'", name);
 	--*c->dirs;
 	if (mkdirat(c->to, name, 0755) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make '%s'", name);
-	auto_fd to = openat(c->to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int to = openat(c->to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const struct copy inner = {from, to, c->depth + 1, c->dirs, c->files};
 
 	if (to < 0 || folder_list(from, &names, err) < 0)
@@ -171,14 +186,14 @@ static int copy_path(int root, const char *path, bool files, unsigned *dirs, str
 
 	(void)memcpy(parent, path, len);
 	parent[len] = '\0';
-	auto_fd host = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_fd from = openat(host, len ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int host = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int from = openat(host, len ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (from < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "cannot open '/%s'", parent);
 	if (len && mkdir_beneath(root, parent, 0755, err) < 0)
 		return -1;
-	auto_fd to = openat(root, len ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int to = openat(root, len ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct copy c = {from, to, 0, dirs, files};
 
 	if (to < 0)
@@ -211,14 +226,15 @@ static int make_folders(int root, struct err *err)
 static int make_files(int root, struct err *err)
 {
 	for (size_t i = 0; i < COUNT(made); i++)
-		if (file_write(root, made[i].path, made[i].text, strlen(made[i].text), 0644, err) < 0)
+		if (file_write(root, made[i].path, made[i].text, strlen(made[i].text), 0644, err) <
+		    0)
 			return -1;
 	return 0;
 }
 
 int skeleton_make_root(int dir, struct err *err)
 {
-	auto_fd root = open_new(dir, "root", err);
+	auto_fd int root = open_new(dir, "root", err);
 	unsigned dirs = DIRS_MAX;
 	struct stat st;
 	char path[16] = "/";
@@ -244,7 +260,7 @@ int skeleton_make_root(int dir, struct err *err)
 int skeleton_make_usr(int dir, struct err *err)
 {
 	static const char *const owned[] = {"usr/lib/python3/dist-packages", "usr/local"};
-	auto_fd usr = open_new(dir, "usr", err);
+	auto_fd int usr = open_new(dir, "usr", err);
 	unsigned dirs = DIRS_MAX;
 
 	if (usr < 0)

@@ -60,7 +60,7 @@ static int make_folder(struct staging *s, struct err *err)
 
 int staging_open(struct store *store, struct staging *out, struct err *err)
 {
-	auto_fd gate = open_gate(store, err);
+	auto_fd int gate = open_gate(store, err);
 
 	*out = (struct staging){.store = store, .dir = -1};
 	if (gate < 0 || lock_folder(gate, LOCK_SH, err) < 0)
@@ -70,7 +70,7 @@ int staging_open(struct store *store, struct staging *out, struct err *err)
 		return -1;
 	}
 	(void)snprintf(out->path, sizeof(out->path), "%.*s/staging/%s", PATH_MAX - 80, store->path,
-	               out->name);
+		       out->name);
 	return 0;
 }
 
@@ -87,7 +87,7 @@ void staging_close(struct staging *staging)
 }
 
 int staging_publish(struct staging *staging, const char *entry, int to, const char *name,
-                    struct err *err)
+		    struct err *err)
 {
 	/* A name must never be on disk before what it names. */
 	if (syncfs(staging->dir) < 0)
@@ -101,7 +101,8 @@ int staging_publish(struct staging *staging, const char *entry, int to, const ch
 
 static void sweep_one(struct store *store, const char *name)
 {
-	auto_fd dir = openat(store->staging, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	auto_fd int dir =
+		openat(store->staging, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct err ignored;
 
 	if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0)
@@ -143,9 +144,9 @@ static int open_folders(struct store *store, struct err *err)
 		const char *name;
 		int *fd;
 	} folders[] = {
-	        {"blobs/sha256", &store->blobs}, {"trees", &store->trees},
-	        {"images", &store->images},      {"host", &store->host},
-	        {"staging", &store->staging},
+		{"blobs/sha256", &store->blobs}, {"trees", &store->trees},
+		{"images", &store->images},      {"host", &store->host},
+		{"staging", &store->staging},
 	};
 
 	for (size_t i = 0; i < COUNT(folders); i++)
@@ -164,7 +165,8 @@ int store_open(const char *home, struct store **out, struct err *err)
 	store = calloc(1, sizeof(*store));
 	if (!store)
 		return err_sys(err, "cannot open the image store");
-	*store = (struct store){.dir = -1, .blobs = -1, .trees = -1, .images = -1, .host = -1, .staging = -1};
+	*store = (struct store){
+		.dir = -1, .blobs = -1, .trees = -1, .images = -1, .host = -1, .staging = -1};
 	store->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dir < 0 || !realpath(path, store->path)) {
 		(void)err_sys(err, "cannot open the image store '%s'", path);
@@ -199,7 +201,7 @@ void store_close(struct store **store)
 /* ---- blobs ---- */
 
 int blob_put(struct store *store, const void *bytes, size_t len, struct digest *out,
-             struct err *err)
+	     struct err *err)
 {
 	struct digest name = digest_of(bytes, len);
 
@@ -210,9 +212,9 @@ int blob_put(struct store *store, const void *bytes, size_t len, struct digest *
 }
 
 int blob_get(struct store *store, const struct digest *name, struct strbuf *out, int *lock,
-             struct err *err)
+	     struct err *err)
 {
-	auto_fd fd = openat(store->blobs, name->hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	auto_fd int fd = openat(store->blobs, name->hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct digest found;
 
 	if (fd < 0)
@@ -224,7 +226,7 @@ int blob_get(struct store *store, const struct digest *name, struct strbuf *out,
 	found = digest_of(out->text, out->len);
 	if (!digest_equal(&found, name))
 		return err_fail(err, ERR_SYSTEM, "blob %s is damaged: its content hashes to %s",
-		                name->hex, found.hex);
+				name->hex, found.hex);
 	if (lock)
 		*lock = take_fd(&fd);
 	return 0;

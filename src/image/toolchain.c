@@ -44,15 +44,15 @@ static int search_current(const struct image *current, struct choice *c, struct 
 }
 
 static void list_versions(const struct image *images, size_t count, const struct image *current,
-                          struct strbuf *out)
+			  struct strbuf *out)
 {
 	for (size_t i = 0; current && i < current->toolchain_count; i++)
 		strbuf_addf(out, "%s%s (%s)", out->len ? ", " : "", current->toolchains[i].version,
-		            current->name);
+			    current->name);
 	for (size_t i = 0; i < count; i++)
 		for (size_t t = 0; t < images[i].toolchain_count; t++)
 			strbuf_addf(out, "%s%s (%s)", out->len ? ", " : "",
-			            images[i].toolchains[t].version, images[i].name);
+				    images[i].toolchains[t].version, images[i].name);
 }
 
 static int missing(const char *range, const char *have, struct err *err)
@@ -63,20 +63,20 @@ static int missing(const char *range, const char *have, struct err *err)
 		have = "none";
 	if (version_minor(range, &major, &minor))
 		return err_fail(err, ERR_SYSTEM,
-		                "no toolchain for Python %s; there are: %s. Build one: "
-		                "`stepcell image build python-%u.%u`",
-		                range, have, major, minor);
+				"no toolchain for Python %s; there are: %s. Build one: "
+				"`stepcell image build python-%u.%u`",
+				range, have, major, minor);
 	return err_fail(err, ERR_SYSTEM,
-	                "no toolchain for Python %s; there are: %s. Build one: `stepcell image "
-	                "build python-3.11`, or another recipe of rootfs/",
-	                range, have);
+			"no toolchain for Python %s; there are: %s. Build one: `stepcell image "
+			"build python-3.11`, or another recipe of rootfs/",
+			range, have);
 }
 
 /* The layers that make an image's toolchain work on another root; 0 when none do. */
 static int portable_layers(struct store *store, struct arena *a, const struct image *image,
-                           const char *version, size_t *out, struct err *err)
+			   const char *version, size_t *out, struct err *err)
 {
-	auto_strbuf text = STRBUF(MANIFEST_BYTES);
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 	struct manifest m;
 
 	*out = 0;
@@ -90,7 +90,7 @@ static int portable_layers(struct store *store, struct arena *a, const struct im
 }
 
 static int search_store(struct store *store, struct arena *a, struct image *images, size_t count,
-                        struct choice *c, struct toolchain_match *match, struct err *err)
+			struct choice *c, struct toolchain_match *match, struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		for (size_t t = 0; t < images[i].toolchain_count; t++) {
@@ -118,8 +118,8 @@ static int search_store(struct store *store, struct arena *a, struct image *imag
 
 /* Search what the store has besides; `have` gets the words for a message. */
 static int search(struct store *store, struct arena *a, const struct image *current,
-                  struct choice *c, struct toolchain_match *match, struct strbuf *have,
-                  struct err *err)
+		  struct choice *c, struct toolchain_match *match, struct strbuf *have,
+		  struct err *err)
 {
 	struct image *images;
 	size_t count;
@@ -135,9 +135,9 @@ static int search(struct store *store, struct arena *a, const struct image *curr
 }
 
 int image_toolchain(struct store *store, struct arena *a, const struct image *current,
-                    const char *version, struct toolchain_match *out, struct err *err)
+		    const char *version, struct toolchain_match *out, struct err *err)
 {
-	auto_strbuf have = STRBUF(1024);
+	auto_strbuf struct strbuf have = STRBUF(1024);
 	struct choice c = {.range = version};
 	struct toolchain_match match = {.lock = -1};
 

@@ -34,7 +34,8 @@ static bool take_number(const char **p, unsigned *out)
 /* "-beta.2", or Python's own "b2" as setup-python reads it: "-b2". */
 static bool take_pre(const char **p, char pre[static 32])
 {
-	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-";
+	static const char letters[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-";
 	size_t n;
 
 	pre[0] = '\0';
@@ -214,9 +215,9 @@ static const struct {
 	const char *sign;
 	struct span (*span)(const struct partial *p);
 } operators[] = {
-        {">=", span_at_least}, {"<=", span_at_most}, {">", span_above}, {"<", span_below},
-        {"~>", span_tilde},    {"~", span_tilde},    {"^", span_caret}, {"=", span_equal},
-        {"", span_equal},
+	{">=", span_at_least}, {"<=", span_at_most}, {">", span_above},
+	{"<", span_below},     {"~>", span_tilde},   {"~", span_tilde},
+	{"^", span_caret},     {"=", span_equal},    {"", span_equal},
 };
 
 static void skip_space(const char **p)
@@ -286,7 +287,7 @@ int version_match(const struct version *v, const char *range, bool *out, struct 
 		p += 2;
 	}
 	return err_fail(err, ERR_USAGE, "'%s' is no version: 3.10, 3.x, 3.11.2 or '>=3.8 <3.12'",
-	                range);
+			range);
 }
 
 bool version_minor(const char *range, unsigned *major, unsigned *minor)

@@ -1,0 +1,257 @@
+/* stepcell image: what is in the store, and how it gets there. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "stepcell/arena.h"
+#include "stepcell/fd.h"
+#include "stepcell/home.h"
+#include "stepcell/image.h"
+#include "stepcell/json.h"
+#include "stepcell/limits.h"
+#include "stepcell/util.h"
+
+struct image_options {
+	bool json;
+	const char *on;
+};
+
+/* What every subcommand works with. */
+struct session {
+	struct arena *arena;
+	struct store *store;
+	struct image_options options;
+	char **words; /* the arguments that are no option; NULL-ended */
+};
+
+/* ---- printing ---- */
+
+static const struct node *layers_node(struct arena *a, const struct image_mount *mount)
+{
+	struct node *list = node_list(a);
+
+	for (size_t i = 0; i < mount->layer_count; i++)
+		node_add(a, list, node_string(a, mount->layers[i].path));
+	return list;
+}
+
+static const struct node *mounts_node(struct arena *a, const struct image *image)
+{
+	struct node *list = node_list(a);
+
+	for (size_t i = 0; i < image->mount_count; i++) {
+		struct node *map = node_map(a);
+
+		node_set_text(a, map, "at", image->mounts[i].at);
+		node_set(a, map, "layers", layers_node(a, &image->mounts[i]));
+		node_add(a, list, map);
+	}
+	return list;
+}
+
+static const struct node *toolchains_node(struct arena *a, const struct image *image)
+{
+	struct node *list = node_list(a);
+
+	for (size_t i = 0; i < image->toolchain_count; i++) {
+		struct node *map = node_map(a);
+
+		node_set_text(a, map, "version", image->toolchains[i].version);
+		node_set_text(a, map, "path", image->toolchains[i].path);
+		node_add(a, list, map);
+	}
+	return list;
+}
+
+static const struct node *image_node(struct arena *a, const struct image *image)
+{
+	struct node *map = node_map(a);
+
+	node_set_text(a, map, "name", image->name);
+	node_set_text(a, map, "digest", arena_printf(a, "sha256:%s", image->digest.hex));
+	node_set_text(a, map, "created", image->created);
+	node_set(a, map, "bytes", node_number(a, (double)image->bytes));
+	node_set(a, map, "toolchains", toolchains_node(a, image));
+	node_set(a, map, "env", image->env);
+	node_set(a, map, "mounts", mounts_node(a, image));
+	return map;
+}
+
+static void print_json(const struct node *node)
+{
+	auto_strbuf struct strbuf text = STRBUF(LIMIT_JSON_BYTES);
+
+	json_write_pretty(&text, node);
+	(void)puts(text.text);
+}
+
+static void print_row(const struct image *image)
+{
+	(void)printf("%-20s %.12s  %s  %7.1f MiB  ", image->name, image->digest.hex, image->created,
+		     (double)image->bytes / (double)MIB);
+	for (size_t i = 0; i < image->toolchain_count; i++)
+		(void)printf("%s%s", i ? ", " : "python ", image->toolchains[i].version);
+	(void)putchar('\n');
+}
+
+static void print_image(const struct image *image)
+{
+	(void)printf("name     %s\ndigest   sha256:%s\ncreated  %s\nbytes    %" PRIu64 "\n",
+		     image->name, image->digest.hex, image->created, image->bytes);
+	for (size_t i = 0; i < image->toolchain_count; i++)
+		(void)printf("python   %s  %s\n", image->toolchains[i].version,
+			     image->toolchains[i].path);
+	for (size_t i = 0; i < image->mount_count; i++)
+		for (size_t l = 0; l < image->mounts[i].layer_count; l++)
+			(void)printf("layer    %s  %s\n", image->mounts[i].at,
+				     image->mounts[i].layers[l].path);
+	for (size_t i = 0; i < image->env->count; i++)
+		(void)printf("env      %s=%s\n", image->env->pairs[i].key->text,
+			     node_text(image->env->pairs[i].value));
+}
+
+/* ---- the subcommands ---- */
+
+static int image_cmd_list(struct session *s, struct err *err)
+{
+	struct node *list = node_list(s->arena);
+	struct image *images;
+	size_t count;
+
+	if (image_list(s->store, s->arena, &images, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (s->options.json)
+			node_add(s->arena, list, image_node(s->arena, &images[i]));
+		else
+			print_row(&images[i]);
+		image_release(&images[i]);
+	}
+	if (s->options.json)
+		print_json(list);
+	return 0;
+}
+
+static int image_cmd_show(struct session *s, struct err *err)
+{
+	struct image image;
+
+	if (image_find(s->store, s->arena, s->words[0], &image, err) < 0)
+		return -1;
+	if (s->options.json)
+		print_json(image_node(s->arena, &image));
+	else
+		print_image(&image);
+	image_release(&image);
+	return 0;
+}
+
+static int image_cmd_resolve(struct session *s, struct err *err)
+{
+	struct toolchain_match match;
+	struct image image = {.lock = -1};
+	int r;
+
+	if (s->options.on && image_find(s->store, s->arena, s->options.on, &image, err) < 0)
+		return -1;
+	r = image_toolchain(s->store, s->arena, s->options.on ? &image : NULL, s->words[0], &match,
+			    err);
+	image_release(&image);
+	if (r < 0)
+		return -1;
+	fd_close(&match.lock);
+	(void)printf("%s  %s  %s\n", match.toolchain.version, match.toolchain.image,
+		     match.toolchain.path);
+	return 0;
+}
+
+static const struct option_row json_row[] = {
+	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
+};
+
+static const struct option_row resolve_rows[] = {
+	{0, "image", "REF", opt_text, offsetof(struct image_options, on),
+	 "the root that it is to work on"},
+};
+
+static const struct subcommand {
+	const char *name;
+	int (*run)(struct session *s, struct err *err);
+	size_t words; /* how many arguments it takes */
+	struct option_usage usage;
+	const char *help;
+} subcommands[] = {
+	{"list",
+	 image_cmd_list,
+	 0,
+	 {.synopsis = "stepcell image list [--json]",
+	  .about = "Lists the images of the store.",
+	  .rows = json_row,
+	  .count = COUNT(json_row)},
+	 "the images of the store"},
+	{"show",
+	 image_cmd_show,
+	 1,
+	 {.synopsis = "stepcell image show [--json] IMAGE",
+	  .about = "Shows an image: a name, sha256:DIGEST, or host.",
+	  .rows = json_row,
+	  .count = COUNT(json_row)},
+	 "one image: its layers, toolchains and environment"},
+	{"resolve",
+	 image_cmd_resolve,
+	 1,
+	 {.synopsis = "stepcell image resolve [--image REF] VERSION",
+	  .about = "Says which toolchain setup-python would get for a version: 3.10, 3.x, "
+		   "'>=3.8 <3.12'.",
+	  .rows = resolve_rows,
+	  .count = COUNT(resolve_rows)},
+	 "which toolchain a Python version means"},
+};
+
+static int run_subcommand(const struct subcommand *sub, int argc, char **argv, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	struct session s = {.arena = a};
+	char home[PATH_MAX];
+	size_t count = 0;
+	int at, r = options_decode(&sub->usage, argc, argv, &s.options, &at, err);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	s.words = argv + at;
+	while (s.words[count])
+		count++;
+	if (count != sub->words)
+		return err_fail(err, ERR_USAGE, "expected %zu argument%s: %s", sub->words,
+				sub->words == 1 ? "" : "s", sub->usage.synopsis);
+	if (state_home(home, sizeof(home), err) < 0 || store_open(home, &s.store, err) < 0)
+		return -1;
+	r = sub->run(&s, err);
+	store_close(&s.store);
+	return r;
+}
+
+static void print_help(FILE *out)
+{
+	(void)fputs("usage: stepcell image COMMAND [OPTION]...\n\ncommands:\n", out);
+	for (size_t i = 0; i < COUNT(subcommands); i++)
+		(void)fprintf(out, "  %-8s %s\n", subcommands[i].name, subcommands[i].help);
+}
+
+int cmd_image(int argc, char **argv, struct err *err)
+{
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(argc < 2 ? stderr : stdout);
+		return argc < 2 ? 2 : 0;
+	}
+	for (size_t i = 0; i < COUNT(subcommands); i++)
+		if (strcmp(argv[1], subcommands[i].name) == 0)
+			return run_subcommand(&subcommands[i], argc - 1, argv + 1, err);
+	return err_fail(err, ERR_USAGE,
+			"unknown command 'image %s'; 'stepcell image --help' lists them", argv[1]);
+}

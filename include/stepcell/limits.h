@@ -45,3 +45,7 @@
 #define LIMIT_POLICY_BYTES (256 * KIB)
 #define LIMIT_RECIPE_BYTES (256 * KIB)
 #define LIMIT_EVENT_BYTES  (32 * MIB)
+
+/* A line of a journal: the longest text of an event (LIMIT_SUMMARY), every byte escaped. */
+#define LIMIT_JOURNAL_LINE (8 * MIB)
+#define LIMIT_RUNS         100000

@@ -1,4 +1,5 @@
-/* policy: the operator's rules, and the answer to what a run asks for. Pure. */
+/* policy: the operator's rules, and the answer to what a run asks for. Pure, but for policy_find(),
+ * which reads a file. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +15,8 @@ enum policy_proc { POLICY_PROC_PID, POLICY_PROC_FULL };
 enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
 
 struct policy_limits {
-	uint64_t memory, cpus_milli, pids, disk, files, open_files, log,
-		artifacts; /* bytes or counts */
+	/* Bytes or counts; 0 is no limit, which a file must ask for as `none`. */
+	uint64_t memory, cpus_milli, pids, disk, files, open_files, log, artifacts;
 	uint64_t step_ms, job_ms;
 };
 
@@ -43,6 +44,13 @@ struct policy {
 /* Decode a policy file's text; NULL when `diags` got an error. */
 struct policy *policy_load(struct arena *a, const char *path, const char *text, size_t len,
 			   struct diags *diags);
+
+/* The policy that `ref` names: one that ships ("default"), or the path of a file. NULL with `err`.
+ */
+const struct policy *policy_find(struct arena *a, const char *ref, struct err *err);
+
+/* The policy as a file again, with every default spelled out. */
+void policy_show(const struct policy *p, struct strbuf *out);
 
 /* One limit by its name in a policy: "memory=64MiB", "step=2s". -1 with the names that exist. */
 int policy_set_limit(struct policy_limits *limits, const char *text, struct err *err);

@@ -1,0 +1,194 @@
+/* load: a policy file's text to a struct policy, by tables. What a file leaves out is denied. */
+#include "stepcell/policy.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "policy/names.h"
+#include "stepcell/parse.h"
+#include "stepcell/util.h"
+#include "stepcell/yaml.h"
+
+const char *const policy_checkout_names[] = {"overlay", "strict", "copy", NULL};
+const char *const policy_proc_names[] = {"pid", "full", NULL};
+const char *const policy_network_names[] = {"none", "proxy", "full", NULL};
+
+static_assert(COUNT(policy_checkout_names) == POLICY_COPY + 2, "name every policy_checkout");
+static_assert(COUNT(policy_proc_names) == POLICY_PROC_FULL + 2, "name every policy_proc");
+static_assert(COUNT(policy_network_names) == POLICY_NET_FULL + 2, "name every policy_network");
+
+/* The names that the cell gives its walls; a test holds the two lists together. */
+const char *const policy_wall_names[] = {"userns", "seccomp", "landlock", "cgroup", "timens", NULL};
+
+/* ---- lists of names ---- */
+
+static bool decode_names(struct decode *d, const struct field *field, const struct node *value,
+			 void *out)
+{
+	struct policy_names *names = out;
+	const char *text = value->kind == NODE_LIST ? NULL : node_text(value);
+
+	names->at = value->at;
+	names->names = (struct texts){0};
+	names->all = text && strcmp(text, "all") == 0;
+	if (names->all || (text && strcmp(text, "none") == 0))
+		return true;
+	if (value->kind != NODE_LIST)
+		return decode_wrong(d, value, "none, all or a list of names");
+	return decode_texts(d, field, value, &names->names);
+}
+
+static bool wall_exists(const char *name)
+{
+	for (const char *const *n = policy_wall_names; *n; n++)
+		if (strcmp(*n, name) == 0)
+			return true;
+	return false;
+}
+
+static bool decode_walls(struct decode *d, const struct field *field, const struct node *value,
+			 void *out)
+{
+	struct texts *walls = out;
+	const char *text = value->kind == NODE_LIST ? NULL : node_text(value);
+
+	*walls = (struct texts){0};
+	if (text && strcmp(text, "none") == 0)
+		return true;
+	if (value->kind != NODE_LIST)
+		return decode_wrong(d, value, "none or a list of walls");
+	if (!decode_texts(d, field, value, walls))
+		return false;
+	for (size_t i = 0; i < walls->count; i++) {
+		if (wall_exists(walls->list[i]))
+			continue;
+		diag_error(
+			d->diags, value->items[i]->at, "policy",
+			"unknown wall '%s': expected userns, seccomp, landlock, cgroup or timens",
+			walls->list[i]);
+		return false;
+	}
+	return true;
+}
+
+/* ---- the network ---- */
+
+static bool is_endpoint(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	uint64_t port;
+
+	if (len == 0 || len > 253 || parse_u64(colon + 1, 1, 65535, &port) < 0)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '.')
+			return false;
+	return isalnum((unsigned char)text[0]);
+}
+
+static bool decode_endpoints(struct decode *d, const struct field *field, const struct node *value,
+			     void *out)
+{
+	struct texts *list = out;
+
+	if (value->kind != NODE_LIST)
+		return decode_wrong(d, value, "a list of host:port");
+	if (!decode_texts(d, field, value, list))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		if (is_endpoint(list->list[i]))
+			continue;
+		diag_error(d->diags, value->items[i]->at, "policy",
+			   "expected host:port such as packages.example.com:443, found '%s'",
+			   list->list[i]);
+		return false;
+	}
+	return true;
+}
+
+static const struct field network_fields[] = {
+	{"mode", decode_enum, offsetof(struct policy, network), FIELD_REQUIRED,
+	 policy_network_names},
+	{"allow", decode_endpoints, offsetof(struct policy, network_allow), 0, NULL},
+};
+
+static bool decode_network(struct decode *d, const struct field *field, const struct node *value,
+			   void *out)
+{
+	/* The row's offset is that of network_at; the table below it is one of the whole policy. */
+	struct policy *p = (struct policy *)((char *)out - field->offset);
+
+	p->network_at = value->at;
+	if (!decode_map(d, network_fields, COUNT(network_fields), "network", value, p))
+		return false;
+	if ((p->network == POLICY_NET_PROXY) == (p->network_allow.count > 0))
+		return true;
+	diag_error(d->diags, value->at, "policy",
+		   p->network == POLICY_NET_PROXY
+			   ? "'network': mode proxy needs 'allow', a list of host:port"
+			   : "'network': only mode proxy takes 'allow'");
+	return false;
+}
+
+/* ---- the whole ---- */
+
+static bool decode_file_name(struct decode *d, const struct field *field, const struct node *value,
+			     void *out)
+{
+	const char **name = out;
+
+	if (!decode_text(d, field, value, name))
+		return false;
+	if (policy_name_ok(*name))
+		return true;
+	diag_error(d->diags, value->at, "policy",
+		   "'%s': expected a name of letters, digits, '-' and '_', found '%s'", field->key,
+		   *name);
+	return false;
+}
+
+static const struct field policy_fields[] = {
+	{"name", decode_file_name, offsetof(struct policy, name), FIELD_REQUIRED, NULL},
+	{"checkout", decode_enum, offsetof(struct policy, checkout), 0, policy_checkout_names},
+	{"proc", decode_enum, offsetof(struct policy, proc), 0, policy_proc_names},
+	{"network", decode_network, offsetof(struct policy, network_at), 0, NULL},
+	{"secrets", decode_names, offsetof(struct policy, secrets), 0, NULL},
+	{"environments", decode_names, offsetof(struct policy, environments), 0, NULL},
+	{"limits", policy_decode_limits, offsetof(struct policy, limits), 0, NULL},
+	{"seccomp", decode_file_name, offsetof(struct policy, seccomp), 0, NULL},
+	{"require", decode_walls, offsetof(struct policy, require), 0, NULL},
+};
+
+bool policy_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= 64 && isalnum((unsigned char)name[0]) &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+		       len;
+}
+
+struct policy *policy_load(struct arena *a, const char *path, const char *text, size_t len,
+			   struct diags *diags)
+{
+	static const char *walls[] = {"userns", "seccomp", "landlock"};
+	struct decode d = {.arena = a, .diags = diags, .rule = "policy"};
+	const struct node *root = yaml_parse(a, path, text, len, diags);
+	struct policy *p = arena_alloc(a, sizeof(*p));
+
+	if (!root)
+		return NULL;
+	*p = (struct policy){
+		.path = arena_strdup(a, path),
+		.limits = policy_limits_default,
+		.seccomp = "default",
+		.require = {.list = walls, .count = COUNT(walls)},
+		.network_at = root->at,
+		.secrets.at = root->at,
+		.environments.at = root->at,
+	};
+	if (!decode_map(&d, policy_fields, COUNT(policy_fields), "the policy", root, p))
+		return NULL;
+	return p;
+}

@@ -28,7 +28,6 @@ static bool decode_names(struct decode *d, const struct field *field, const stru
 	struct policy_names *names = out;
 	const char *text = value->kind == NODE_LIST ? NULL : node_text(value);
 
-	names->at = value->at;
 	names->names = (struct texts){0};
 	names->all = text && strcmp(text, "all") == 0;
 	if (names->all || (text && strcmp(text, "none") == 0))
@@ -116,10 +115,9 @@ static const struct field network_fields[] = {
 static bool decode_network(struct decode *d, const struct field *field, const struct node *value,
 			   void *out)
 {
-	/* The row's offset is that of network_at; the table below it is one of the whole policy. */
-	struct policy *p = (struct policy *)((char *)out - field->offset);
+	struct policy *p = out;
 
-	p->network_at = value->at;
+	(void)field;
 	if (!decode_map(d, network_fields, COUNT(network_fields), "network", value, p))
 		return false;
 	if ((p->network == POLICY_NET_PROXY) == (p->network_allow.count > 0))
@@ -152,7 +150,7 @@ static const struct field policy_fields[] = {
 	{"name", decode_file_name, offsetof(struct policy, name), FIELD_REQUIRED, NULL},
 	{"checkout", decode_enum, offsetof(struct policy, checkout), 0, policy_checkout_names},
 	{"proc", decode_enum, offsetof(struct policy, proc), 0, policy_proc_names},
-	{"network", decode_network, offsetof(struct policy, network_at), 0, NULL},
+	{"network", decode_network, 0 /* several members */, 0, NULL},
 	{"secrets", decode_names, offsetof(struct policy, secrets), 0, NULL},
 	{"environments", decode_names, offsetof(struct policy, environments), 0, NULL},
 	{"limits", policy_decode_limits, offsetof(struct policy, limits), 0, NULL},
@@ -167,6 +165,15 @@ bool policy_name_ok(const char *name)
 	return len > 0 && len <= 64 && isalnum((unsigned char)name[0]) &&
 	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
 		       len;
+}
+
+/* The line that says `key`: a list may begin on the next. */
+static struct place place_of(const struct node *root, const char *key)
+{
+	for (size_t i = 0; i < root->count; i++)
+		if (strcmp(root->pairs[i].key->text, key) == 0)
+			return root->pairs[i].key->at;
+	return root->at;
 }
 
 struct policy *policy_load(struct arena *a, const char *path, const char *text, size_t len,
@@ -184,11 +191,11 @@ struct policy *policy_load(struct arena *a, const char *path, const char *text, 
 		.limits = policy_limits_default,
 		.seccomp = "default",
 		.require = {.list = walls, .count = COUNT(walls)},
-		.network_at = root->at,
-		.secrets.at = root->at,
-		.environments.at = root->at,
 	};
 	if (!decode_map(&d, policy_fields, COUNT(policy_fields), "the policy", root, p))
 		return NULL;
+	p->network_at = place_of(root, "network");
+	p->secrets.at = place_of(root, "secrets");
+	p->environments.at = place_of(root, "environments");
 	return p;
 }

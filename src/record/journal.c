@@ -212,10 +212,13 @@ static int journal_write(struct journal *j, struct err *err)
 
 int journal_end(struct journal *j, struct err *err)
 {
+	auto_strbuf struct strbuf text = STRBUF(LIMIT_JOURNAL_LINE);
+
+	json_write(&text, j->event);
 	strbuf_clear(&j->line);
-	json_write(&j->line, j->event);
+	utf8_clean(text.text, text.len, &j->line); /* what journal_node() was given, too */
 	strbuf_addc(&j->line, '\n');
-	if (j->line.full)
+	if (text.full || j->line.full)
 		return err_fail(err, ERR_SYSTEM, "an event is longer than a line of the journal");
 	if (journal_write(j, err) < 0)
 		return -1;

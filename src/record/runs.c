@@ -119,6 +119,24 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(((const struct run *)b)->id, ((const struct run *)a)->id);
 }
 
+/* As journal_create() names them: 20261123-081852-4f2a. */
+static bool is_run_id(const char *name)
+{
+	static const char shape[] = "dddddddd-dddddd-xxxx";
+
+	if (strlen(name) != strlen(shape))
+		return false;
+	for (size_t i = 0; shape[i]; i++) {
+		const char *allowed = shape[i] == 'd'   ? "0123456789"
+				      : shape[i] == 'x' ? "0123456789abcdef"
+							: "-";
+
+		if (!strchr(allowed, name[i]))
+			return false;
+	}
+	return true;
+}
+
 /* The names alone: what finding one run needs. */
 static int list_ids(const char *home, struct arena *a, struct run **out, size_t *count,
 		    char runs[PATH_MAX], struct err *err)
@@ -136,7 +154,7 @@ static int list_ids(const char *home, struct arena *a, struct run **out, size_t 
 	if (!dir)
 		return errno == ENOENT ? 0 : err_sys(err, "cannot open '%s'", runs);
 	while (n < LIMIT_RUNS && (entry = readdir(dir))) {
-		if (!name_is_safe(entry->d_name))
+		if (!is_run_id(entry->d_name))
 			continue;
 		list = arena_grow(a, list, n, sizeof(*list));
 		list[n++] = (struct run){

@@ -1,0 +1,148 @@
+/* What the policies that ship grant, refuse and say about it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stepcell/policy.h"
+#include "stepcell/util.h"
+
+enum ask { ENVIRONMENT, SECRET };
+
+static const struct {
+	const char *policy;
+	enum ask ask;
+	const char *name;
+	const char *error; /* NULL: granted */
+} rows[] = {
+	{"default", ENVIRONMENT, "production",
+	 "policies/default.yml:18: environments: none: environment 'production' is refused; "
+	 "run with --policy deploy, or add 'production' to environments"},
+	{"default", ENVIRONMENT, "staging",
+	 "policies/default.yml:18: environments: none: environment 'staging' is refused; "
+	 "add 'staging' to environments"},
+	{"default", SECRET, "AWS_ACCESS_KEY_ID",
+	 "policies/default.yml:15: secrets: none: secret 'AWS_ACCESS_KEY_ID' is refused; "
+	 "run with --policy deploy, or add 'AWS_ACCESS_KEY_ID' to secrets"},
+	{"untrusted", ENVIRONMENT, "production",
+	 "policies/untrusted.yml:18: environments: none: environment 'production' is refused"},
+	{"untrusted", SECRET, "TOKEN", "policies/untrusted.yml:15: secrets: none: secret 'TOKEN'"},
+	{"trusted", SECRET, "TOKEN", "policies/trusted.yml:15: secrets: none: secret 'TOKEN'"},
+	{"trusted", ENVIRONMENT, "production", "policies/trusted.yml:17: environments: none"},
+	{"deploy", ENVIRONMENT, "production", NULL},
+	{"deploy", ENVIRONMENT, "Production", NULL},
+	{"deploy", ENVIRONMENT, "staging",
+	 "policies/deploy.yml:17: environments: [production]: environment 'staging' is refused; "
+	 "add 'staging' to environments"},
+	{"deploy", SECRET, "AWS_ACCESS_KEY_ID", NULL},
+	{"deploy", SECRET, "aws_secret_access_key", NULL},
+	{"deploy", SECRET, "AWS_ACCESS_KEY_I",
+	 "policies/deploy.yml:12: secrets: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]: secret "},
+	{"deploy", SECRET, "", "policies/deploy.yml:12: "},
+};
+
+static void test_shipped(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct err err = {0};
+		const struct policy *p = policy_find(a, rows[i].policy, &err);
+		int r;
+
+		if (!p)
+			fail_msg("%s: %s", rows[i].policy, err.text);
+		assert_string_equal(p->name, rows[i].policy);
+		r = rows[i].ask == SECRET ? policy_allow_secret(p, rows[i].name, &err)
+					  : policy_allow_environment(p, rows[i].name, &err);
+		assert_int_equal(r, rows[i].error ? -1 : 0);
+		if (!rows[i].error)
+			continue;
+		assert_int_equal(err.kind, ERR_POLICY);
+		if (strncmp(err.text, rows[i].error, strlen(rows[i].error)) != 0)
+			fail_msg("%s, %s: %s", rows[i].policy, rows[i].name, err.text);
+	}
+}
+
+/* No policy that ships gives a step the network, and all keep the wall that the others stand on. */
+static void test_shipped_walls(void **state)
+{
+	static const char *const names[] = {"default", "untrusted", "trusted", "deploy"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct err err = {0};
+		const struct policy *p = policy_find(a, names[i], &err);
+
+		assert_non_null(p);
+		assert_int_equal(p->network, POLICY_NET_NONE);
+		assert_false(p->secrets.all);
+		assert_false(p->environments.all);
+		assert_string_equal(p->require.list[0], "userns");
+		assert_int_not_equal(p->limits.memory, 0);
+		assert_int_not_equal(p->limits.pids, 0);
+		assert_int_not_equal(p->limits.step_ms, 0);
+	}
+}
+
+static void test_find_fails(void **state)
+{
+	auto_arena struct arena *a = arena_new();
+	struct err err = {0};
+
+	(void)state;
+	assert_null(policy_find(a, "nosuch", &err));
+	assert_int_equal(err.kind, ERR_USAGE);
+	assert_non_null(strstr(err.text, "policy 'nosuch': "));
+	assert_null(policy_find(a, "./nosuch.yml", &err));
+	assert_int_equal(err.kind, ERR_USAGE);
+}
+
+/* Trust follows the code, whatever the event is called. */
+static const struct {
+	const char *event;
+	bool fork, base_tree;
+	const char *policy;
+} choices[] = {
+	{"push", false, true, "default"},
+	{"push", false, false, "untrusted"},
+	{"release", false, true, "default"},
+	{"pull_request", false, true, "default"},
+	{"pull_request", true, true, "untrusted"},
+	{"pull_request", true, false, "untrusted"},
+	{"pull_request", false, false, "untrusted"},
+	{"pull_request_review", true, true, "untrusted"},
+	{"pull_request_target", true, true, "default"},
+	{"pull_request_target", true, false, "untrusted"},
+	{"workflow_run", true, false, "untrusted"},
+	{NULL, false, true, "untrusted"},
+};
+
+static void test_choose(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(choices); i++)
+		assert_string_equal(
+			policy_choose(choices[i].event, choices[i].fork, choices[i].base_tree),
+			choices[i].policy);
+}
+
+int main(void)
+{
+	/* the tests run at the top of the tree, their binaries lie deeper than stepcell's */
+	(void)setenv("STEPCELL_DATA", ".", 0);
+
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_shipped_walls),
+		cmocka_unit_test(test_find_fails),
+		cmocka_unit_test(test_choose),
+
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,6 +1,7 @@
 /* utf8: what steps say is bytes; JSON and terminals want characters. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -8,9 +9,16 @@
 
 /*
  * The length of the valid character at the start of `text`, its code point in
- * `*point` (may be NULL); 0 when there is none.
+ * `*point` (may be NULL); 0 when there is none. NUL is none.
  */
 size_t utf8_char(const char *text, size_t len, uint32_t *point);
 
-/* `text` with each byte that is not part of valid UTF-8 replaced by U+FFFD. */
-void utf8_clean(const char *text, size_t len, struct strbuf *out);
+/* Is `text` the beginning of a character whose rest may still come? */
+bool utf8_is_cut(const char *text, size_t len);
+
+/*
+ * Add `text` to `out`, each byte that belongs to no character as U+FFFD, while
+ * `out` stays within `max`. Unless `final`, a character cut by the end is left
+ * for the next call. Returns how many bytes were used.
+ */
+size_t utf8_clean(const char *text, size_t len, size_t max, bool final, struct strbuf *out);

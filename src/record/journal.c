@@ -171,7 +171,7 @@ void journal_text(struct journal *j, const char *key, const char *value)
 
 	if (!value)
 		return;
-	utf8_clean(value, strlen(value), &clean);
+	(void)utf8_clean(value, strlen(value), SIZE_MAX, true, &clean);
 	node_set_text(j->arena, j->event, key, clean.text);
 }
 
@@ -216,7 +216,8 @@ int journal_end(struct journal *j, struct err *err)
 
 	json_write(&text, j->event);
 	strbuf_clear(&j->line);
-	utf8_clean(text.text, text.len, &j->line); /* what journal_node() was given, too */
+	/* what journal_node() was given is cleaned here */
+	(void)utf8_clean(text.text, text.len, SIZE_MAX, true, &j->line);
 	strbuf_addc(&j->line, '\n');
 	if (text.full || j->line.full)
 		return err_fail(err, ERR_SYSTEM, "an event is longer than a line of the journal");

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "runner/utf8.h"
 #include "stepcell/limits.h"
+#include "stepcell/utf8.h"
 #include "stepcell/util.h"
 
 /*

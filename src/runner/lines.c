@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "runner/utf8.h"
 #include "stepcell/limits.h"
+#include "stepcell/utf8.h"
 
 /* A whole line and one more character: then it is known that the line goes on. */
 #define RAW_MAX (LIMIT_LOG_LINE + 4)

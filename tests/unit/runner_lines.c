@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "runner/lines.h"
-#include "runner/utf8.h"
 #include "stepcell/limits.h"
+#include "stepcell/utf8.h"
 #include "stepcell/util.h"
 
 #define BAD "\xef\xbf\xbd"
@@ -86,7 +86,7 @@ static void count_piece(void *arg, const struct line *line)
 	if (line->continued != p->more)
 		p->broken++;
 	for (size_t at = 0; at < line->len;) {
-		size_t n = utf8_char(line->text + at, line->len - at);
+		size_t n = utf8_char(line->text + at, line->len - at, NULL);
 
 		p->broken += n == 0;
 		at += n ? n : 1;

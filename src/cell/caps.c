@@ -1,4 +1,4 @@
-#include "caps.h"
+#include "cell/caps.h"
 
 #include <errno.h>
 #include <linux/securebits.h>

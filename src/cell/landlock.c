@@ -1,4 +1,4 @@
-#include "landlock.h"
+#include "cell/landlock.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "rlimits.h"
+#include "cell/rlimits.h"
 
 #include <sys/resource.h>
 

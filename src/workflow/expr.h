@@ -124,7 +124,7 @@ double value_number(const struct node *v); /* NaN where there is none */
 bool value_equal(const struct node *a, const struct node *b);
 /* -1, 0, 1; or 2 when they cannot be ordered */
 int value_compare(const struct node *a, const struct node *b);
-double text_number(const char *text, size_t len);
+double text_number(const char *s, size_t len);
 
 /* Text as GitHub compares it: upper case by Unicode's simple mapping, dotless i left alone. */
 unsigned fold_char(unsigned c);

@@ -1,5 +1,6 @@
 # Shared by the end-to-end tests: a state home and a checkout for each test, and short words for what
 # they all do. A test runs against `--image host` unless it says otherwise: nothing to build.
+# shellcheck disable=SC2154 # bats' run sets status, output and stderr
 
 : "${STEPCELL:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/release/stepcell}"
 export STEPCELL
@@ -22,7 +23,7 @@ job() {
 	printf '  %s:\n    runs-on: ubuntu-latest\n' "$1"
 	[ $# -lt 3 ] || printf '    %s\n' "${@:3}"
 	printf '    steps:\n      - run: |\n'
-	sed 's/^/          /' <<<"$2"
+	printf '          %s\n' "${2//$'\n'/$'\n          '}"
 }
 
 # cell_run [OPTION]...: run the project's workflow; $status, $output and $stderr are set.

@@ -11,7 +11,7 @@
  * Bytes read and written are counted on v2 alone: the v1 controller counts
  * only devices that somebody throttles.
  */
-#include "cgroup.h"
+#include "cell/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cgroup_parts.h"
+#include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cgroup_parts.h"
+#include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
 #include "stepcell/parse.h"
 

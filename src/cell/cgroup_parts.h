@@ -1,7 +1,7 @@
 /* cgroup_parts: what cgroup.c, cgroup_v1.c and cgroup_v2.c share. */
 #pragma once
 
-#include "cgroup.h"
+#include "cell/cgroup.h"
 #include "stepcell/arena.h"
 
 /* One directory of the cell. v1 controllers are each their own hierarchy; v2 is one. */

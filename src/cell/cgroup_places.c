@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgroup_parts.h"
+#include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"

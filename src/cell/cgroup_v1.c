@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "cgroup_parts.h"
+#include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 

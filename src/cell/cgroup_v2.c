@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cgroup_parts.h"
+#include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 

@@ -17,6 +17,7 @@
 
 #include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
+#include "stepcell/parse.h"
 #include "stepcell/util.h"
 
 static const struct {
@@ -150,11 +151,14 @@ static void add_io(int dir, struct cell_usage *out)
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
 		return;
 	for (char *w = strtok_r(text, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
+		const char *equals = strchr(w, '=');
 		uint64_t n;
 
-		if (sscanf(w, "rbytes=%lu", &n) == 1)
+		if (!equals || parse_u64(equals + 1, 0, UINT64_MAX, &n) < 0)
+			continue;
+		if (strncmp(w, "rbytes", (size_t)(equals - w)) == 0)
 			out->read_bytes += n;
-		else if (sscanf(w, "wbytes=%lu", &n) == 1)
+		else if (strncmp(w, "wbytes", (size_t)(equals - w)) == 0)
 			out->written_bytes += n;
 	}
 }

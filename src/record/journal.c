@@ -156,13 +156,15 @@ void journal_watch(struct journal *j, journal_view *view, void *arg)
 void journal_begin(struct journal *j, const char *type)
 {
 	struct timespec now;
+	int64_t ms;
 
 	arena_free(&j->arena);
 	j->arena = arena_new();
 	j->event = node_map(j->arena);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
+	ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	node_set_text(j->arena, j->event, "type", type);
-	journal_number(j, "at", (double)now.tv_sec * 1000 + (double)(now.tv_nsec / 1000000));
+	journal_number(j, "at", (double)ms);
 }
 
 void journal_text(struct journal *j, const char *key, const char *value)

@@ -361,10 +361,12 @@ void cgroup_close(struct cgroup **cgp)
 {
 	struct cgroup *cg = *cgp;
 	bool gone = true;
+	struct arena *arena;
 
 	*cgp = NULL;
 	if (!cg)
 		return;
+	arena = cg->arena; /* which holds `cg` too */
 	(void)cgroup_kill(cg);
 	fd_close(&cg->oom_fd);
 	for (size_t i = 0; i < CG_PARTS; i++)
@@ -373,5 +375,5 @@ void cgroup_close(struct cgroup **cgp)
 			gone &= remove_part(cg->path[i]);
 		}
 	cgroup_record_close(cg, gone);
-	arena_free(&cg->arena);
+	arena_free(&arena);
 }

@@ -21,7 +21,8 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t len);
 char *arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-char *arena_vprintf(struct arena *arena, const char *fmt, va_list args);
+char *arena_vprintf(struct arena *arena, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /*
  * Make room for one more element in a list that lives in an arena: returns

@@ -5,8 +5,9 @@
 #include "stepcell/diag.h"
 #include "stepcell/limits.h"
 
-static void add(struct diags *d, enum diag_level level, struct place at, const char *rule,
-		const char *fmt, va_list args)
+__attribute__((format(printf, 5, 0))) static void add(struct diags *d, enum diag_level level,
+						      struct place at, const char *rule,
+						      const char *fmt, va_list args)
 {
 	auto_strbuf struct strbuf text = STRBUF(LIMIT_DIAG_TEXT);
 

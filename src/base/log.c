@@ -10,7 +10,8 @@ void log_set_quiet(bool on)
 	quiet = on;
 }
 
-static void say(const char *level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(const char *level, const char *fmt,
+						      va_list args)
 {
 	flockfile(stderr);
 	(void)fprintf(stderr, "stepcell: %s: ", level);

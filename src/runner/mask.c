@@ -13,7 +13,6 @@
 #include "runner/encode.h"
 #include "runner/matcher.h"
 #include "stepcell/arena.h"
-#include "stepcell/fd.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
 
@@ -119,14 +118,14 @@ static int add_text(struct mask *mask, const char *text, struct err *err)
 static int add_lines(struct mask *mask, const char *value, struct err *err)
 {
 	while (*value) {
-		size_t len = strcspn(value, "\r\n"), blank = strspn(value, " \t");
-		size_t end = len;
-		auto_free char *line = NULL;
+		size_t len = strcspn(value, "\r\n"), start = strspn(value, " \t"), end = len;
+		auto_strbuf struct strbuf line = STRBUF(len + 1);
 
-		while (end > blank && (value[end - 1] == ' ' || value[end - 1] == '\t'))
+		while (end > start && (value[end - 1] == ' ' || value[end - 1] == '\t'))
 			end--;
-		line = blank < end ? strndup(value + blank, end - blank) : NULL;
-		if (line && add_text(mask, line, err) < 0)
+		if (start < end)
+			strbuf_add(&line, value + start, end - start);
+		if (add_text(mask, line.text, err) < 0)
 			return -1;
 		value += len + (value[len] ? 1 : 0);
 	}
@@ -230,12 +229,9 @@ static void write_masked(const char *text, const uint32_t *hit, size_t len, bool
 
 void mask_line(const struct mask *mask, const char *text, size_t len, struct strbuf *out)
 {
-	auto_free uint32_t *hit = calloc(len + 1, sizeof(*hit));
+	auto_arena struct arena *a = arena_new();
+	uint32_t *hit = arena_array(a, len + 1, sizeof(*hit));
 
-	if (!hit) {
-		strbuf_adds(out, "***"); /* rather too much than too little */
-		return;
-	}
 	(void)mark(mask, text, len, hit);
 	write_masked(text, hit, len, false, out);
 }
@@ -265,13 +261,14 @@ void mask_piece(const struct mask *mask, struct mask_tail *tail, const char *tex
 		bool last, struct strbuf *out)
 {
 	struct strbuf *held = &tail->held;
-	auto_free uint32_t *hit = NULL;
+	auto_arena struct arena *a = arena_new();
+	uint32_t *hit;
 	size_t done;
 
 	strbuf_add(held, text, len);
-	hit = calloc(held->len + 1, sizeof(*hit));
-	if (!hit || held->full) {
-		strbuf_adds(out, "***");
+	hit = arena_array(a, held->len + 1, sizeof(*hit));
+	if (held->full) {
+		strbuf_adds(out, "***"); /* rather too much than too little */
 		strbuf_clear(held);
 		tail->starred = 0;
 		return;

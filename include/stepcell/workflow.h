@@ -90,6 +90,8 @@ struct step {
 	const struct node *with;              /* a map, or NULL */
 	const struct node *continue_on_error; /* boolean or template; NULL: false */
 	const struct node *timeout_minutes;   /* number or template; NULL: none */
+	const struct node *as_written;        /* the whole map; neither run nor uses: a wait, wait-all,
+	                                         cancel or parallel step */
 };
 
 struct steps {
@@ -117,6 +119,7 @@ struct job {
 	struct steps steps;
 	const char *uses; /* a reusable workflow, then steps is empty */
 	const struct node *with, *secrets;
+	const struct node *as_written; /* the whole map, with what has no member here */
 };
 
 struct workflow {

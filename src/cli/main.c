@@ -16,6 +16,7 @@ static const struct {
 	{"help", cmd_help, "this list"},
 	{"expr", cmd_expr, "evaluate an expression"},
 	{"image", cmd_image, "build and list toolchain images"},
+	{"lint", cmd_lint, "find mistakes in workflow files"},
 };
 
 static void print_usage(FILE *out)

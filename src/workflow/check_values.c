@@ -1,0 +1,192 @@
+/* Values with a syntax of their own: actions, patterns, cron. */
+#include <string.h>
+
+#include "stepcell/parse.h"
+#include "workflow/check.h"
+#include "workflow/filter.h"
+
+/* ---- uses ---- */
+
+static size_t span_until(const char *s, const char *stops)
+{
+	return strcspn(s, stops);
+}
+
+/* owner/repo[/path]@ref */
+static bool is_remote_action(const char *s)
+{
+	size_t owner = span_until(s, "/@"), repo;
+
+	if (!owner || s[owner] != '/')
+		return false;
+	repo = span_until(s + owner + 1, "/@");
+	if (!repo)
+		return false;
+	s = strchr(s, '@');
+	return s && s[1];
+}
+
+void check_uses(struct checker *c, const struct type *type, const struct node *n)
+{
+	const char *s = node_text(n);
+
+	(void)type;
+	if (!s || !*s || template_has_expr(s))
+		return;
+	if (strncmp(s, "./", 2) == 0 || strncmp(s, ".\\", 2) == 0 ||
+	    strncmp(s, "docker://", 9) == 0)
+		return;
+	if (s[0] == '.' || strchr("$", s[0]) || !is_remote_action(s))
+		diag_error(c->diags, n->at, "action",
+			   "expected owner/repo@ref, owner/repo/path@ref, ./path or "
+			   "docker://image, found '%.200s'",
+			   s);
+}
+
+/* ---- patterns ---- */
+
+typedef const char *fault_fn(const char *pattern);
+
+static const char *ref_fault(const char *s)
+{
+	if (strpbrk(s, " ~^:\t"))
+		return "has a character that no ref can have (space ~ ^ :)";
+	if (s[0] == '/' || (*s && s[strlen(s) - 1] == '/'))
+		return "begins or ends with /, which no ref does";
+	return strstr(s, "//") || strstr(s, "..") ? "has // or .., which no ref has" : NULL;
+}
+
+static const char *path_fault(const char *s)
+{
+	if (strncmp(s, "./", 2) == 0 || strncmp(s, "../", 3) == 0)
+		return "begins with ./ or ../, but paths are matched from the top of the "
+		       "repository";
+	return *s == ' ' || (*s && s[strlen(s) - 1] == ' ') ? "begins or ends with a space" : NULL;
+}
+
+static void check_pattern(struct checker *c, const struct node *n, fault_fn *own)
+{
+	const char *s = node_text(n), *fault;
+
+	if (!s || !*s)
+		return;
+	s += *s == '!';
+	fault = *s ? filter_pattern_fault(s) : "is empty behind its !";
+	if (!fault)
+		fault = own(s);
+	if (fault)
+		diag_error(c->diags, n->at, "glob", "the pattern '%.200s' %s", n->text, fault);
+}
+
+static void check_patterns(struct checker *c, const struct node *n, fault_fn *own)
+{
+	if (n->kind != NODE_LIST) {
+		check_pattern(c, n, own);
+		return;
+	}
+	for (size_t i = 0; i < n->count; i++)
+		check_pattern(c, n->items[i], own);
+}
+
+void check_glob_refs(struct checker *c, const struct type *type, const struct node *n)
+{
+	(void)type;
+	check_patterns(c, n, ref_fault);
+}
+
+void check_glob_paths(struct checker *c, const struct type *type, const struct node *n)
+{
+	(void)type;
+	check_patterns(c, n, path_fault);
+}
+
+/* ---- concurrency ---- */
+
+#define GROUP_MAX 400
+
+void check_concurrency_group(struct checker *c, const struct type *type, const struct node *n)
+{
+	const char *s = node_text(n);
+
+	(void)type;
+	if (s && strlen(s) > GROUP_MAX && !template_has_expr(s))
+		diag_error(c->diags, n->at, "syntax-check",
+			   "a concurrency group has at most %d characters", GROUP_MAX);
+}
+
+/* ---- cron ---- */
+
+static const char *const months[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL",
+				     "AUG", "SEP", "OCT", "NOV", "DEC", NULL};
+static const char *const days[] = {"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", NULL};
+
+static const struct cron_field {
+	const char *name;
+	unsigned min, max;
+	const char *const *words; /* the first stands for min */
+} cron_fields[] = {
+	{"minute", 0, 59, NULL},           {"hour", 0, 23, NULL},
+	{"day of the month", 1, 31, NULL}, {"month", 1, 12, months},
+	{"day of the week", 0, 7, days},
+};
+
+static bool cron_value(const struct cron_field *f, const char *s, uint64_t *out)
+{
+	for (unsigned i = 0; f->words && f->words[i]; i++)
+		if (strcasecmp(f->words[i], s) == 0) {
+			*out = f->min + i;
+			return true;
+		}
+	return parse_u64(s, f->min, f->max, out) == 0;
+}
+
+/* * or A or A-B, each with /STEP behind if so wished; `s` may be cut up. */
+static bool cron_item(const struct cron_field *f, char *s)
+{
+	char *step = strchr(s, '/'), *to;
+	uint64_t n, first, last;
+
+	if (step) {
+		*step++ = '\0';
+		if (parse_u64(step, 1, f->max, &n) < 0)
+			return false;
+	}
+	if (strcmp(s, "*") == 0)
+		return true;
+	to = strchr(s, '-');
+	if (!to)
+		return cron_value(f, s, &first);
+	*to++ = '\0';
+	return cron_value(f, s, &first) && cron_value(f, to, &last) && first <= last;
+}
+
+static bool cron_field_is_valid(const struct cron_field *f, char *s)
+{
+	for (char *rest = s, *item; (item = strsep(&rest, ","));)
+		if (!cron_item(f, item))
+			return false;
+	return true;
+}
+
+void check_cron(struct checker *c, const struct type *type, const struct node *n)
+{
+	char *rest = arena_strdup(c->arena, node_text(n) ? n->text : ""), *word;
+	size_t count = 0;
+
+	(void)type;
+	while ((word = strsep(&rest, " \t"))) {
+		if (!*word)
+			continue;
+		if (count < COUNT(cron_fields) && !cron_field_is_valid(&cron_fields[count], word)) {
+			diag_error(c->diags, n->at, "events", "'%.100s' is no schedule: wrong %s",
+				   n->text, cron_fields[count].name);
+			return;
+		}
+		count++;
+	}
+	if (count != COUNT(cron_fields))
+		diag_error(c->diags, n->at, "events",
+			   "'%.100s' is no schedule: expected minute, hour, day, month and day of "
+			   "the week",
+			   n->text);
+}

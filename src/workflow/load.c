@@ -1,0 +1,227 @@
+/* Checked nodes to the model. Decoding looks only where the grammar has a key; what is wrong there
+ * has been said. */
+#include <string.h>
+
+#include "stepcell/yaml.h"
+#include "workflow/check.h"
+
+/* A member: where a key's value goes, and as what. */
+enum member_kind { MEMBER_NODE, MEMBER_TEXT };
+
+struct member {
+	const char *key;
+	enum member_kind kind;
+	size_t offset;
+};
+
+static void fill(void *out, const struct node *map, const struct member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct node *v = node_get(map, members[i].key);
+		void *at = (char *)out + members[i].offset;
+
+		if (v && members[i].kind == MEMBER_NODE)
+			*(const struct node **)at = v;
+		else if (v)
+			*(const char **)at = node_text(v);
+	}
+}
+
+static struct run_defaults load_defaults(const struct node *defaults)
+{
+	const struct node *run = node_get(defaults, "run");
+
+	return (struct run_defaults){
+		.shell = node_text(node_get(run, "shell")),
+		.workdir = node_text(node_get(run, "working-directory")),
+	};
+}
+
+/* ---- steps ---- */
+
+#define STEP(key, kind, member)                                                                    \
+	{                                                                                          \
+		key, MEMBER_##kind, offsetof(struct step, member)                                  \
+	}
+
+static const struct member step_members[] = {
+	STEP("id", TEXT, id),
+	STEP("name", TEXT, name),
+	STEP("if", TEXT, condition),
+	STEP("run", TEXT, run),
+	STEP("uses", TEXT, uses),
+	STEP("shell", TEXT, shell),
+	STEP("working-directory", TEXT, workdir),
+	STEP("env", NODE, env),
+	STEP("with", NODE, with),
+	STEP("continue-on-error", NODE, continue_on_error),
+	STEP("timeout-minutes", NODE, timeout_minutes),
+};
+
+static struct steps load_steps(struct arena *a, const struct node *list)
+{
+	struct steps steps = {0};
+
+	if (!list || list->kind != NODE_LIST)
+		return steps;
+	steps.list = arena_array(a, list->count + 1, sizeof(*steps.list));
+	steps.count = list->count;
+	for (size_t i = 0; i < list->count; i++) {
+		steps.list[i] =
+			(struct step){.at = list->items[i]->at, .as_written = list->items[i]};
+		fill(&steps.list[i], list->items[i], step_members, COUNT(step_members));
+	}
+	return steps;
+}
+
+/* ---- jobs ---- */
+
+#define JOB(key, kind, member)                                                                     \
+	{                                                                                          \
+		key, MEMBER_##kind, offsetof(struct job, member)                                   \
+	}
+
+static const struct member job_members[] = {
+	JOB("name", TEXT, name),
+	JOB("if", TEXT, condition),
+	JOB("uses", TEXT, uses),
+	JOB("runs-on", NODE, runs_on),
+	JOB("strategy", NODE, strategy),
+	JOB("env", NODE, env),
+	JOB("outputs", NODE, outputs),
+	JOB("environment", NODE, environment),
+	JOB("concurrency", NODE, concurrency),
+	JOB("permissions", NODE, permissions),
+	JOB("container", NODE, container),
+	JOB("services", NODE, services),
+	JOB("continue-on-error", NODE, continue_on_error),
+	JOB("timeout-minutes", NODE, timeout_minutes),
+	JOB("with", NODE, with),
+	JOB("secrets", NODE, secrets),
+};
+
+static void load_needs(struct arena *a, struct job *job, const struct node *needs)
+{
+	size_t count = needs && needs->kind == NODE_LIST ? needs->count : needs ? 1 : 0;
+
+	job->needs = arena_array(a, count + 1, sizeof(*job->needs));
+	for (size_t i = 0; i < count; i++) {
+		const char *id = node_text(needs->kind == NODE_LIST ? needs->items[i] : needs);
+
+		if (id)
+			job->needs[job->need_count++] = id;
+	}
+}
+
+static void load_jobs(struct arena *a, struct workflow *w, const struct node *jobs)
+{
+	if (!jobs || jobs->kind != NODE_MAP)
+		return;
+	w->jobs = arena_array(a, jobs->count + 1, sizeof(*w->jobs));
+	w->job_count = jobs->count;
+	for (size_t i = 0; i < jobs->count; i++) {
+		struct job *job = &w->jobs[i];
+		const struct node *map = jobs->pairs[i].value;
+
+		*job = (struct job){.at = jobs->pairs[i].key->at,
+				    .id = jobs->pairs[i].key->text,
+				    .as_written = map};
+		fill(job, map, job_members, COUNT(job_members));
+		load_needs(a, job, node_get(map, "needs"));
+		job->defaults = load_defaults(node_get(map, "defaults"));
+		job->steps = load_steps(a, node_get(map, "steps"));
+	}
+}
+
+/* ---- the workflow ---- */
+
+#define WORKFLOW(key, kind, member)                                                                \
+	{                                                                                          \
+		key, MEMBER_##kind, offsetof(struct workflow, member)                              \
+	}
+
+static const struct member workflow_members[] = {
+	WORKFLOW("name", TEXT, name),
+	WORKFLOW("run-name", TEXT, run_name),
+	WORKFLOW("env", NODE, env),
+	WORKFLOW("permissions", NODE, permissions),
+	WORKFLOW("concurrency", NODE, concurrency),
+};
+
+static const struct node *normal_on(struct arena *a, const struct node *on)
+{
+	struct node *map;
+
+	if (!on || on->kind == NODE_MAP)
+		return on;
+	map = node_map(a);
+	map->at = on->at;
+	for (size_t i = 0; on->kind == NODE_LIST && i < on->count; i++)
+		if (node_text(on->items[i]))
+			node_set(a, map, on->items[i]->text, node_null());
+	if (node_text(on))
+		node_set(a, map, on->text, node_null());
+	return map;
+}
+
+static bool is_document(struct diags *diags, const struct node *root)
+{
+	if (root->kind == NODE_MAP)
+		return true;
+	diag_error(diags, root->at, "syntax-check", "expected a map with 'on' and 'jobs', found %s",
+		   root->kind == NODE_NULL ? "nothing" : node_kind_text(root->kind));
+	return false;
+}
+
+struct workflow *workflow_load(struct arena *a, const char *path, const char *text, size_t len,
+			       struct diags *diags)
+{
+	const struct node *root = yaml_parse(a, path, text, len, diags);
+	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+	struct workflow *w;
+
+	if (!root || !is_document(diags, root))
+		return NULL;
+	check_node(&c, &type_workflow, 0, root);
+	w = arena_alloc(a, sizeof(*w));
+	*w = (struct workflow){.path = arena_strdup(a, path)};
+	fill(w, root, workflow_members, COUNT(workflow_members));
+	w->defaults = load_defaults(node_get(root, "defaults"));
+	w->on = normal_on(a, node_get(root, "on"));
+	load_jobs(a, w, node_get(root, "jobs"));
+	check_jobs(&c, w, node_get(root, "jobs"));
+	return diags->errors ? NULL : w;
+}
+
+/* ---- actions ---- */
+
+static enum action_kind kind_of(const struct node *runs)
+{
+	const char *using = node_text(node_get(runs, "using"));
+
+	if (using && strcmp(using, "composite") == 0)
+		return ACTION_COMPOSITE;
+	return using && strcmp(using, "docker") == 0 ? ACTION_DOCKER : ACTION_NODE;
+}
+
+struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
+			   struct diags *diags)
+{
+	const struct node *root = yaml_parse(a, path, text, len, diags);
+	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+	struct action *action;
+
+	if (!root || !is_document(diags, root))
+		return NULL;
+	check_node(&c, &type_action, 0, root);
+	action = arena_alloc(a, sizeof(*action));
+	action->name = node_text(node_get(root, "name"));
+	action->description = node_text(node_get(root, "description"));
+	action->inputs = node_get(root, "inputs");
+	action->outputs = node_get(root, "outputs");
+	action->runs = node_get(root, "runs");
+	action->kind = kind_of(action->runs);
+	action->steps = load_steps(a, node_get(action->runs, "steps"));
+	check_step_ids(&c, &action->steps);
+	return diags->errors ? NULL : action;
+}

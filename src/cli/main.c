@@ -15,6 +15,8 @@ static const struct {
 } commands[] = {
 	{"help", cmd_help, "this list"},
 	{"expr", cmd_expr, "evaluate an expression"},
+	{"policy", cmd_policy, "what a job may do, reach, use and see"},
+	{"runs", cmd_runs, "what was run, and what it said"},
 	{"image", cmd_image, "build and list toolchain images"},
 	{"lint", cmd_lint, "find mistakes in workflow files"},
 };

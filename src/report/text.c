@@ -9,7 +9,7 @@ void text_of_seconds(double seconds, struct strbuf *out)
 	unsigned long whole = seconds < 0 ? 0 : seconds > 1e9 ? 1000000000 : (unsigned long)seconds;
 
 	if (whole < 60)
-		strbuf_addf(out, "%.1fs", seconds < 0 ? 0 : seconds);
+		strbuf_addf(out, "%lu.%us", whole, seconds < 0 ? 0 : (unsigned)(seconds * 10) % 10);
 	else if (whole < 3600)
 		strbuf_addf(out, "%lum%02lus", whole / 60, whole % 60);
 	else

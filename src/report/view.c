@@ -43,6 +43,38 @@ enum view_state view_state_of(const char *verdict)
 	return VIEW_FAILURE;
 }
 
+/* Take the name in an event where it is that of the job or step, and not of a group or an artifact. */
+static void learn_name(struct report_terminal *t, const struct node *event, const char *prefix,
+		       const char **name)
+{
+	const char *type = node_text(node_get(event, "type"));
+	const char *said = node_text(node_get(event, "name"));
+	auto_strbuf struct strbuf shown = STRBUF(LIMIT_LOG_LINE);
+
+	if (!said || (type && strncmp(type, prefix, strlen(prefix)) != 0))
+		return;
+	text_escaped(said, &shown);
+	if (strcmp(*name, shown.text) != 0)
+		*name = arena_strdup(t->arena, shown.text);
+}
+
+static struct view_job *find_job(struct report_terminal *t, const char *id)
+{
+	for (size_t i = 0; i < t->job_count; i++)
+		if (strcmp(t->jobs[i]->id, id) == 0)
+			return t->jobs[i];
+	return NULL;
+}
+
+/* The latest first: that is the one which speaks. */
+static struct view_step *find_step(const struct view_job *job, const char *key)
+{
+	for (size_t i = job->step_count; i-- > 0;)
+		if (strcmp(job->steps[i]->key, key) == 0)
+			return job->steps[i];
+	return NULL;
+}
+
 struct view_job *view_job(struct report_terminal *t, const struct node *event)
 {
 	const char *id = node_text(node_get(event, "job"));
@@ -52,18 +84,15 @@ struct view_job *view_job(struct report_terminal *t, const struct node *event)
 	if (!id)
 		id = node_text(node_get(event, "id")); /* in the plan and the table */
 	text_escaped(id ? id : "?", &shown);
-	for (size_t i = 0; i < t->job_count; i++)
-		if (strcmp(t->jobs[i]->id, shown.text) == 0)
-			return t->jobs[i];
-	job = arena_alloc(t->arena, sizeof(*job));
-	job->id = arena_strdup(t->arena, shown.text);
-	job->name = event_text(t, event, "name");
-	/* a step's event may be the first of a job: its name is the step's */
-	if (!job->name || node_get(event, "step"))
-		job->name = job->id;
-	job->index = (unsigned)t->job_count;
-	t->jobs = arena_grow(t->arena, t->jobs, t->job_count, sizeof(struct view_job *));
-	t->jobs[t->job_count++] = job;
+	job = find_job(t, shown.text);
+	if (!job) {
+		job = arena_alloc(t->arena, sizeof(*job));
+		job->id = job->name = arena_strdup(t->arena, shown.text);
+		job->index = (unsigned)t->job_count;
+		t->jobs = arena_grow(t->arena, t->jobs, t->job_count, sizeof(struct view_job *));
+		t->jobs[t->job_count++] = job;
+	}
+	learn_name(t, event, "job-", &job->name);
 	return job;
 }
 
@@ -85,16 +114,15 @@ struct view_step *view_step(struct report_terminal *t, struct view_job *job,
 	struct view_step *s;
 
 	key_of(event, &key);
-	for (size_t i = job->step_count; i-- > 0;)
-		if (strcmp(job->steps[i]->key, key.text) == 0)
-			return job->steps[i];
-	s = arena_alloc(t->arena, sizeof(*s));
-	s->key = arena_strdup(t->arena, key.text);
-	s->name = event_text(t, event, "name");
-	if (!s->name)
-		s->name = s->key;
-	job->steps = arena_grow(t->arena, job->steps, job->step_count, sizeof(struct view_step *));
-	job->steps[job->step_count++] = s;
+	s = find_step(job, key.text);
+	if (!s) {
+		s = arena_alloc(t->arena, sizeof(*s));
+		s->key = s->name = arena_strdup(t->arena, key.text);
+		job->steps = arena_grow(t->arena, job->steps, job->step_count,
+					sizeof(struct view_step *));
+		job->steps[job->step_count++] = s;
+	}
+	learn_name(t, event, "step-", &s->name);
 	return s;
 }
 

@@ -23,10 +23,10 @@ struct seccomp_filter {
  * file that is not ours or not whole is made again; a cache that cannot be
  * written only costs time.
  */
-int seccomp_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
-		 struct err *err);
+int seccomp_filter_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
+			struct err *err);
 
 /* Install it for the calling process, after no_new_privs. No memory is allocated. */
-int seccomp_install(const struct seccomp_filter *filter, struct err *err);
+int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err);
 
 void seccomp_filter_release(struct seccomp_filter *filter);

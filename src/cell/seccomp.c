@@ -1,0 +1,379 @@
+/*
+ * A policy becomes a filter.
+ *
+ * libseccomp's rules must not contradict each other, for it promises no order
+ * between them: one without conditions silently swallows those with. So a call
+ * is named without conditions at most once, or only with conditions. What a
+ * rule answers is the same as `unknown` is left out: libseccomp refuses such
+ * rules, and the filter says so anyway.
+ */
+#include "cell/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cell/seccomp_policy.h"
+#include "stepcell/digest.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+#include "stepcell/yaml.h"
+
+/* ---- compiling ---- */
+
+#define MAX_MATCHES 256
+
+struct compiler {
+	scmp_filter_ctx ctx;
+	uint32_t unknown;
+	struct err *err;
+};
+
+struct product {
+	size_t count[SECCOMP_ARGS];
+	struct seccomp_match match[SECCOMP_ARGS][MAX_MATCHES];
+};
+
+static int add_plain(struct compiler *c, const struct seccomp_rule *rule, const char *name,
+		     struct scmp_arg_cmp *cmp, unsigned cmps)
+{
+	const int number = seccomp_call_number(name);
+	int r;
+
+	if (number < 0 || rule->action == c->unknown)
+		return 0;
+	r = seccomp_rule_add_exact_array(c->ctx, rule->action, number, cmps, cmp);
+	if (r == 0 || r == -EEXIST)
+		return 0;
+	errno = -r;
+	return err_sys(c->err, "cannot add a rule for '%s'", name);
+}
+
+/* Every combination of one match for each condition. */
+static int add_product(struct compiler *c, const struct seccomp_rule *rule, const char *name,
+		       const struct product *p)
+{
+	size_t at[SECCOMP_ARGS] = {0};
+	size_t i;
+
+	do {
+		struct scmp_arg_cmp cmp[SECCOMP_ARGS];
+
+		for (i = 0; i < rule->condition_count; i++)
+			cmp[i] = (struct scmp_arg_cmp){
+				.arg = (unsigned)rule->conditions[i].arg,
+				.op = SCMP_CMP_MASKED_EQ,
+				.datum_a = p->match[i][at[i]].mask,
+				.datum_b = p->match[i][at[i]].value,
+			};
+		if (add_plain(c, rule, name, cmp, (unsigned)rule->condition_count) < 0)
+			return -1;
+		for (i = 0; i < rule->condition_count && ++at[i] == p->count[i]; i++)
+			at[i] = 0;
+	} while (i < rule->condition_count);
+	return 0;
+}
+
+static int add_call(struct compiler *c, const struct seccomp_rule *rule, const char *name)
+{
+	struct product p;
+
+	if (rule->condition_count == 0)
+		return add_plain(c, rule, name, NULL, 0);
+	for (size_t i = 0; i < rule->condition_count; i++) {
+		p.count[i] =
+			seccomp_condition_matches(&rule->conditions[i], p.match[i], MAX_MATCHES);
+		if (p.count[i] == SIZE_MAX)
+			return err_fail(c->err, ERR_USAGE, "too many values for '%s'", name);
+		if (p.count[i] == 0)
+			return 0;
+	}
+	return add_product(c, rule, name, &p);
+}
+
+static bool names_call(const struct seccomp_policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		for (size_t j = 0; j < p->rules[i].calls.count; j++)
+			if (strcmp(p->rules[i].calls.list[j], name) == 0)
+				return true;
+	return false;
+}
+
+/* The rules of `p`, but for calls that `over` has rules of its own for. */
+static int add_rules(struct compiler *c, const struct seccomp_policy *p,
+		     const struct seccomp_policy *over)
+{
+	for (size_t i = 0; i < p->count; i++)
+		for (size_t j = 0; j < p->rules[i].calls.count; j++) {
+			const char *name = p->rules[i].calls.list[j];
+
+			if (over && names_call(over, name))
+				continue;
+			if (add_call(c, &p->rules[i], name) < 0)
+				return -1;
+		}
+	return 0;
+}
+
+static int set_attributes(struct compiler *c)
+{
+	static const struct {
+		enum scmp_filter_attr attr;
+		uint32_t value;
+	} attributes[] = {
+		/* another ABI (32 bits, x32) has other numbers: none of these rules is about it */
+		{SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS},
+		{SCMP_FLTATR_CTL_OPTIMIZE, 2},
+	};
+
+	for (size_t i = 0; i < COUNT(attributes); i++)
+		if (seccomp_attr_set(c->ctx, attributes[i].attr, attributes[i].value) < 0)
+			return err_fail(c->err, ERR_SYSTEM, "cannot set up libseccomp");
+	return 0;
+}
+
+static int export(scmp_filter_ctx ctx, struct strbuf *out, struct err *err)
+{
+	auto_fd int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+
+	errno = -r;
+	if (r < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "cannot export the filter");
+	return read_capped(fd, out, err);
+}
+
+static int compile(const struct seccomp_policy *policy, const struct seccomp_policy *included,
+		   struct strbuf *out, struct err *err)
+{
+	struct compiler c = {seccomp_init(policy->unknown), policy->unknown, err};
+	int r;
+
+	if (!c.ctx)
+		return err_fail(err, ERR_SYSTEM, "cannot start libseccomp");
+	r = set_attributes(&c);
+	if (r == 0)
+		r = add_rules(&c, policy, NULL);
+	if (r == 0 && included)
+		r = add_rules(&c, included, policy);
+	if (r == 0)
+		r = export(c.ctx, out, err);
+	seccomp_release(c.ctx);
+	return r;
+}
+
+/* ---- reading ---- */
+
+#define MAX_POLICY LIMIT_POLICY_BYTES
+
+/* A policy and the one that it includes: all that a filter is made from. */
+struct source {
+	const char *path[2];
+	struct strbuf text[2];
+	size_t count;
+};
+
+static void source_release(struct source *s)
+{
+	for (size_t i = 0; i < COUNT(s->text); i++)
+		strbuf_release(&s->text[i]);
+}
+
+/*
+ * The included file has to be known before the policy is parsed, so that a
+ * cached filter costs no parsing: "include: NAME" must begin a line.
+ */
+static const char *find_include(struct arena *a, const char *text)
+{
+	static const char key[] = "include: ";
+	const char *line = text;
+
+	while (strncmp(line, key, sizeof(key) - 1) != 0) {
+		line = strchr(line, '\n');
+		if (!line++)
+			return NULL;
+	}
+	line += sizeof(key) - 1;
+	return arena_strndup(a, line, strcspn(line, " \t\r\n#"));
+}
+
+static const char *beside(struct arena *a, const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+
+	return arena_printf(a, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
+}
+
+static int source_read(struct arena *a, const char *path, struct source *out, struct err *err)
+{
+	const char *include;
+
+	out->path[0] = path;
+	out->count = 1;
+	if (file_read(AT_FDCWD, path, &out->text[0], err) < 0)
+		return -1;
+	include = find_include(a, out->text[0].text);
+	if (!include)
+		return 0;
+	if (!name_is_safe(include))
+		return err_fail(err, ERR_USAGE, "%s: '%s' is not the name of a file beside it",
+				path, include);
+	out->path[1] = beside(a, path, include);
+	out->count = 2;
+	return file_read(AT_FDCWD, out->path[1], &out->text[1], err);
+}
+
+/* What the decoder found must be what find_include() saw, or a cached filter could be stale. */
+static int check_include(const struct source *s, const struct seccomp_policy *policy,
+			 struct err *err)
+{
+	const bool agree =
+		s->count == 2 ? policy[0].include && !policy[1].include : !policy[0].include;
+
+	return agree ? 0
+		     : err_fail(err, ERR_USAGE,
+				"%s: 'include: NAME' must begin a line, and what is included "
+				"cannot include",
+				s->path[0]);
+}
+
+static int source_compile(struct arena *a, const struct source *s, struct strbuf *out,
+			  struct err *err)
+{
+	struct seccomp_policy policy[2] = {0};
+	struct diags diags = {.arena = a};
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct node *root =
+			yaml_parse(a, s->path[i], s->text[i].text, s->text[i].len, &diags);
+
+		if (!root || !seccomp_policy_decode(a, root, &policy[i], &diags))
+			return diags_fail(&diags, err);
+	}
+	if (check_include(s, policy, err) < 0)
+		return -1;
+	return compile(&policy[0], s->count == 2 ? &policy[1] : NULL, out, err);
+}
+
+/* ---- the cache ---- */
+
+#define FORMAT     "stepcell seccomp 1"
+#define MAX_FILTER (BPF_MAXINSNS * sizeof(struct sock_filter))
+
+static struct digest source_key(const struct source *s)
+{
+	const struct scmp_version *lib = seccomp_version();
+	struct digest_stream *d = digest_new();
+	struct digest key;
+	char head[128];
+	int n;
+
+	n = snprintf(head, sizeof(head), FORMAT " %x %u.%u.%u %zu", seccomp_arch_native(),
+		     lib->major, lib->minor, lib->micro, s->text[0].len);
+	digest_add(d, head, (size_t)n);
+	for (size_t i = 0; i < s->count; i++)
+		digest_add(d, s->text[i].text, s->text[i].len);
+	digest_end(&d, &key);
+	return key;
+}
+
+/* Ours, of a size that a filter can have, and with its own digest behind it. */
+static bool cache_read(const char *path, struct strbuf *out)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct digest digest;
+	struct err ignored;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 022) || read_capped(fd, out, &ignored) < 0 || out->len <= DIGEST_HEX ||
+	    (out->len - DIGEST_HEX) % sizeof(struct sock_filter) != 0)
+		return false;
+	digest = digest_of(out->text, out->len - DIGEST_HEX);
+	if (memcmp(digest.hex, out->text + out->len - DIGEST_HEX, DIGEST_HEX) != 0)
+		return false;
+	strbuf_cut(out, out->len - DIGEST_HEX);
+	return true;
+}
+
+/* A cache that cannot be written costs time, nothing else. */
+static void cache_write(const char *dir, const char *path, const struct strbuf *code)
+{
+	auto_strbuf struct strbuf file = STRBUF(MAX_FILTER + DIGEST_HEX);
+	const struct digest digest = digest_of(code->text, code->len);
+	struct err ignored;
+
+	strbuf_add(&file, code->text, code->len);
+	strbuf_adds(&file, digest.hex);
+	if (mkdir_all(dir, 0700, &ignored) == 0)
+		(void)file_write(AT_FDCWD, path, file.text, file.len, 0600, &ignored);
+}
+
+static int load(const struct source *s, struct arena *a, const char *cache_dir, struct strbuf *code,
+		struct err *err)
+{
+	const struct digest key = source_key(s);
+	const char *path = cache_dir ? arena_printf(a, "%s/%s.bpf", cache_dir, key.hex) : NULL;
+
+	if (path && cache_read(path, code))
+		return 0;
+	strbuf_clear(code);
+	if (source_compile(a, s, code, err) < 0)
+		return -1;
+	if (code->len == 0 || code->len > MAX_FILTER)
+		return err_fail(err, ERR_USAGE, "the filter is too large for the kernel");
+	if (path)
+		cache_write(cache_dir, path, code);
+	return 0;
+}
+
+/* ---- the interface ---- */
+
+int seccomp_filter_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
+			struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf code = STRBUF(MAX_FILTER + DIGEST_HEX);
+	struct source source = {.text = {STRBUF(MAX_POLICY), STRBUF(MAX_POLICY)}};
+	int r;
+
+	r = source_read(a, policy_path, &source, err);
+	if (r == 0)
+		r = load(&source, a, cache_dir, &code, err);
+	source_release(&source);
+	if (r < 0)
+		return err_wrap(err, "seccomp policy");
+	out->count = code.len / sizeof(struct sock_filter);
+	out->code = (struct sock_filter *)(void *)strbuf_detach(&code);
+	return 0;
+}
+
+int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err)
+{
+	const struct sock_fprog program = {.len = (unsigned short)filter->count,
+					   .filter = filter->code};
+
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		return err_sys(err, "cannot install the seccomp filter");
+	return 0;
+}
+
+void seccomp_filter_release(struct seccomp_filter *filter)
+{
+	free(filter->code);
+	*filter = (struct seccomp_filter){0};
+}

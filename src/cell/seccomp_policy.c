@@ -1,0 +1,303 @@
+#include "cell/seccomp_policy.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <string.h>
+
+#include "stepcell/util.h"
+
+/* ---- names ---- */
+
+static const struct {
+	const char *name;
+	uint32_t action;
+} answers[] = {
+	{"allow", SCMP_ACT_ALLOW},
+	{"success", SCMP_ACT_ERRNO(0)}, /* done, says the kernel, and does nothing */
+	{"kill", SCMP_ACT_KILL_PROCESS},
+	{"ENOSYS", SCMP_ACT_ERRNO(ENOSYS)},
+	{"EPERM", SCMP_ACT_ERRNO(EPERM)},
+	{"EAFNOSUPPORT", SCMP_ACT_ERRNO(EAFNOSUPPORT)},
+	{"EPROTONOSUPPORT", SCMP_ACT_ERRNO(EPROTONOSUPPORT)},
+};
+
+/* Calls that are younger than the library. Since 5.1 all machines share these numbers. */
+static const struct {
+	const char *name;
+	int number;
+} young_calls[] = {
+	{"cachestat", 451},         {"fchmodat2", 452},        {"map_shadow_stack", 453},
+	{"futex_wake", 454},        {"futex_wait", 455},       {"futex_requeue", 456},
+	{"statmount", 457},         {"listmount", 458},        {"lsm_get_self_attr", 459},
+	{"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
+	{"setxattrat", 463},        {"getxattrat", 464},       {"listxattrat", 465},
+	{"removexattrat", 466},     {"open_tree_attr", 467},   {"file_getattr", 468},
+	{"file_setattr", 469},      {"listns", 470},           {"set_mempolicy_home_node", 450},
+};
+
+int seccomp_call_number(const char *name)
+{
+	const int number = seccomp_syscall_resolve_name(name);
+
+	if (number >= 0)
+		return number;
+	for (size_t i = 0; i < COUNT(young_calls); i++)
+		if (strcmp(name, young_calls[i].name) == 0)
+			return young_calls[i].number;
+	return number == __NR_SCMP_ERROR ? -2 : -1;
+}
+
+/* ---- decoding ---- */
+
+static bool decode_answer(struct decode *d, const struct field *field, const struct node *value,
+			  void *out)
+{
+	const char *text = node_text(value);
+
+	(void)field;
+	for (size_t i = 0; text && i < COUNT(answers); i++)
+		if (strcmp(text, answers[i].name) == 0) {
+			*(uint32_t *)out = answers[i].action;
+			return true;
+		}
+	return decode_wrong(d, value,
+			    "allow, success, kill, ENOSYS, EPERM, EAFNOSUPPORT or EPROTONOSUPPORT");
+}
+
+static bool to_u32(const struct node *value, uint32_t *out)
+{
+	if (value->kind != NODE_NUMBER || value->number < 0 || value->number > UINT32_MAX)
+		return false;
+	*out = (uint32_t)value->number;
+	return *out == value->number;
+}
+
+static bool decode_u32(struct decode *d, const struct field *field, const struct node *value,
+		       void *out)
+{
+	(void)field;
+	if (to_u32(value, out))
+		return true;
+	return decode_wrong(d, value, "a number of 32 bits");
+}
+
+struct raw_condition {
+	uint64_t arg;
+	uint32_t mask;
+	const struct node *in, *not_in;
+};
+
+static const struct field condition_fields[] = {
+	{"arg", decode_count, offsetof(struct raw_condition, arg), FIELD_REQUIRED, NULL},
+	{"mask", decode_u32, offsetof(struct raw_condition, mask), 0, NULL},
+	{"in", decode_list, offsetof(struct raw_condition, in), 0, NULL},
+	{"not-in", decode_list, offsetof(struct raw_condition, not_in), 0, NULL},
+};
+
+static bool has_value(const struct seccomp_condition *c, uint32_t value)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->values[i] == value)
+			return true;
+	return false;
+}
+
+static bool decode_values(struct decode *d, const struct node *list, struct seccomp_condition *out)
+{
+	out->values = arena_array(d->arena, list->count, sizeof(*out->values));
+	for (size_t i = 0; i < list->count; i++) {
+		uint32_t value;
+
+		if (!to_u32(list->items[i], &value))
+			return decode_wrong(d, list->items[i], "a number of 32 bits");
+		if (value & ~out->mask)
+			return decode_wrong(d, list->items[i], "a value within the mask");
+		if (!has_value(out, value))
+			out->values[out->count++] = value;
+	}
+	return true;
+}
+
+static bool decode_condition(struct decode *d, const struct node *map,
+			     struct seccomp_condition *out)
+{
+	struct raw_condition raw = {.mask = UINT32_MAX};
+	const struct node *list;
+
+	if (!decode_map(d, condition_fields, COUNT(condition_fields), "a condition", map, &raw))
+		return false;
+	if (raw.arg >= SECCOMP_ARGS)
+		return decode_wrong(d, map, "an argument from 0 to 5");
+	if (!raw.in == !raw.not_in)
+		return decode_wrong(d, map, "one of 'in' and 'not-in'");
+	list = raw.in ? raw.in : raw.not_in;
+	if (list->count == 0)
+		return decode_wrong(d, list, "a list that is not empty");
+	*out = (struct seccomp_condition){
+		.arg = raw.arg, .mask = raw.mask, .negated = raw.not_in != NULL};
+	return decode_values(d, list, out);
+}
+
+struct raw_rule {
+	struct seccomp_rule rule;
+	const struct node *when;
+};
+
+static const struct field rule_fields[] = {
+	{"why", decode_text, offsetof(struct raw_rule, rule.why), FIELD_REQUIRED, NULL},
+	{"calls", decode_texts, offsetof(struct raw_rule, rule.calls), FIELD_REQUIRED, NULL},
+	{"answer", decode_answer, offsetof(struct raw_rule, rule.action), 0, NULL},
+	{"when", decode_list, offsetof(struct raw_rule, when), 0, NULL},
+};
+
+static bool decode_conditions(struct decode *d, const struct node *when, struct seccomp_rule *out)
+{
+	unsigned seen = 0;
+
+	out->conditions = arena_array(d->arena, when->count, sizeof(*out->conditions));
+	for (size_t i = 0; i < when->count; i++) {
+		struct seccomp_condition *c = &out->conditions[out->condition_count++];
+
+		if (!decode_condition(d, when->items[i], c))
+			return false;
+		/* libseccomp compares an argument once in a rule */
+		if (seen & 1U << c->arg)
+			return decode_wrong(d, when->items[i], "another argument");
+		seen |= 1U << c->arg;
+	}
+	return true;
+}
+
+static bool check_calls(struct decode *d, const struct seccomp_rule *rule)
+{
+	for (size_t i = 0; i < rule->calls.count; i++)
+		if (seccomp_call_number(rule->calls.list[i]) == -2) {
+			diag_error(d->diags, rule->at, d->rule, "there is no system call '%s'",
+				   rule->calls.list[i]);
+			return false;
+		}
+	return true;
+}
+
+static bool decode_rule(struct decode *d, const struct node *map, struct seccomp_rule *out)
+{
+	struct raw_rule raw = {.rule = {.action = SCMP_ACT_ALLOW, .at = map->at}};
+
+	if (!decode_map(d, rule_fields, COUNT(rule_fields), "a rule", map, &raw) ||
+	    (raw.when && !decode_conditions(d, raw.when, &raw.rule)) || !check_calls(d, &raw.rule))
+		return false;
+	*out = raw.rule;
+	return true;
+}
+
+/*
+ * libseccomp lets a rule without conditions swallow all others of its call, in
+ * silence. So such a rule must be the only one.
+ */
+static bool check_conflict(struct decode *d, const struct seccomp_policy *p,
+			   const struct seccomp_rule *rule, const char *call)
+{
+	for (const struct seccomp_rule *other = p->rules; other < rule; other++)
+		for (size_t i = 0; i < other->calls.count; i++)
+			if (strcmp(other->calls.list[i], call) == 0 &&
+			    (!other->condition_count || !rule->condition_count)) {
+				diag_error(
+					d->diags, rule->at, d->rule,
+					"'%s' already has a rule in line %u, and one of them has "
+					"no 'when'",
+					call, other->at.line);
+				return false;
+			}
+	return true;
+}
+
+static bool check_conflicts(struct decode *d, const struct seccomp_policy *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		for (size_t j = 0; j < p->rules[i].calls.count; j++)
+			if (!check_conflict(d, p, &p->rules[i], p->rules[i].calls.list[j]))
+				return false;
+	return true;
+}
+
+struct raw_policy {
+	const char *include;
+	uint32_t unknown;
+	const struct node *rules;
+};
+
+static const struct field policy_fields[] = {
+	{"include", decode_text, offsetof(struct raw_policy, include), 0, NULL},
+	{"unknown", decode_answer, offsetof(struct raw_policy, unknown), 0, NULL},
+	{"rules", decode_list, offsetof(struct raw_policy, rules), FIELD_REQUIRED, NULL},
+};
+
+bool seccomp_policy_decode(struct arena *a, const struct node *root, struct seccomp_policy *out,
+			   struct diags *diags)
+{
+	struct decode d = {.arena = a, .diags = diags, .rule = "seccomp"};
+	struct raw_policy raw = {.unknown = SCMP_ACT_ERRNO(ENOSYS)};
+	struct seccomp_policy policy;
+
+	if (!decode_map(&d, policy_fields, COUNT(policy_fields), "a seccomp policy", root, &raw))
+		return false;
+	policy = (struct seccomp_policy){.include = raw.include, .unknown = raw.unknown};
+	policy.rules = arena_array(a, raw.rules->count, sizeof(*policy.rules));
+	for (size_t i = 0; i < raw.rules->count; i++)
+		if (!decode_rule(&d, raw.rules->items[i], &policy.rules[policy.count++]))
+			return false;
+	if (!check_conflicts(&d, &policy))
+		return false;
+	*out = policy;
+	return true;
+}
+
+/* ---- sets as masked comparisons ---- */
+
+/*
+ * Everything but the values, as disjoint matches: for each value and each bit
+ * of the mask, from the top, the values that agree with it above that bit and
+ * differ in it, unless one of ours does so too.
+ */
+static size_t complement(const struct seccomp_condition *c, struct seccomp_match *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		uint32_t prefix = 0;
+
+		for (uint32_t bit = 1U << 31; bit; bit >>= 1) {
+			bool taken = false;
+
+			if (!(c->mask & bit))
+				continue;
+			prefix |= bit;
+
+			const struct seccomp_match m = {prefix, (c->values[i] ^ bit) & prefix};
+
+			for (size_t j = 0; j < c->count && !taken; j++)
+				taken = (c->values[j] & m.mask) == m.value;
+			for (size_t j = 0; j < n && !taken; j++)
+				taken = out[j].mask == m.mask && out[j].value == m.value;
+			if (taken)
+				continue;
+			if (n == max)
+				return SIZE_MAX;
+			out[n++] = m;
+		}
+	}
+	return n;
+}
+
+size_t seccomp_condition_matches(const struct seccomp_condition *c, struct seccomp_match *out,
+				 size_t max)
+{
+	if (c->negated)
+		return complement(c, out, max);
+	if (c->count > max)
+		return SIZE_MAX;
+	for (size_t i = 0; i < c->count; i++)
+		out[i] = (struct seccomp_match){c->mask, c->values[i]};
+	return c->count;
+}

@@ -1,11 +1,6 @@
 /*
- * A policy becomes a filter.
- *
- * libseccomp's rules must not contradict each other, for it promises no order
- * between them: one without conditions silently swallows those with. So a call
- * is named without conditions at most once, or only with conditions. What a
- * rule answers is the same as `unknown` is left out: libseccomp refuses such
- * rules, and the filter says so anyway.
+ * A policy becomes a filter: the numbers of calls by libseccomp, their
+ * arguments by seccomp_judge.c, the result kept in a file.
  */
 #include "cell/seccomp.h"
 
@@ -34,96 +29,68 @@
 
 /* ---- compiling ---- */
 
-#define MAX_MATCHES 256
-
 struct compiler {
+	struct arena *arena;
 	scmp_filter_ctx ctx;
 	uint32_t unknown;
+	struct seccomp_judged *judged;
+	size_t judged_count;
 	struct err *err;
 };
 
-struct product {
-	size_t count[SECCOMP_ARGS];
-	struct seccomp_match match[SECCOMP_ARGS][MAX_MATCHES];
-};
-
-static int add_plain(struct compiler *c, const struct seccomp_rule *rule, const char *name,
-		     struct scmp_arg_cmp *cmp, unsigned cmps)
+static struct seccomp_judged rules_of(struct compiler *c, const struct seccomp_policy *p,
+				      const char *call)
 {
-	const int number = seccomp_call_number(name);
+	struct seccomp_judged found = {arena_array(c->arena, p->count, sizeof(*found.rules)), 0};
+
+	for (size_t i = 0; i < p->count; i++)
+		if (seccomp_rule_names(&p->rules[i], call))
+			found.rules[found.count++] = &p->rules[i];
+	return found;
+}
+
+static int add_call(struct compiler *c, const struct seccomp_policy *p, const char *call)
+{
+	const struct seccomp_judged found = rules_of(c, p, call);
+	const int number = seccomp_call_number(call);
+	uint32_t action = found.rules[0]->action;
 	int r;
 
-	if (number < 0 || rule->action == c->unknown)
-		return 0;
-	r = seccomp_rule_add_exact_array(c->ctx, rule->action, number, cmps, cmp);
-	if (r == 0 || r == -EEXIST)
-		return 0;
-	errno = -r;
-	return err_sys(c->err, "cannot add a rule for '%s'", name);
-}
-
-/* Every combination of one match for each condition. */
-static int add_product(struct compiler *c, const struct seccomp_rule *rule, const char *name,
-		       const struct product *p)
-{
-	size_t at[SECCOMP_ARGS] = {0};
-	size_t i;
-
-	do {
-		struct scmp_arg_cmp cmp[SECCOMP_ARGS];
-
-		for (i = 0; i < rule->condition_count; i++)
-			cmp[i] = (struct scmp_arg_cmp){
-				.arg = (unsigned)rule->conditions[i].arg,
-				.op = SCMP_CMP_MASKED_EQ,
-				.datum_a = p->match[i][at[i]].mask,
-				.datum_b = p->match[i][at[i]].value,
-			};
-		if (add_plain(c, rule, name, cmp, (unsigned)rule->condition_count) < 0)
-			return -1;
-		for (i = 0; i < rule->condition_count && ++at[i] == p->count[i]; i++)
-			at[i] = 0;
-	} while (i < rule->condition_count);
-	return 0;
-}
-
-static int add_call(struct compiler *c, const struct seccomp_rule *rule, const char *name)
-{
-	struct product p;
-
-	if (rule->condition_count == 0)
-		return add_plain(c, rule, name, NULL, 0);
-	for (size_t i = 0; i < rule->condition_count; i++) {
-		p.count[i] =
-			seccomp_condition_matches(&rule->conditions[i], p.match[i], MAX_MATCHES);
-		if (p.count[i] == SIZE_MAX)
-			return err_fail(c->err, ERR_USAGE, "too many values for '%s'", name);
-		if (p.count[i] == 0)
-			return 0;
+	if (number < 0)
+		return 0; /* other machines have it */
+	if (found.rules[0]->condition_count) {
+		action = seccomp_judge_mark(c->judged_count);
+		c->judged = arena_grow(c->arena, c->judged, c->judged_count, sizeof(found));
+		c->judged[c->judged_count++] = found;
 	}
-	return add_product(c, rule, name, &p);
+	if (action == c->unknown)
+		return 0; /* libseccomp refuses to say it twice */
+	r = seccomp_rule_add_exact(c->ctx, action, number, 0);
+	errno = -r;
+	return r < 0 ? err_sys(c->err, "cannot add a rule for '%s'", call) : 0;
 }
 
-static bool names_call(const struct seccomp_policy *p, const char *name)
+/* Is this the first mention of the call, and has `over` none? */
+static bool is_due(const struct seccomp_policy *p, size_t rule, const char *call,
+		   const struct seccomp_policy *over)
 {
-	for (size_t i = 0; i < p->count; i++)
-		for (size_t j = 0; j < p->rules[i].calls.count; j++)
-			if (strcmp(p->rules[i].calls.list[j], name) == 0)
-				return true;
-	return false;
+	for (size_t i = 0; i < rule; i++)
+		if (seccomp_rule_names(&p->rules[i], call))
+			return false;
+	for (size_t i = 0; over && i < over->count; i++)
+		if (seccomp_rule_names(&over->rules[i], call))
+			return false;
+	return true;
 }
 
-/* The rules of `p`, but for calls that `over` has rules of its own for. */
 static int add_rules(struct compiler *c, const struct seccomp_policy *p,
 		     const struct seccomp_policy *over)
 {
 	for (size_t i = 0; i < p->count; i++)
 		for (size_t j = 0; j < p->rules[i].calls.count; j++) {
-			const char *name = p->rules[i].calls.list[j];
+			const char *call = p->rules[i].calls.list[j];
 
-			if (over && names_call(over, name))
-				continue;
-			if (add_call(c, &p->rules[i], name) < 0)
+			if (is_due(p, i, call, over) && add_call(c, p, call) < 0)
 				return -1;
 		}
 	return 0;
@@ -157,10 +124,13 @@ static int export(scmp_filter_ctx ctx, struct strbuf *out, struct err *err)
 	return read_capped(fd, out, err);
 }
 
-static int compile(const struct seccomp_policy *policy, const struct seccomp_policy *included,
-		   struct strbuf *out, struct err *err)
+static int compile(struct arena *a, const struct seccomp_policy *policy,
+		   const struct seccomp_policy *included, struct strbuf *out, struct err *err)
 {
-	struct compiler c = {seccomp_init(policy->unknown), policy->unknown, err};
+	struct compiler c = {.arena = a,
+			     .ctx = seccomp_init(policy->unknown),
+			     .unknown = policy->unknown,
+			     .err = err};
 	int r;
 
 	if (!c.ctx)
@@ -173,7 +143,7 @@ static int compile(const struct seccomp_policy *policy, const struct seccomp_pol
 	if (r == 0)
 		r = export(c.ctx, out, err);
 	seccomp_release(c.ctx);
-	return r;
+	return r < 0 ? -1 : seccomp_judge(out, c.judged, c.judged_count, c.unknown, err);
 }
 
 /* ---- reading ---- */
@@ -266,7 +236,7 @@ static int source_compile(struct arena *a, const struct source *s, struct strbuf
 	}
 	if (check_include(s, policy, err) < 0)
 		return -1;
-	return compile(&policy[0], s->count == 2 ? &policy[1] : NULL, out, err);
+	return compile(a, &policy[0], s->count == 2 ? &policy[1] : NULL, out, err);
 }
 
 /* ---- the cache ---- */

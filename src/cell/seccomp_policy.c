@@ -48,6 +48,14 @@ int seccomp_call_number(const char *name)
 	return number == __NR_SCMP_ERROR ? -2 : -1;
 }
 
+bool seccomp_rule_names(const struct seccomp_rule *rule, const char *call)
+{
+	for (size_t i = 0; i < rule->calls.count; i++)
+		if (strcmp(rule->calls.list[i], call) == 0)
+			return true;
+	return false;
+}
+
 /* ---- decoding ---- */
 
 static bool decode_answer(struct decode *d, const struct field *field, const struct node *value,
@@ -85,36 +93,27 @@ static bool decode_u32(struct decode *d, const struct field *field, const struct
 struct raw_condition {
 	uint64_t arg;
 	uint32_t mask;
-	const struct node *in, *not_in;
+	const struct node *in;
 };
 
 static const struct field condition_fields[] = {
 	{"arg", decode_count, offsetof(struct raw_condition, arg), FIELD_REQUIRED, NULL},
 	{"mask", decode_u32, offsetof(struct raw_condition, mask), 0, NULL},
-	{"in", decode_list, offsetof(struct raw_condition, in), 0, NULL},
-	{"not-in", decode_list, offsetof(struct raw_condition, not_in), 0, NULL},
+	{"in", decode_list, offsetof(struct raw_condition, in), FIELD_REQUIRED, NULL},
 };
-
-static bool has_value(const struct seccomp_condition *c, uint32_t value)
-{
-	for (size_t i = 0; i < c->count; i++)
-		if (c->values[i] == value)
-			return true;
-	return false;
-}
 
 static bool decode_values(struct decode *d, const struct node *list, struct seccomp_condition *out)
 {
+	if (list->count == 0 || list->count > SECCOMP_VALUES)
+		return decode_wrong(d, list, "1 to 64 values");
 	out->values = arena_array(d->arena, list->count, sizeof(*out->values));
 	for (size_t i = 0; i < list->count; i++) {
-		uint32_t value;
+		uint32_t *value = &out->values[out->count++];
 
-		if (!to_u32(list->items[i], &value))
+		if (!to_u32(list->items[i], value))
 			return decode_wrong(d, list->items[i], "a number of 32 bits");
-		if (value & ~out->mask)
+		if (*value & ~out->mask)
 			return decode_wrong(d, list->items[i], "a value within the mask");
-		if (!has_value(out, value))
-			out->values[out->count++] = value;
 	}
 	return true;
 }
@@ -123,20 +122,13 @@ static bool decode_condition(struct decode *d, const struct node *map,
 			     struct seccomp_condition *out)
 {
 	struct raw_condition raw = {.mask = UINT32_MAX};
-	const struct node *list;
 
 	if (!decode_map(d, condition_fields, COUNT(condition_fields), "a condition", map, &raw))
 		return false;
 	if (raw.arg >= SECCOMP_ARGS)
 		return decode_wrong(d, map, "an argument from 0 to 5");
-	if (!raw.in == !raw.not_in)
-		return decode_wrong(d, map, "one of 'in' and 'not-in'");
-	list = raw.in ? raw.in : raw.not_in;
-	if (list->count == 0)
-		return decode_wrong(d, list, "a list that is not empty");
-	*out = (struct seccomp_condition){
-		.arg = raw.arg, .mask = raw.mask, .negated = raw.not_in != NULL};
-	return decode_values(d, list, out);
+	*out = (struct seccomp_condition){.arg = (unsigned)raw.arg, .mask = raw.mask};
+	return decode_values(d, raw.in, out);
 }
 
 struct raw_rule {
@@ -153,19 +145,12 @@ static const struct field rule_fields[] = {
 
 static bool decode_conditions(struct decode *d, const struct node *when, struct seccomp_rule *out)
 {
-	unsigned seen = 0;
-
+	if (when->count == 0 || when->count > SECCOMP_ARGS)
+		return decode_wrong(d, when, "1 to 6 conditions");
 	out->conditions = arena_array(d->arena, when->count, sizeof(*out->conditions));
-	for (size_t i = 0; i < when->count; i++) {
-		struct seccomp_condition *c = &out->conditions[out->condition_count++];
-
-		if (!decode_condition(d, when->items[i], c))
+	for (size_t i = 0; i < when->count; i++)
+		if (!decode_condition(d, when->items[i], &out->conditions[out->condition_count++]))
 			return false;
-		/* libseccomp compares an argument once in a rule */
-		if (seen & 1U << c->arg)
-			return decode_wrong(d, when->items[i], "another argument");
-		seen |= 1U << c->arg;
-	}
 	return true;
 }
 
@@ -191,32 +176,25 @@ static bool decode_rule(struct decode *d, const struct node *map, struct seccomp
 	return true;
 }
 
-/*
- * libseccomp lets a rule without conditions swallow all others of its call, in
- * silence. So such a rule must be the only one.
- */
-static bool check_conflict(struct decode *d, const struct seccomp_policy *p,
-			   const struct seccomp_rule *rule, const char *call)
+/* Rules of one call are tried in order, so none can follow one that has no conditions. */
+static bool check_reachable(struct decode *d, const struct seccomp_policy *p,
+			    const struct seccomp_rule *rule, const char *call)
 {
 	for (const struct seccomp_rule *other = p->rules; other < rule; other++)
-		for (size_t i = 0; i < other->calls.count; i++)
-			if (strcmp(other->calls.list[i], call) == 0 &&
-			    (!other->condition_count || !rule->condition_count)) {
-				diag_error(
-					d->diags, rule->at, d->rule,
-					"'%s' already has a rule in line %u, and one of them has "
-					"no 'when'",
-					call, other->at.line);
-				return false;
-			}
+		if (!other->condition_count && seccomp_rule_names(other, call)) {
+			diag_error(d->diags, rule->at, d->rule,
+				   "'%s' is already answered without conditions in line %u", call,
+				   other->at.line);
+			return false;
+		}
 	return true;
 }
 
-static bool check_conflicts(struct decode *d, const struct seccomp_policy *p)
+static bool check_order(struct decode *d, const struct seccomp_policy *p)
 {
 	for (size_t i = 0; i < p->count; i++)
 		for (size_t j = 0; j < p->rules[i].calls.count; j++)
-			if (!check_conflict(d, p, &p->rules[i], p->rules[i].calls.list[j]))
+			if (!check_reachable(d, p, &p->rules[i], p->rules[i].calls.list[j]))
 				return false;
 	return true;
 }
@@ -247,57 +225,8 @@ bool seccomp_policy_decode(struct arena *a, const struct node *root, struct secc
 	for (size_t i = 0; i < raw.rules->count; i++)
 		if (!decode_rule(&d, raw.rules->items[i], &policy.rules[policy.count++]))
 			return false;
-	if (!check_conflicts(&d, &policy))
+	if (!check_order(&d, &policy))
 		return false;
 	*out = policy;
 	return true;
-}
-
-/* ---- sets as masked comparisons ---- */
-
-/*
- * Everything but the values, as disjoint matches: for each value and each bit
- * of the mask, from the top, the values that agree with it above that bit and
- * differ in it, unless one of ours does so too.
- */
-static size_t complement(const struct seccomp_condition *c, struct seccomp_match *out, size_t max)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->count; i++) {
-		uint32_t prefix = 0;
-
-		for (uint32_t bit = 1U << 31; bit; bit >>= 1) {
-			bool taken = false;
-
-			if (!(c->mask & bit))
-				continue;
-			prefix |= bit;
-
-			const struct seccomp_match m = {prefix, (c->values[i] ^ bit) & prefix};
-
-			for (size_t j = 0; j < c->count && !taken; j++)
-				taken = (c->values[j] & m.mask) == m.value;
-			for (size_t j = 0; j < n && !taken; j++)
-				taken = out[j].mask == m.mask && out[j].value == m.value;
-			if (taken)
-				continue;
-			if (n == max)
-				return SIZE_MAX;
-			out[n++] = m;
-		}
-	}
-	return n;
-}
-
-size_t seccomp_condition_matches(const struct seccomp_condition *c, struct seccomp_match *out,
-				 size_t max)
-{
-	if (c->negated)
-		return complement(c, out, max);
-	if (c->count > max)
-		return SIZE_MAX;
-	for (size_t i = 0; i < c->count; i++)
-		out[i] = (struct seccomp_match){c->mask, c->values[i]};
-	return c->count;
 }

@@ -9,14 +9,14 @@
 #include "stepcell/diag.h"
 #include "stepcell/node.h"
 
-#define SECCOMP_ARGS 6
+#define SECCOMP_ARGS   6
+#define SECCOMP_VALUES 64
 
 /* The kernel looks at the low 32 bits of the arguments that we judge, and so do we. */
 struct seccomp_condition {
-	uint64_t arg;  /* 0 to 5 */
-	uint32_t mask; /* bits that are compared */
-	bool negated;
-	uint32_t *values; /* any of them; none twice */
+	unsigned arg;     /* 0 to 5 */
+	uint32_t mask;    /* bits that are compared */
+	uint32_t *values; /* any of them */
 	size_t count;
 };
 
@@ -25,13 +25,14 @@ struct seccomp_rule {
 	uint32_t action; /* as in a filter's return value */
 	struct texts calls;
 	struct place at;
-	struct seccomp_condition *conditions; /* all must hold */
+	struct seccomp_condition *conditions; /* all must hold; none: it holds */
 	size_t condition_count;
 };
 
 struct seccomp_policy {
-	const char *include; /* a file beside this one; a call named here replaces its rules */
-	uint32_t unknown;    /* for calls that no rule names */
+	const char
+		*include; /* a file beside this one; its rules for calls named here do not count */
+	uint32_t unknown; /* for calls that no rule names */
 	struct seccomp_rule *rules;
 	size_t count;
 };
@@ -46,11 +47,19 @@ bool seccomp_policy_decode(struct arena *a, const struct node *root, struct secc
  */
 int seccomp_call_number(const char *name);
 
-/* A set of values as (mask, value) pairs of which any may match: what libseccomp can compare. */
-struct seccomp_match {
-	uint32_t mask, value;
-};
+/* Is the rule about this call? */
+bool seccomp_rule_names(const struct seccomp_rule *rule, const char *call);
 
-/* Fills `out` and returns how many; SIZE_MAX when they are more than `max`. */
-size_t seccomp_condition_matches(const struct seccomp_condition *c, struct seccomp_match *out,
-				 size_t max);
+/*
+ * libseccomp decides by the number of a call. Calls that are judged by their
+ * arguments get the answer seccomp_judge_mark(i) there, which seccomp_judge()
+ * replaces by a jump to instructions of ours behind its own: the rules of
+ * judged[i] in their order, then `unknown`.
+ */
+struct seccomp_judged {
+	const struct seccomp_rule **rules;
+	size_t count;
+};
+uint32_t seccomp_judge_mark(size_t i);
+int seccomp_judge(struct strbuf *code, const struct seccomp_judged *judged, size_t count,
+		  uint32_t unknown, struct err *err);

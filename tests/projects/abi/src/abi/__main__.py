@@ -1,0 +1,8 @@
+"""python -m abi"""
+
+import sys
+
+from abi.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

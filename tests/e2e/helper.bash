@@ -44,6 +44,13 @@ says() {
 	done
 }
 
+# says_not TEXT: it does not occur.
+says_not() {
+	[[ "$(all)" != *"$1"* ]] && return
+	printf 'did not expect "%s" in:\n%s\n' "$1" "$(all)"
+	return 1
+}
+
 # exits CODE: the last command ended with it.
 exits() {
 	[ "$status" = "$1" ] && return
@@ -64,11 +71,84 @@ within() {
 	done
 }
 
-# alive MARK: some process has MARK (a word no other test uses) in its command line.
+# alive MARK: some process has MARK (a word no other test uses) as its name (`exec -a MARK`).
 alive() {
 	local line
 	for line in /proc/[0-9]*/cmdline; do
-		{ tr '\0' ' ' <"$line"; } 2>/dev/null | grep -qF -- "$1" && [ "${line//[!0-9]/}" != $$ ] && return
+		[ "$({ tr '\0' '\n' <"$line" | head -n 1; } 2>/dev/null)" != "$1" ] || return 0
 	done
 	return 1
+}
+dead() { ! alive "$1"; }
+
+# start OPTION...: cell_run in the background, its pid in $pid, what it says in run.out and run.err.
+start() {
+	# a shell starts background jobs with SIGINT ignored, which a run would inherit
+	env --default-signal=INT,QUIT "$STEPCELL" run -C "$project" --image host "$@" \
+		>run.out 2>run.err </dev/null 3>&- &
+	pid=$!
+}
+
+# finish: wait for what start() began; $status, $output and $stderr are set.
+finish() {
+	status=0
+	wait "$pid" || status=$?
+	output=$(<run.out)
+	stderr=$(<run.err)
+}
+
+# said TEXT: the run that start() began has printed it.
+said() { grep -qF -- "$1" run.out run.err; }
+
+# cgroups_of_run: the directories that the cells alive now are limited by.
+cgroups_of_run() { cat "$STEPCELL_HOME"/cgroups/* 2>/dev/null | cut -d ' ' -f 2; }
+
+# nothing_left MARK CGROUPS: no process, no mount, no cgroup.
+nothing_left() {
+	local dir
+	within 5 dead "$1" || { echo "a process lives"; return 1; }
+	! grep -F "$STEPCELL_HOME" /proc/self/mountinfo || { echo "a mount is left"; return 1; }
+	for dir in $2; do
+		[ ! -e "$dir" ] || { echo "$dir is left"; return 1; }
+	done
+}
+
+# tree_hash DIR: names, kinds, modes, times and bytes of everything in it.
+tree_hash() {
+	(cd "$1" && { find . -printf '%p %y %m %T@ %l\n' | sort; find . -type f -print0 | sort -z | xargs -0 sha256sum; }) | sha256sum
+}
+
+# user_open: an ordinary user with a home that nobody else can read, and an installation there. As root
+# the user is made for the test; otherwise it is the caller. user_close undoes it.
+user_open() {
+	local from
+	from=$(cd "$(dirname "$STEPCELL")/../.." && pwd)
+	user=$(id -un)
+	user_home=$BATS_FILE_TMPDIR/user
+	if [ "$(id -u)" = 0 ]; then
+		user=cell$$
+		user_home=/home/$user
+		useradd -m -s /bin/bash "$user" || return 1
+	fi
+	mkdir -p "$user_home/opt/bin" "$user_home/opt/share/stepcell"
+	cp "$STEPCELL" "$user_home/opt/bin/"
+	cp -R "$from/policies" "$from/rootfs" "$user_home/opt/share/stepcell/"
+	chmod 700 "$user_home"
+	[ "$(id -u)" != 0 ] || chown -R "$user:" "$user_home"
+	export user user_home
+}
+
+user_close() {
+	[ "$(id -u)" = 0 ] || return 0
+	[ -n "${user-}" ] || return 0
+	ps -o pid= -u "$user" | xargs -r kill -KILL 2>/dev/null
+	userdel -r "$user" 2>/dev/null
+}
+
+# as_user COMMAND...: in the user's home, with nothing of our environment.
+as_user() {
+	local become=()
+	[ "$(id -u)" != 0 ] || become=(setpriv --reuid "$user" --regid "$user" --init-groups)
+	"${become[@]}" env -i -C "$user_home" PATH="$user_home/opt/bin:$PATH" HOME="$user_home" \
+		USER="$user" timeout 60 "$@" </dev/null
 }

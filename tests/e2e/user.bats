@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# The basics as an ordinary user, in a directory that only that user can read, without sudo.
+# shellcheck disable=SC2154 # user_open and start set user, user_home and pid
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup_file() { user_open; }
+teardown_file() { user_close; }
+
+setup() {
+	project=$user_home/project
+	rm -rf "$project"
+	mkdir -p "$project/.github/workflows"
+	echo content >"$project/file"
+}
+
+# user_run [OPTION]...: cell_run as the user.
+user_run() {
+	[ "$(id -u)" != 0 ] || chown -R "$user:" "$project"
+	run --separate-stderr as_user stepcell run -C project --image host "$@"
+}
+
+@test "jobs run as the user runner, whoever calls; artifacts are collected" {
+	workflow <<-'END'
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    steps:
+		      - uses: actions/checkout@v4
+		      - run: id -u; id -un; cat file; echo changed >file; cat file
+		      - run: cat file
+		      - uses: actions/upload-artifact@v4
+		        with: { name: it, path: file }
+	END
+	before=$(tree_hash "$project")
+	user_run -o out
+	before=$(tree_hash "$project") # chown changed no time, but be exact about what a run changes
+	user_run -o out
+	exits 0
+	says 1001 runner content changed
+	[ "$(tree_hash "$project")" = "$before" ]
+	[ "$(tar --zstd -xOf "$user_home/out/a/it.tar.zst" file)" = changed ]
+}
+
+@test "no capability, no new privilege, a filter" {
+	{ printf 'on: push\njobs:\n'; job a 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status'; } | workflow
+	user_run
+	exits 0
+	[ "$(all | grep -cE 'Cap(Inh|Prm|Eff|Bnd|Amb):.*0000000000000000')" = 5 ]
+	all | grep -qE 'NoNewPrivs:.*1'
+	all | grep -qE 'Seccomp:.*2'
+}
+
+@test "a wall that the policy requires and the host lacks: exit 4; one that is not required: a warning" {
+	{ printf 'on: push\njobs:\n'; job a 'echo ran'; } | workflow
+	printf 'name: strict\nrequire: [userns, seccomp, landlock, cgroup]\n' >"$user_home/strict.yml"
+	chmod 644 "$user_home/strict.yml"
+	user_run
+	[[ "$(all)" == *cgroup* ]] || cannot "this user has cgroups of its own"
+	exits 0
+	says cgroup rlimit ran
+	user_run --policy ./strict.yml
+	exits 4
+	says cgroup doctor
+	says_not ran
+}
+
+@test "a checkout that cannot be read" {
+	{ printf 'on: push\njobs:\n'; job a 'echo ran'; } | workflow
+	chmod 0 "$project"
+	user_run
+	chmod 700 "$project"
+	exits 2
+	says project "Permission denied"
+}
+
+@test "kill -9 leaves nothing" {
+	mark=mark-$BATS_TEST_NUMBER-$$
+	{ printf 'on: push\njobs:\n'; job a "exec -a $mark sleep 1000"; } | workflow
+	[ "$(id -u)" != 0 ] || chown -R "$user:" "$project"
+	as_user sh -c 'echo $$ >pid; exec stepcell run -C project --image host' 3>&- >/dev/null 2>&1 &
+	within 20 alive "$mark"
+	kill -KILL "$(cat "$user_home/pid")"
+	within 5 dead "$mark"
+	{ printf 'on: push\njobs:\n'; job a 'echo again'; } | workflow
+	user_run
+	exits 0
+}

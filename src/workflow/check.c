@@ -238,7 +238,7 @@ static void check_one_of_maps(struct checker *c, const struct type *t, unsigned 
 	for (size_t i = 0; i < ch->count; i++)
 		if (!ch->ruled_out_by[i])
 			chosen = ch->kinds[i];
-	if (ch->left != 1) {
+	if (ch->left != 1 || !chosen) {
 		undecided(c, ch, t, n);
 		return;
 	}

@@ -64,7 +64,7 @@ static size_t scalar_start(const struct checker *c, const struct node *n, size_t
 static size_t align(const struct checker *c, const char *value, size_t offset, size_t at)
 {
 	for (size_t i = 0; i <= offset;) {
-		if (is_white(value[i]) && i < offset) {
+		if (i < offset && is_white(value[i])) {
 			i++;
 			continue;
 		}

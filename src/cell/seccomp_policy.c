@@ -220,6 +220,10 @@ bool seccomp_policy_decode(struct arena *a, const struct node *root, struct secc
 
 	if (!decode_map(&d, policy_fields, COUNT(policy_fields), "a seccomp policy", root, &raw))
 		return false;
+	if (raw.unknown == SCMP_ACT_ALLOW || raw.unknown == SCMP_ACT_ERRNO(0)) {
+		diag_error(diags, root->at, d.rule, "'unknown' must refuse");
+		return false;
+	}
 	policy = (struct seccomp_policy){.include = raw.include, .unknown = raw.unknown};
 	policy.rules = arena_array(a, raw.rules->count, sizeof(*policy.rules));
 	for (size_t i = 0; i < raw.rules->count; i++)

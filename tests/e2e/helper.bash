@@ -150,5 +150,5 @@ as_user() {
 	local become=()
 	[ "$(id -u)" != 0 ] || become=(setpriv --reuid "$user" --regid "$user" --init-groups)
 	"${become[@]}" env -i -C "$user_home" PATH="$user_home/opt/bin:$PATH" HOME="$user_home" \
-		USER="$user" timeout 60 "$@" </dev/null
+		USER="$user" timeout "${USER_TIMEOUT:-60}" "$@" </dev/null
 }

@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# A whole pipeline on real toolchain images: what each event starts, what comes out, and that the
+# checkout is the same afterwards. pipeline.yml asks for Python 3.10, which is built from this host's own;
+# where there is none the same pipeline runs on Debian's 3.11.
+# shellcheck disable=SC2154 # user_open sets user and user_home
+
+bats_require_minimum_version 1.5.0
+load ../helper
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../../.." || return 1
+	export STEPCELL_HOME=$BATS_FILE_TMPDIR/home shared=$BATS_FILE_TMPDIR
+	cp -R tests/projects/abi "$shared/abi"
+	cp "$BATS_TEST_DIRNAME/pipeline.yml" "$shared/pipeline.yml"
+	(
+		cd "$shared/abi" || exit 1
+		export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_DATE='2024-01-02T03:04:05Z' GIT_COMMITTER_DATE='2024-01-02T03:04:05Z'
+		git init -q -b develop && git add -A &&
+			git -c user.name=a -c user.email=a@example.com commit -qm 'a project'
+	) || return 1
+	if ! "$STEPCELL" image build python-3.10 >"$shared/build.log" 2>&1; then
+		sed -i "s/'3.10'/'3.11'/" "$shared/pipeline.yml"
+		"$STEPCELL" image build python-3.11 >"$shared/build.log" 2>&1 || { cat "$shared/build.log" >&2; return 1; }
+	fi
+}
+
+setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
+
+# pipeline [OPTION]...: run it on the project.
+pipeline() {
+	run --separate-stderr timeout 600 "$STEPCELL" run -C "$shared/abi" -W "$shared/pipeline.yml" "$@" </dev/null
+}
+
+# verdicts: "JOB VERDICT" of each job of the newest run, sorted.
+verdicts() {
+	"$STEPCELL" runs show --json | python3 -c '
+import json, sys
+for line in sys.stdin:
+    e = json.loads(line)
+    if e["type"] == "job-ended": print(e["job"], e["verdict"])
+    if e["type"] == "job-skipped": print(e["job"], "skipped")' | sort | tr '\n' ';'
+}
+
+@test "a push to develop: build, test, quality, deploy-dev; the checkout stays as it was" {
+	before=$(tree_hash "$shared/abi")
+	pipeline -e push --ref refs/heads/develop -o out
+	exits 0
+	[ "$(verdicts)" = "build success;deploy-dev success;deploy-production skipped;deploy-staging skipped;quality success;test success;" ]
+	says refs/heads/release/ # why staging was skipped
+	[ "$(tree_hash "$shared/abi")" = "$before" ]
+	tar --zstd -tf out/build/dist.tar.zst | grep -q 'abi-.*\.whl$'
+	tar --zstd -tf out/build/dist.tar.zst | grep -q 'abi-.*\.tar\.gz$'
+	# the same once more: the same bytes
+	sum=$(sha256sum <out/build/dist.tar.zst)
+	rm -rf out
+	pipeline -e push --ref refs/heads/develop -o out
+	exits 0
+	[ "$(sha256sum <out/build/dist.tar.zst)" = "$sum" ]
+}
+
+@test "a push to a release branch: deploy-staging" {
+	pipeline -e push --ref refs/heads/release/1.2
+	exits 0
+	[ "$(verdicts)" = "build success;deploy-dev skipped;deploy-production skipped;deploy-staging success;quality success;test success;" ]
+}
+
+@test "a pull request: no deployment" {
+	pipeline -e pull_request
+	exits 0
+	[ "$(verdicts)" = "build success;deploy-dev skipped;deploy-production skipped;deploy-staging skipped;quality success;test success;" ]
+}
+
+@test "a published release: production only by a policy that grants it" {
+	echo '{"action": "published", "release": {"tag_name": "v1.2.0"}}' >release.json
+	pipeline -e release --event-file release.json --ref refs/tags/v1.2.0
+	exits 3
+	says "policies/default.yml:" environments production
+	pipeline -e release --event-file release.json --ref refs/tags/v1.2.0 --policy deploy
+	exits 0
+	[ "$(verdicts)" = "build success;deploy-dev skipped;deploy-production success;deploy-staging skipped;quality success;test success;" ]
+}
+
+@test "an image exported by one user and imported by another runs the same pipeline" {
+	[ "$(id -u)" = 0 ] || cannot "making a second user takes root"
+	user_open
+	image=$(sed -n "s/.*python-version: '\(.*\)'/python-\1/p" "$shared/pipeline.yml" | head -n 1)
+	"$STEPCELL" image export "$image" >"$user_home/image.tar.zst"
+	cp -R "$shared/abi" "$shared/pipeline.yml" "$user_home/"
+	chown -R "$user:" "$user_home"
+	run --separate-stderr as_user sh -c 'stepcell image import <image.tar.zst'
+	exits 0
+	USER_TIMEOUT=600 run --separate-stderr as_user stepcell run -C abi -W pipeline.yml -e push --ref refs/heads/develop
+	user_close
+	exits 0
+}
+
+@test "checkout: strict makes the checkout read-only, and says so with EROFS" {
+	mkdir -p p/.github/workflows
+	cat >p/.github/workflows/ci.yml <<-'END'
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    steps:
+		      - uses: actions/checkout@v4
+		      - run: touch new
+	END
+	printf 'name: strict\ncheckout: strict\n' >strict.yml
+	run --separate-stderr "$STEPCELL" run -C p --policy ./strict.yml
+	exits 1
+	says "Read-only file system"
+	run --separate-stderr "$STEPCELL" run -C p
+	exits 0
+	[ ! -e p/new ]
+}

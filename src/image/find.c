@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/folder.h"
 #include "image/host.h"
 #include "image/manifest.h"
-#include "image/skeleton.h"
 #include "image/store.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -87,9 +87,7 @@ static void add_names(struct store *store, struct strbuf *out)
 	strbuf_adds(out, "host");
 	if (folder_list(store->images, &names, &ignored) < 0)
 		return;
-	for (const char *name = names.text, *end; (end = strchr(name, '\n')); name = end + 1)
-		if (*name != '.')
-			strbuf_addf(out, ", %.*s", (int)(end - name), name);
+	for_each_name(name, &names) if (name_is_safe(name)) strbuf_addf(out, ", %s", name);
 }
 
 static int not_found(struct store *store, const char *ref, struct err *err)
@@ -148,8 +146,8 @@ int image_list(struct store *store, struct arena *a, struct image **out, size_t 
 
 	if (folder_list(store->images, &names, err) < 0)
 		return -1;
-	for (char *name = names.text, *end; (end = strchr(name, '\n')); name = end + 1) {
-		*end = '\0';
+	for_each_name(name, &names)
+	{
 		/* A temporary of a writer. */
 		if (!name_is_safe(name))
 			continue;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "image/child.h"
+#include "image/folder.h"
 #include "image/manifest.h"
 #include "image/skeleton.h"
 #include "stepcell/fd.h"
@@ -105,8 +106,8 @@ static void drop_others(struct store *store, const char *keep)
 
 	if (folder_list(store->host, &names, &ignored) < 0)
 		return;
-	for (char *name = names.text, *end; (end = strchr(name, '\n')); name = end + 1) {
-		*end = '\0';
+	for_each_name(name, &names)
+	{
 		auto_fd int dir = openat(store->host, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		if (strcmp(name, keep) != 0 && dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0)

@@ -1,6 +1,5 @@
 #include "image/skeleton.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/folder.h"
 #include "stepcell/cell.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -71,34 +71,6 @@ static const char *const copied[] = {
 
 static const char *const links[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
-/* ---- listing ---- */
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int listable(const struct dirent *e)
-{
-	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-	       !strchr(e->d_name, '\n');
-}
-
-int folder_list(int dir, struct strbuf *out, struct err *err)
-{
-	struct dirent **entries;
-	int n = scandirat(dir, ".", &entries, listable, by_name);
-
-	if (n < 0)
-		return err_sys(err, "cannot list a directory");
-	for (int i = 0; i < n; i++) {
-		strbuf_addf(out, "%s\n", entries[i]->d_name);
-		free(entries[i]);
-	}
-	free(entries);
-	return out->full ? err_fail(err, ERR_SYSTEM, "too many entries in a directory") : 0;
-}
-
 /* ---- copying ---- */
 
 struct copy {
@@ -154,11 +126,8 @@ static int copy_folder(const struct copy *c, const char *name, struct err *err)
 
 	if (to < 0 || folder_list(from, &names, err) < 0)
 		return err_sys(err, "cannot copy '%s'", name);
-	for (char *entry = names.text, *end; (end = strchr(entry, '\n')); entry = end + 1) {
-		*end = '\0';
-		if (copy_entry(&inner, entry, err) < 0)
-			return err_wrap(err, "%s", name);
-	}
+	for_each_name(entry, &names) if (copy_entry(&inner, entry, err) <
+					 0) return err_wrap(err, "%s", name);
 	return 0;
 }
 

@@ -1,0 +1,161 @@
+#include "image/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/folder.h"
+#include "image/writer.h"
+#include "stepcell/digest.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+
+void scan_escape(struct strbuf *out, const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p > ' ' && *p < 0x7f && *p != '\\')
+			strbuf_addc(out, (char)*p);
+		else
+			strbuf_addf(out, "\\%03o", *p);
+	}
+}
+
+static int add_digest(struct scan *s, int dir, const char *name, const struct inode_note *note,
+		      struct err *err)
+{
+	struct digest digest;
+
+	if (note) {
+		for (size_t i = 0; i < sizeof(note->sha256); i++)
+			strbuf_addf(s->manifest, "%02x", note->sha256[i]);
+		return 0;
+	}
+	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", name);
+	if (digest_of_fd(fd, &digest, err) < 0)
+		return -1;
+	strbuf_adds(s->manifest, digest.hex);
+	return 0;
+}
+
+/* Owners are squashed and set-id bits stripped: this is what tells what they were. */
+static void add_owner(struct scan *s, const struct inode_note *note, mode_t mode, const char *path)
+{
+	if (!s->owners || !note || S_ISLNK(mode) ||
+	    (!note->uid && !note->gid && note->mode == (mode & 07777)))
+		return;
+	strbuf_addf(s->owners, "%o %u %u ", note->mode, note->uid, note->gid);
+	scan_escape(s->owners, path);
+	strbuf_addc(s->owners, '\n');
+}
+
+static int scan_folder(struct scan *s, int dir, struct strbuf *path, unsigned depth,
+		       struct err *err);
+
+static int enter_folder(struct scan *s, int dir, const char *name, const struct inode_note *note,
+			struct strbuf *path, unsigned depth, struct err *err)
+{
+	auto_fd int inner = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (inner < 0)
+		return err_sys(err, "cannot open '%s'", path->text);
+	if (scan_folder(s, inner, path, depth + 1, err) < 0)
+		return -1;
+	if (note && futimens(inner, (const struct timespec[2]){note->mtime, note->mtime}) < 0)
+		return err_sys(err, "cannot set the time of '%s'", path->text);
+	return 0;
+}
+
+static int scan_link(struct scan *s, int dir, const char *name, const char *path, struct err *err)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return err_sys(err, "cannot read link '%s'", path);
+	target[n] = '\0';
+	strbuf_adds(s->manifest, "l ");
+	scan_escape(s->manifest, path);
+	strbuf_addc(s->manifest, ' ');
+	scan_escape(s->manifest, target);
+	strbuf_addc(s->manifest, '\n');
+	return 0;
+}
+
+static int scan_file(struct scan *s, int dir, const char *name, const struct stat *st,
+		     const struct inode_note *note, const char *path, struct err *err)
+{
+	s->bytes += (uint64_t)st->st_size;
+	strbuf_addf(s->manifest, "f %o %llu ", st->st_mode & 07777,
+		    (unsigned long long)st->st_size);
+	if (add_digest(s, dir, name, note, err) < 0)
+		return -1;
+	strbuf_addc(s->manifest, ' ');
+	scan_escape(s->manifest, path);
+	strbuf_addc(s->manifest, '\n');
+	return 0;
+}
+
+static int scan_entry(struct scan *s, int dir, const char *name, struct strbuf *path,
+		      unsigned depth, struct err *err)
+{
+	const struct inode_note *note;
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "cannot read '%s'", path->text);
+	note = s->inodes ? inodes_get(s->inodes, st.st_ino) : NULL;
+	if (++s->entries > LIMIT_IMAGE_ENTRIES)
+		return err_fail(err, ERR_USAGE, "too many entries");
+	add_owner(s, note, st.st_mode, path->text);
+	if (S_ISLNK(st.st_mode))
+		return scan_link(s, dir, name, path->text, err);
+	if (S_ISREG(st.st_mode))
+		return scan_file(s, dir, name, &st, note, path->text, err);
+	if (!S_ISDIR(st.st_mode))
+		return err_fail(err, ERR_SYSTEM, "'%s' is no file, directory or link", path->text);
+	strbuf_addf(s->manifest, "d %o ", st.st_mode & 07777);
+	scan_escape(s->manifest, path->text);
+	strbuf_addc(s->manifest, '\n');
+	return enter_folder(s, dir, name, note, path, depth, err);
+}
+
+static int scan_folder(struct scan *s, int dir, struct strbuf *path, unsigned depth,
+		       struct err *err)
+{
+	auto_strbuf struct strbuf names = STRBUF(64 * MIB);
+	size_t len = path->len;
+
+	if (depth > 2 * WRITER_DEPTH)
+		return err_fail(err, ERR_USAGE, "directories too deep in each other");
+	if (folder_list(dir, &names, err) < 0)
+		return -1;
+	for_each_name(name, &names)
+	{
+		strbuf_addf(path, "%s%s", len ? "/" : "", name);
+		if (path->full)
+			return err_fail(err, ERR_USAGE, "a path that is too long");
+		if (scan_entry(s, dir, name, path, depth, err) < 0)
+			return -1;
+		strbuf_cut(path, len);
+	}
+	return 0;
+}
+
+int scan_tree(struct scan *scan, int root, struct err *err)
+{
+	auto_strbuf struct strbuf path = STRBUF(4 * LIMIT_PATH);
+
+	if (scan_folder(scan, root, &path, 0, err) < 0)
+		return err_wrap(err, "listing the tree");
+	if (scan->manifest->full)
+		return err_fail(err, ERR_USAGE, "the tree's list is too long");
+	return 0;
+}

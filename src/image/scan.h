@@ -1,0 +1,32 @@
+/* scan: the canonical list of a tree, of which its digest is the hash. Private. */
+#pragma once
+
+#include "image/inodes.h"
+#include "stepcell/err.h"
+#include "stepcell/strbuf.h"
+
+#define SCAN_MANIFEST (UINT64_C(1) << 30)
+
+/*
+ * A line an entry, folders before what is in them, names in byte order:
+ *
+ *	d 755 usr/bin
+ *	f 644 1234 SHA256 usr/bin/x
+ *	l usr/bin/y TARGET
+ *
+ * Space, backslash and everything outside printable ASCII are written as \ooo.
+ * No times, no owners, nothing of the host: whoever makes a tree of the same
+ * files gets the same text.
+ */
+struct scan {
+	const struct inodes *inodes; /* hashes and times that are known; NULL: read every file */
+	struct strbuf *manifest;
+	struct strbuf *owners; /* "MODE UID GID PATH" where it was not plain root's; may be NULL */
+	uint64_t bytes, entries;
+};
+
+/* Also sets the folders' times to what `inodes` has. */
+int scan_tree(struct scan *scan, int root, struct err *err);
+
+/* A path as it stands in the list. */
+void scan_escape(struct strbuf *out, const char *text);

@@ -1,0 +1,21 @@
+/* tree: an archive to a published tree of the store. Private. */
+#pragma once
+
+#include <stdint.h>
+
+#include "image/store.h"
+
+struct tree {
+	struct digest digest;
+	uint64_t bytes, entries;
+	uint64_t skipped; /* devices, FIFOs and sockets that were left out */
+};
+
+/*
+ * Unpack a tar (plain, gzip or zstd) from `fd` to its end into the staging
+ * folder, in a worker. Nothing is published yet.
+ */
+int tree_unpack(struct staging *staging, int fd, struct tree *out, struct err *err);
+
+/* Publish what tree_unpack() made. */
+int tree_publish(struct staging *staging, const struct tree *tree, struct err *err);

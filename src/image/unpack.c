@@ -1,0 +1,204 @@
+/*
+ * Unpacking: libarchive reads, writer.c writes, scan.c lists the result.
+ *
+ * libarchive's own disk writer is slower, and does not walk paths as a
+ * container would. Only tar is understood, plain or through gzip or zstd.
+ */
+#include "image/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/scan.h"
+#include "image/writer.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+
+#define READ_BLOCK (256 * 1024)
+
+/* Below this even a small archive may unpack: a ratio says nothing about little. */
+#define RATIO_FROM (64 * MIB)
+
+static void close_archive(struct archive **a)
+{
+	(void)archive_read_free(*a);
+}
+#define auto_archive __attribute__((cleanup(close_archive)))
+
+static int archive_fail(struct archive *a, struct err *err)
+{
+	const char *why = archive_error_string(a);
+
+	/* ENOSPC and its like are the host's fault, the rest the archive's. */
+	return err_fail(err, ERR_USAGE, "%s", why ? why : "the archive cannot be read");
+}
+
+static int next_block(void *arg, const void **bytes, size_t *len, uint64_t *offset, struct err *err)
+{
+	struct archive *a = arg;
+	la_int64_t at;
+	int r = archive_read_data_block(a, bytes, len, &at);
+
+	if (r == ARCHIVE_EOF)
+		return 0;
+	if (r != ARCHIVE_OK || at < 0)
+		return archive_fail(a, err);
+	*offset = (uint64_t)at;
+	return 1;
+}
+
+static enum entry_kind kind_of(struct archive_entry *e)
+{
+	if (archive_entry_hardlink(e))
+		return ENTRY_HARDLINK;
+	switch (archive_entry_filetype(e)) {
+	case AE_IFREG:
+		return ENTRY_FILE;
+	case AE_IFDIR:
+		return ENTRY_FOLDER;
+	case AE_IFLNK:
+		return ENTRY_LINK;
+	default:
+		return ENTRY_OTHER;
+	}
+}
+
+static int describe(struct archive_entry *e, struct entry *out, struct err *err)
+{
+	la_int64_t size = archive_entry_size_is_set(e) ? archive_entry_size(e) : 0;
+	la_int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
+
+	*out = (struct entry){
+		.kind = kind_of(e),
+		.path = archive_entry_pathname(e),
+		.size = (uint64_t)size,
+		.mode = archive_entry_perm(e),
+		.uid = (uint32_t)uid,
+		.gid = (uint32_t)gid,
+		.mtime = {archive_entry_mtime(e), archive_entry_mtime_nsec(e)},
+	};
+	if (!out->path || !*out->path)
+		return err_fail(err, ERR_USAGE, "an entry without a readable name");
+	if (size < 0 || uid < 0 || gid < 0 || uid > UINT32_MAX || gid > UINT32_MAX)
+		return err_fail(err, ERR_USAGE, "entry '%.200s': size or owner out of range",
+				out->path);
+	out->target =
+		out->kind == ENTRY_HARDLINK ? archive_entry_hardlink(e) : archive_entry_symlink(e);
+	return 0;
+}
+
+/* A few bytes that unpack to a world of them. */
+static int check_ratio(struct archive *a, const struct writer *w, struct err *err)
+{
+	la_int64_t in = archive_filter_bytes(a, -1);
+
+	if (w->bytes < RATIO_FROM || in <= 0 || w->bytes / (uint64_t)in < LIMIT_IMAGE_RATIO)
+		return 0;
+	return err_fail(err, ERR_USAGE, "unpacks to more than %d times its size",
+			LIMIT_IMAGE_RATIO);
+}
+
+static int add_entries(struct archive *a, struct writer *w, struct err *err)
+{
+	struct archive_entry *e;
+	struct entry entry;
+	int r;
+
+	while ((r = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
+		if (describe(e, &entry, err) < 0 || writer_add(w, &entry, next_block, a, err) < 0 ||
+		    check_ratio(a, w, err) < 0)
+			return -1;
+	}
+	return r == ARCHIVE_EOF ? 0 : archive_fail(a, err);
+}
+
+static int read_archive(int fd, struct writer *w, struct err *err)
+{
+	auto_archive struct archive *a = archive_read_new();
+
+	if (!a)
+		return err_fail(err, ERR_SYSTEM, "out of memory");
+	if (archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
+	    archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	    archive_read_open_fd(a, fd, READ_BLOCK) != ARCHIVE_OK)
+		return archive_fail(a, err);
+	return add_entries(a, w, err);
+}
+
+/* What follows the archive's end mark: its writer must be able to finish. */
+static int drain(int fd, struct err *err)
+{
+	char bytes[64 * 1024];
+	ssize_t n;
+
+	do
+		n = read(fd, bytes, sizeof(bytes));
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? err_sys(err, "cannot read the archive") : 0;
+}
+
+static int write_text(int dir, const char *name, const struct strbuf *text, struct err *err)
+{
+	auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write_full(fd, text->text, text->len) < 0)
+		return err_sys(err, "cannot write the tree's %s", name);
+	return 0;
+}
+
+static int list(int dir, const struct writer *w, struct unpack_result *out, struct err *err)
+{
+	auto_strbuf struct strbuf manifest = STRBUF(SCAN_MANIFEST);
+	auto_strbuf struct strbuf owners = STRBUF(SCAN_MANIFEST);
+	struct scan scan = {.inodes = &w->inodes, .manifest = &manifest, .owners = &owners};
+
+	if (scan_tree(&scan, w->root, err) < 0 || write_text(dir, "manifest", &manifest, err) < 0 ||
+	    write_text(dir, "owners", &owners, err) < 0)
+		return -1;
+	*out = (struct unpack_result){scan.bytes, scan.entries, w->skipped};
+	return 0;
+}
+
+static int unpack_into(int fd, int dir, int root, struct unpack_result *out, struct err *err)
+{
+	struct writer w;
+	int r;
+
+	writer_init(&w, root);
+	r = read_archive(fd, &w, err);
+	if (r == 0)
+		r = drain(fd, err);
+	if (r == 0)
+		r = list(dir, &w, out, err);
+	writer_release(&w);
+	return r;
+}
+
+int unpack(int fd, int dir, struct unpack_result *out, struct err *err)
+{
+	/* Names are bytes: a C locale would refuse those that are not ASCII. */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+	int r = -1;
+
+	if (mkdirat(dir, "root", 0755) < 0) {
+		(void)err_sys(err, "cannot make the tree's root");
+	} else {
+		auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		r = root < 0 ? err_sys(err, "cannot open the tree's root")
+			     : unpack_into(fd, dir, root, out, err);
+	}
+	if (utf8) {
+		(void)uselocale(before);
+		freelocale(utf8);
+	}
+	return r < 0 ? err_wrap(err, "unpacking") : 0;
+}

@@ -17,8 +17,8 @@
 #include "stepcell/util.h"
 
 struct image_options {
-	bool json;
-	const char *on;
+	bool json, force, quiet;
+	const char *on, *source;
 };
 
 /* What every subcommand works with. */
@@ -170,6 +170,33 @@ static int image_cmd_resolve(struct session *s, struct err *err)
 	return 0;
 }
 
+static int image_cmd_build(struct session *s, struct err *err)
+{
+	char data[PATH_MAX];
+	struct build_options options = {
+		.source = s->options.source,
+		.force = s->options.force,
+		.progress = s->options.quiet ? NULL : stderr,
+	};
+	struct digest digest;
+
+	if (data_home(data, sizeof(data), err) < 0)
+		return -1;
+	options.data = data;
+	if (image_build(s->store, s->words[0], &options, &digest, err) < 0)
+		return -1;
+	(void)printf("sha256:%s\n", digest.hex);
+	return 0;
+}
+
+static const struct option_row build_rows[] = {
+	{0, "source", "DIR", opt_text, offsetof(struct image_options, source),
+	 "the installation that a prefix recipe takes, instead of the one it would find"},
+	{0, "force", NULL, opt_flag, offsetof(struct image_options, force),
+	 "build although nothing changed since the last time"},
+	{'q', "quiet", NULL, opt_flag, offsetof(struct image_options, quiet), "no progress"},
+};
+
 static const struct option_row json_row[] = {
 	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
 };
@@ -186,6 +213,14 @@ static const struct subcommand {
 	struct option_usage usage;
 	const char *help;
 } subcommands[] = {
+	{"build",
+	 image_cmd_build,
+	 1,
+	 {.synopsis = "stepcell image build [--source DIR] [--force] [--quiet] RECIPE",
+	  .about = "Builds the image of a recipe: a name in rootfs/, or a path with a slash.",
+	  .rows = build_rows,
+	  .count = COUNT(build_rows)},
+	 "build a recipe of rootfs/"},
 	{"list",
 	 image_cmd_list,
 	 0,

@@ -1,0 +1,248 @@
+/*
+ * Building an image: a recipe's program writes a tar, a worker unpacks it, and
+ * when both have ended well the tree, the manifest and the name are published,
+ * in this order. Killed anywhere, it leaves what it published so far, all of it
+ * whole, and a staging folder that the next start sweeps.
+ */
+#include "image/build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "image/child.h"
+#include "image/compose.h"
+#include "image/manifest.h"
+#include "image/tree.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+
+/* Raised when the way that recipes are turned into trees changes. */
+#define BUILD_FORMAT 1
+
+struct build {
+	struct store *store;
+	struct arena *arena;
+	const struct build_options *options;
+	struct recipe recipe;
+	struct manifest base; /* of a prefix */
+	const char *source;   /* of a prefix */
+	struct digest inputs;
+};
+
+void words_add(struct arena *a, struct words *words, const char *word)
+{
+	words->list = arena_grow(a, words->list, words->count, sizeof(*words->list));
+	words->list[words->count++] = word;
+}
+
+const char **words_end(struct arena *a, struct words *words)
+{
+	words_add(a, words, NULL);
+	return words->list;
+}
+
+static void say(const struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(const struct build *b, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!b->options->progress)
+		return;
+	(void)fprintf(b->options->progress, "%s: ", b->recipe.name);
+	va_start(args, fmt);
+	(void)vfprintf(b->options->progress, fmt, args);
+	va_end(args);
+	(void)fputc('\n', b->options->progress);
+	(void)fflush(b->options->progress);
+}
+
+/* ---- is it there already? ---- */
+
+static int add_file(struct strbuf *out, const char *folder, const char *name, struct err *err)
+{
+	auto_fd int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(err, "cannot open '%s'", folder);
+	strbuf_addf(out, "\n%s\n", name);
+	return file_read(dir, name, out, err);
+}
+
+static void add_source(struct strbuf *out, const char *source)
+{
+	struct stat st;
+
+	strbuf_addf(out, "\n%s\n", source);
+	if (stat(source, &st) == 0)
+		strbuf_addf(out, "%lld.%09ld\n", (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+/* What decides the result, as far as it can be known before: not which packages a mirror has. */
+static int hash_inputs(struct build *b, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(16 * MIB);
+	struct utsname host;
+
+	(void)uname(&host);
+	strbuf_addf(&text, "build %d %s\n%s\n", BUILD_FORMAT, host.machine, b->recipe.text);
+	for (size_t i = 0; i < b->recipe.scripts.count; i++)
+		if (add_file(&text, b->recipe.folder, b->recipe.scripts.list[i], err) < 0)
+			return -1;
+	if (b->recipe.kind == RECIPE_PREFIX) {
+		if (add_file(&text, b->recipe.folder, "prefix.py", err) < 0)
+			return -1;
+		add_source(&text, b->source);
+		strbuf_addf(&text, "%s\n", b->base.layers[b->base.layer_count - 1].tree.hex);
+	}
+	b->inputs = digest_of(text.text, text.len);
+	return 0;
+}
+
+static bool is_built(struct build *b, struct digest *out)
+{
+	struct image_name name;
+	struct image image;
+	struct err ignored;
+
+	if (b->options->force || image_name_read(b->store, b->recipe.name, &name, &ignored) < 0 ||
+	    !name.built || !digest_equal(&name.inputs, &b->inputs) ||
+	    image_find(b->store, b->arena, b->recipe.name, &image, &ignored) < 0)
+		return false;
+	image_release(&image);
+	*out = name.manifest;
+	return true;
+}
+
+/* ---- the tree ---- */
+
+/* The last lines of what the program said on standard error. */
+static int explain(const struct staging *staging, struct err *err)
+{
+	auto_strbuf struct strbuf log = STRBUF(64 * MIB);
+	struct err ignored;
+	const char *tail;
+	char problem[512];
+
+	if (file_read(staging->dir, "log", &log, &ignored) < 0 || !log.len)
+		return -1;
+	tail = log.len > 1200 ? log.text + log.len - 1200 : log.text;
+	if (tail != log.text && strchr(tail, '\n'))
+		tail = strchr(tail, '\n') + 1;
+	(void)snprintf(problem, sizeof(problem), "%.500s", err->text);
+	return err_fail(err, err->kind, "%s; its last words:\n%s", problem, tail);
+}
+
+static int run(struct build *b, const struct build_command *command, struct staging *staging,
+	       struct tree *tree, struct err *err)
+{
+	auto_child struct child child = {0};
+	auto_fd int log = openat(staging->dir, "log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct err unpacking = {0};
+	int r;
+
+	if (log < 0)
+		return err_sys(err, "cannot make a log");
+	if (child_start(command->argv, command->env, log, &child, err) < 0)
+		return -1;
+	r = tree_unpack(staging, child.out, tree, &unpacking);
+	/* A program that fails ends its tar early: its own reason comes first. */
+	if (r < 0 && unpacking.kind != ERR_USAGE)
+		child_kill(&child);
+	else if (child_end(&child, err) < 0)
+		return explain(staging, err);
+	if (r < 0)
+		*err = unpacking;
+	else
+		say(b, "%llu files, %llu MiB", (unsigned long long)tree->entries,
+		    (unsigned long long)(tree->bytes / MIB));
+	return r;
+}
+
+/* ---- the image ---- */
+
+static int load_base(struct build *b, struct err *err)
+{
+	struct image image;
+	struct digest digest;
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
+
+	/* It is built when it is missing or its recipe changed. */
+	if (image_build(b->store, b->recipe.base, b->options, &digest, err) < 0 ||
+	    image_load(b->store, b->arena, &digest, &b->base, &image, err) < 0)
+		return err_wrap(err, "base '%s'", b->recipe.base);
+	image_release(&image);
+	return 0;
+}
+
+static int publish(struct build *b, const struct manifest *m, struct digest *out, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
+	struct image_name name = {.inputs = b->inputs, .built = true};
+
+	manifest_encode(b->arena, m, &text);
+	if (blob_put(b->store, text.text, text.len, &name.manifest, err) < 0 ||
+	    image_name_write(b->store, m->name, &name, err) < 0)
+		return -1;
+	*out = name.manifest;
+	say(b, "sha256:%s", out->hex);
+	return 0;
+}
+
+static int build_layer(struct build *b, struct staging *staging, struct tree *tree, struct err *err)
+{
+	struct build_command command;
+
+	if (b->recipe.kind == RECIPE_DEBIAN) {
+		say(b, "installing %zu packages of Debian %s", b->recipe.packages.count,
+		    b->recipe.suite);
+		if (debian_command(b->arena, &b->recipe, staging, &command, err) < 0)
+			return -1;
+	} else {
+		say(b, "copying %s", b->source);
+		if (prefix_command(b->arena, &b->recipe, b->source, &command, err) < 0)
+			return -1;
+	}
+	return run(b, &command, staging, tree, err);
+}
+
+static int build(struct build *b, struct digest *out, struct err *err)
+{
+	auto_staging struct staging staging = {.dir = -1};
+	struct manifest m = {.name = b->recipe.name};
+	struct tree tree;
+
+	if (staging_open(b->store, &staging, err) < 0 || build_layer(b, &staging, &tree, err) < 0 ||
+	    compose(b->arena, &staging, &tree, &b->recipe, &b->base, &m, err) < 0 ||
+	    tree_publish(&staging, &tree, err) < 0)
+		return -1;
+	return publish(b, &m, out, err);
+}
+
+int image_build(struct store *store, const char *recipe, const struct build_options *options,
+		struct digest *out, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	struct build b = {.store = store, .arena = a, .options = options};
+
+	if (recipe_load(a, options->data, recipe, &b.recipe, err) < 0)
+		return -1;
+	if (b.recipe.kind == RECIPE_PREFIX &&
+	    (prefix_find(a, &b.recipe, options->source, &b.source, err) < 0 ||
+	     load_base(&b, err) < 0))
+		return err_wrap(err, "building image '%s'", b.recipe.name);
+	if (hash_inputs(&b, err) < 0)
+		return -1;
+	if (is_built(&b, out)) {
+		say(&b, "is there already");
+		return 0;
+	}
+	if (build(&b, out, err) < 0)
+		return err_wrap(err, "building image '%s'", b.recipe.name);
+	return 0;
+}

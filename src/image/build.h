@@ -1,0 +1,30 @@
+/* build: what the kinds of recipes have in common. Private. */
+#pragma once
+
+#include "image/recipe.h"
+#include "image/store.h"
+
+/* A program that writes a tar to its standard output. */
+struct build_command {
+	const char **argv, **env; /* NULL-ended */
+};
+
+struct words {
+	const char **list;
+	size_t count;
+};
+void words_add(struct arena *a, struct words *words, const char *word);
+const char **words_end(struct arena *a, struct words *words); /* with the NULL behind */
+
+/* Everything a build makes has this time at the latest. */
+#define BUILD_EPOCH "1700000000"
+
+/* mmdebstrap; `staging` is where it may put its work. */
+int debian_command(struct arena *a, const struct recipe *r, const struct staging *staging,
+		   struct build_command *out, struct err *err);
+
+/* The installation that a prefix recipe means: an absolute path. */
+int prefix_find(struct arena *a, const struct recipe *r, const char *given, const char **out,
+		struct err *err);
+int prefix_command(struct arena *a, const struct recipe *r, const char *source,
+		   struct build_command *out, struct err *err);

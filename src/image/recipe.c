@@ -1,0 +1,147 @@
+#include "image/recipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+#include "stepcell/yaml.h"
+
+static const char *const kinds[] = {"debian", "prefix", NULL};
+
+static const struct field debian_fields[] = {
+	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
+	{"suite", decode_text, offsetof(struct recipe, suite), FIELD_REQUIRED, NULL},
+	{"mirror", decode_text, offsetof(struct recipe, mirror), 0, NULL},
+	{"packages", decode_texts, offsetof(struct recipe, packages), FIELD_REQUIRED, NULL},
+	{"without", decode_texts, offsetof(struct recipe, without), 0, NULL},
+	{"scripts", decode_texts, offsetof(struct recipe, scripts), 0, NULL},
+	{"env", decode_node, offsetof(struct recipe, env), 0, NULL},
+};
+
+static const struct field prefix_fields[] = {
+	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
+	{"base", decode_text, offsetof(struct recipe, base), FIELD_REQUIRED, NULL},
+	{"python", decode_text, offsetof(struct recipe, python), FIELD_REQUIRED, NULL},
+	{"source", decode_texts, offsetof(struct recipe, sources), FIELD_REQUIRED, NULL},
+	{"env", decode_node, offsetof(struct recipe, env), 0, NULL},
+};
+
+/* What becomes a word of a command line must not be taken for an option, or for two words. */
+static int check_word(const char *what, const char *word, struct err *err)
+{
+	if (!*word || *word == '-' || strpbrk(word, " \t\n,'\"\\$`;&|<>"))
+		return err_fail(err, ERR_USAGE, "'%s' cannot be %s", word, what);
+	return 0;
+}
+
+static int check_words(const char *what, const struct texts *words, struct err *err)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (check_word(what, words->list[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_env(const struct node *env, struct err *err)
+{
+	if (!env)
+		return 0;
+	if (env->kind != NODE_MAP)
+		return err_fail(err, ERR_USAGE, "'env' must be a map");
+	for (size_t i = 0; i < env->count; i++)
+		if (!node_text(env->pairs[i].value))
+			return err_fail(err, ERR_USAGE, "'env': the value of '%s' must be a text",
+					env->pairs[i].key->text);
+	return 0;
+}
+
+static int check_scripts(const struct recipe *r, struct err *err)
+{
+	for (size_t i = 0; i < r->scripts.count; i++)
+		if (!name_is_safe(r->scripts.list[i]))
+			return err_fail(err, ERR_USAGE,
+					"script '%s' must be a file beside the recipe",
+					r->scripts.list[i]);
+	return 0;
+}
+
+static int check(const struct recipe *r, struct err *err)
+{
+	if (check_env(r->env, err) < 0 || check_scripts(r, err) < 0)
+		return -1;
+	if (r->kind == RECIPE_PREFIX)
+		return name_is_safe(r->base)
+			       ? 0
+			       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a base",
+					  r->base);
+	if (check_word("a suite", r->suite, err) < 0 ||
+	    (r->mirror && check_word("a mirror", r->mirror, err) < 0) ||
+	    check_words("a package", &r->packages, err) < 0 ||
+	    check_words("a path", &r->without, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* "/a/rootfs/python-3.10.yml" to "/a/rootfs" and "python-3.10". */
+static int split_path(struct arena *a, const char *path, struct recipe *out, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	const char *dot = strrchr(name, '.');
+
+	out->folder = slash ? arena_strndup(a, path, (size_t)(slash - path)) : ".";
+	out->name = arena_strndup(a, name, dot ? (size_t)(dot - name) : strlen(name));
+	if (!name_is_safe(out->name) || strcmp(out->name, "host") == 0)
+		return err_fail(err, ERR_USAGE, "'%s' cannot be the name of an image", out->name);
+	return 0;
+}
+
+int recipe_parse(struct arena *a, const char *file, const char *text, size_t len,
+		 struct recipe *out, struct err *err)
+{
+	struct diags diags = {.arena = a};
+	struct decode d = {.arena = a, .diags = &diags};
+	struct recipe r = {.text = arena_strndup(a, text, len)};
+	const struct node *root = yaml_parse(a, file, text, len, &diags);
+	const char *kind;
+	bool ok;
+
+	if (!root)
+		return diags_fail(&diags, err);
+	kind = node_text(node_get(root, "kind"));
+	if (kind && strcmp(kind, "prefix") == 0)
+		ok = decode_map(&d, prefix_fields, COUNT(prefix_fields), "a prefix recipe", root,
+				&r);
+	else
+		ok = decode_map(&d, debian_fields, COUNT(debian_fields), "a recipe", root, &r);
+	if (!ok)
+		return diags_fail(&diags, err);
+	if (check(&r, err) < 0 || split_path(a, file, &r, err) < 0)
+		return err_wrap(err, "%s", file);
+	*out = r;
+	return 0;
+}
+
+int recipe_load(struct arena *a, const char *data, const char *ref, struct recipe *out,
+		struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(LIMIT_RECIPE_BYTES);
+	const char *path = ref;
+
+	if (!strchr(ref, '/')) {
+		if (!name_is_safe(ref))
+			return err_fail(err, ERR_USAGE, "'%s' is no name of a recipe", ref);
+		path = arena_printf(a, "%s/rootfs/%s.yml", data, ref);
+	}
+	if (file_read(AT_FDCWD, path, &text, err) < 0) {
+		if (err->sys == ENOENT)
+			return err_fail(err, ERR_USAGE, "there is no recipe '%s': no file '%s'",
+					ref, path);
+		return err_wrap(err, "recipe '%s'", ref);
+	}
+	return recipe_parse(a, path, text.text, text.len, out, err);
+}

@@ -1,0 +1,36 @@
+/* recipe: rootfs/NAME.yml, decoded. Private. */
+#pragma once
+
+#include "stepcell/arena.h"
+#include "stepcell/decode.h"
+#include "stepcell/err.h"
+
+enum recipe_kind { RECIPE_DEBIAN, RECIPE_PREFIX };
+
+struct recipe {
+	const char *name;
+	const char *folder; /* where it lies, and its scripts */
+	const char *text;
+	int kind;
+	const struct node *env; /* a map; of a prefix: on top of the base's */
+
+	/* debian */
+	const char *suite;
+	const char *mirror; /* NULL: the host's own sources */
+	struct texts packages;
+	struct texts without; /* paths that dpkg leaves out */
+	struct texts scripts; /* Python, run in the new root, in order */
+
+	/* prefix */
+	const char *base;     /* the recipe whose tree lies below */
+	const char *python;   /* "3.10" */
+	struct texts sources; /* where to look on the host; ~ and globs */
+};
+
+/* `ref` is the name of a recipe in DATA/rootfs, or a path when it has a '/'. */
+int recipe_load(struct arena *a, const char *data, const char *ref, struct recipe *out,
+		struct err *err);
+
+/* As recipe_load(), of a text. */
+int recipe_parse(struct arena *a, const char *file, const char *text, size_t len,
+		 struct recipe *out, struct err *err);

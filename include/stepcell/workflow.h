@@ -164,6 +164,25 @@ struct event {
 	size_t path_count;
 };
 
+/*
+ * The payload of an event that nobody gave one for (github.event): small, and
+ * of GitHub's shape where workflows look. `base_ref` is the branch a pull
+ * request goes to ("main"), NULL otherwise.
+ */
+const struct node *event_payload(struct arena *a, const char *name, const char *ref,
+                                 const char *base_ref);
+
+/* The activity type that such a payload has, or NULL: "opened", "published". */
+const char *event_default_action(const char *name);
+
+/*
+ * The inputs context of a workflow_dispatch or workflow_call: what was given
+ * (a map of texts), typed as `on:` says, with defaults. NULL with diags when
+ * one is unknown, missing or of the wrong type. An empty map for other events.
+ */
+const struct node *event_inputs(struct arena *a, const struct workflow *w, const char *event,
+                                const struct node *given, struct diags *diags);
+
 /* Does `on:` start a run for this event? `why` (of the arena) says what decided. */
 bool trigger_matches(struct arena *a, const struct workflow *w, const struct event *e,
 		     const char **why);

@@ -19,6 +19,7 @@ static const struct {
 	{"runs", cmd_runs, "what was run, and what it said"},
 	{"image", cmd_image, "build and list toolchain images"},
 	{"lint", cmd_lint, "find mistakes in workflow files"},
+	{"plan", cmd_plan, "say what would run, and why"},
 };
 
 static void print_usage(FILE *out)

@@ -143,4 +143,6 @@ struct template_part {
 	size_t start, len; /* of the literal, or of what is between ${{ and }} */
 };
 bool template_has_expr(const char *text);
+/* Whether any of its expressions calls success, failure, always or cancelled. */
+bool template_has_status(struct arena *a, const char *text, struct expr_err *e);
 int template_next(const char *text, size_t len, size_t *next, struct template_part *part);

@@ -124,8 +124,7 @@ const struct node *template_eval_tree(struct arena *a, const struct node *tree,
 
 /* ---- conditions ---- */
 
-/* Whether any expression of a text with ${{ }} calls a status function. */
-static bool template_has_status(struct arena *a, const char *text, struct expr_err *e)
+bool template_has_status(struct arena *a, const char *text, struct expr_err *e)
 {
 	size_t len = strlen(text), next = 0;
 	struct template_part part;

@@ -6,7 +6,7 @@ import inspect
 import json
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
 
 KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",
@@ -94,12 +94,12 @@ def describe(module: ModuleType) -> Interface:
 def _functions(module: ModuleType) -> Iterator[Tuple[str, Function]]:
     for name, value in _public(module):
         if inspect.isfunction(value):
-            yield name, _function(name, value)
+            yield name, function_of(name, value)
         elif inspect.isclass(value):
             for method, body in _public(value):
                 if inspect.isfunction(body):
                     full = f"{name}.{method}"
-                    yield full, _function(full, body)
+                    yield full, function_of(full, body)
 
 
 def _public(owner: Any) -> Iterator[Tuple[str, Any]]:
@@ -114,7 +114,8 @@ def _public(owner: Any) -> Iterator[Tuple[str, Any]]:
             yield name, value
 
 
-def _function(name: str, value: Any) -> Function:
+def function_of(name: str, value: Callable[..., Any]) -> Function:
+    """The parameters of a function, under this name."""
     parameters = tuple(
         Parameter(p.name, KINDS[p.kind], p.default is not inspect.Parameter.empty)
         for p in inspect.signature(value).parameters.values()

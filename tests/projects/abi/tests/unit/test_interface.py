@@ -1,5 +1,5 @@
+import importlib.util
 import json
-from types import ModuleType
 
 import pytest
 
@@ -20,9 +20,12 @@ class Thing:
 
 
 @pytest.fixture
-def module():
-    made = ModuleType("made")
-    exec(SOURCE, vars(made))
+def module(tmp_path):
+    path = tmp_path / "made.py"
+    path.write_text(SOURCE)
+    spec = importlib.util.spec_from_file_location("made", str(path))
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
     return made
 
 

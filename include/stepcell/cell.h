@@ -160,6 +160,7 @@ struct cell_result {
 	int signal;         /* where it was killed, else 0 */
 	unsigned survivors; /* processes that outlived it and were killed */
 	bool pids_refused;  /* forks were refused, whatever the verdict */
+	bool init_killed;   /* failed: the cell ended without a word from its init */
 	struct cell_usage usage;
 	struct {
 		enum cell_means memory, cpus, pids, disk, files;

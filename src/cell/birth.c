@@ -1,0 +1,43 @@
+#include "birth.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static pid_t try_birth(uint64_t flags, int cgroup, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+	};
+
+	/*
+	 * Enter the cgroup at birth. Moving the process afterwards costs more
+	 * than the rest of the start, and leaves a moment without limits.
+	 */
+	if (cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* A kernel before 5.7, a busy or a foreign cgroup: cgroup_attach() moves the child then. */
+static bool is_about_cgroup(int error)
+{
+	return error == EINVAL || error == E2BIG || error == EBUSY || error == EACCES ||
+	       error == EOPNOTSUPP;
+}
+
+pid_t birth(uint64_t flags, int cgroup, int *pidfd, struct err *err)
+{
+	pid_t pid = try_birth(flags, cgroup, pidfd);
+
+	if (pid < 0 && cgroup >= 0 && is_about_cgroup(errno))
+		pid = try_birth(flags, -1, pidfd);
+	if (pid < 0)
+		return err_sys(err, "cannot make the cell's namespaces ('stepcell doctor' says why)");
+	return pid;
+}

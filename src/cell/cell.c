@@ -1,0 +1,311 @@
+/*
+ * A cell's life, seen from outside: check the spec, make ready what only the
+ * outside can make, clone, give the child its ids and its cgroup, let it go,
+ * and hear whether it reached its command. Whatever fails, cell_release()
+ * undoes all that was done: a struct cell may be half built.
+ *
+ *	stepcell ──clone3──> init (pid 1) ──fork──> main process
+ *	   │  go ─────────────> a byte: ids and limits are set; its end: die
+ *	   │ <──────────── news  an error of the set-up, or its end at exec
+ *	   │ <────────── status  how the main process ended, from init alone
+ *	   └─ pidfd, cgroup      everything else that is known about it
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "birth.h"
+#include "landlock.h"
+#include "overlay.h"
+#include "owner.h"
+#include "spec.h"
+#include "stepcell/fd.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+#include "supervise.h"
+
+/* A set-up takes milliseconds; one that hangs on a dead disk must not hang the run. */
+#define SETUP_MS (60 * 1000)
+
+/* ---- walls that a host may lack ---- */
+
+static unsigned walls_missing(const struct cell *cell)
+{
+	unsigned missing = 0;
+
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
+		missing |= CELL_WALL_SECCOMP;
+	if (landlock_abi() < 1)
+		missing |= CELL_WALL_LANDLOCK;
+	if (!cgroup_covers(cell->cgroup, &cell->limits))
+		missing |= CELL_WALL_CGROUP;
+	if (access("/proc/self/ns/time", F_OK) < 0)
+		missing |= CELL_WALL_TIMENS;
+	return missing;
+}
+
+static int refuse_missing(unsigned refused, struct err *err)
+{
+	char names[128] = "";
+
+	for (unsigned i = 0; i < CELL_WALL_COUNT; i++) {
+		size_t len = strlen(names);
+
+		if (refused & (1U << i))
+			(void)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+				       cell_wall_name(1U << i));
+	}
+	return err_fail(err, ERR_SYSTEM,
+			"this host lacks a wall that is required: %s ('stepcell doctor' says why)",
+			names);
+}
+
+/* ---- before the clone ---- */
+
+static void setup_release(struct setup *s)
+{
+	const struct cell_spec *spec = s->spec;
+
+	for (size_t i = 0; s->trees && i < spec->overlay_count + spec->bind_count; i++)
+		fd_close(&s->trees[i]);
+	free(s->trees);
+	s->trees = NULL;
+	fd_close(&s->go);
+	fd_close(&s->news);
+	fd_close(&s->status);
+	seccomp_filter_release(&s->filter);
+}
+
+/* As root the mounts are made here, with root's rights over layers; else inside. */
+static int prepare_trees(struct setup *s, struct err *err)
+{
+	const struct cell_spec *spec = s->spec;
+	const size_t count = spec->overlay_count + spec->bind_count;
+
+	s->trees = calloc(count, sizeof(*s->trees));
+	if (!s->trees)
+		return err_sys(err, "cannot list the mounts");
+	for (size_t i = 0; i < count; i++)
+		s->trees[i] = -1;
+	for (size_t i = 0; i < count && owner_is_root(spec->owner); i++) {
+		s->trees[i] = i < spec->overlay_count
+				      ? overlay_mount(spec->owner, &spec->overlays[i], err)
+				      : bind_mount(&spec->binds[i - spec->overlay_count], err);
+		if (s->trees[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int prepare_filter(struct setup *s, struct err *err)
+{
+	char cache[4096];
+
+	if (s->missing & CELL_WALL_SECCOMP)
+		return 0;
+	if (path_join(cache, sizeof(cache), s->spec->state, "cache/seccomp", err) < 0)
+		return -1;
+	return seccomp_load(s->spec->seccomp, cache, &s->filter, err);
+}
+
+static int prepare_pipe(int *read_end, int *write_end, struct err *err)
+{
+	int ends[2];
+
+	if (pipe_open(ends, err) < 0)
+		return -1;
+	*read_end = ends[0];
+	*write_end = ends[1];
+	return 0;
+}
+
+static int prepare(struct cell *cell, struct setup *s, struct err *err)
+{
+	const struct cell_spec *spec = s->spec;
+
+	if (cgroup_open(spec->state, spec->name, &spec->limits, &cell->cgroup, err) < 0)
+		return err_wrap(err, "making the cgroup");
+	s->missing = walls_missing(cell);
+	s->have_cgroup = !(s->missing & CELL_WALL_CGROUP);
+	s->count_forks = !s->have_cgroup && spec->limits.pids;
+	if (s->missing & spec->require)
+		return refuse_missing(s->missing & spec->require, err);
+	if (prepare_filter(s, err) < 0 || prepare_trees(s, err) < 0)
+		return -1;
+	if (prepare_pipe(&s->go, &cell->leash, err) < 0 ||
+	    prepare_pipe(&cell->news, &s->news, err) < 0)
+		return -1;
+	return prepare_pipe(&cell->status, &s->status, err);
+}
+
+/* ---- the clone ---- */
+
+static int give_ids(struct cell *cell, const struct cell_owner *owner, struct err *err)
+{
+	if (!owner_is_root(owner))
+		return 0; /* its own line each child may write itself */
+	return ids_map(cell->pid, (struct id_pair){CELL_UID, cell_owner_uid(owner)},
+		       (struct id_pair){CELL_UID, owner_gid(owner)}, false, err);
+}
+
+static int bear(struct cell *cell, struct setup *s, struct err *err)
+{
+	uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+
+	if (s->spec->network == CELL_NET_NONE)
+		flags |= CLONE_NEWNET;
+	cell->pid = birth(flags, cgroup_clone_fd(cell->cgroup), &cell->pidfd, err);
+	if (cell->pid == 0)
+		setup_run(s);
+	if (cell->pid < 0)
+		return -1;
+	if (cgroup_attach(cell->cgroup, cell->pid, err) < 0 ||
+	    give_ids(cell, s->spec->owner, err) < 0)
+		return -1;
+	if (write_full(cell->leash, "g", 1) < 0)
+		return err_sys(err, "the cell died before it began");
+	return 0;
+}
+
+/* ---- what the child has to say ---- */
+
+static int wait_for_news(struct cell *cell, struct err *err)
+{
+	struct pollfd fd = {.fd = cell->news, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&fd, 1, SETUP_MS);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot wait for the cell");
+	if (n == 0)
+		return err_fail(err, ERR_SYSTEM, "the set-up took more than %d seconds",
+				SETUP_MS / 1000);
+	return 0;
+}
+
+/*
+ * End of file alone would also be a child that was killed on the way; so the
+ * word comes first, and then either the end of file of exec or an error.
+ */
+static int hear_setup(struct cell *cell, struct err *err)
+{
+	char text[sizeof(struct err) + 1];
+	size_t len = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (wait_for_news(cell, err) < 0)
+			return -1;
+		n = read(cell->news, text + len, sizeof(text) - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	if (len == 1 && text[0] == NEWS_READY)
+		return 0;
+	if (len < sizeof(*err))
+		return err_fail(err, ERR_SYSTEM, "the cell was killed while it was set up");
+	memcpy(err, text + (len - sizeof(*err)), sizeof(*err));
+	err->text[sizeof(err->text) - 1] = '\0';
+	return -1;
+}
+
+/* ---- the public face ---- */
+
+static struct cell *cell_new(const struct cell_spec *spec)
+{
+	struct cell *cell = calloc(1, sizeof(*cell));
+
+	if (!cell)
+		return NULL;
+	*cell = (struct cell){.pidfd = -1,
+			      .status = -1,
+			      .news = -1,
+			      .leash = -1,
+			      .timer = -1,
+			      .epoll = -1,
+			      .limits = spec->limits};
+	(void)snprintf(cell->name, sizeof(cell->name), "%s", spec->name);
+	return cell;
+}
+
+static int start(struct cell *cell, struct setup *s, struct err *err)
+{
+	if (prepare(cell, s, err) < 0 || bear(cell, s, err) < 0)
+		return -1;
+	/* our copies of its ends: only the child's may keep the pipes open */
+	setup_release(s);
+	cell->count_forks = s->count_forks;
+	if (hear_setup(cell, err) < 0)
+		return -1;
+	fd_close(&cell->news);
+	return supervise_begin(cell, err);
+}
+
+int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
+{
+	struct setup s = {.spec = spec, .go = -1, .news = -1, .status = -1, .root = -1};
+	struct cell *cell;
+
+	if (spec_check(spec, err) < 0)
+		return err_wrap(err, "cell");
+	cell = cell_new(spec);
+	if (!cell)
+		return err_sys(err, "cannot make a cell");
+	if (start(cell, &s, err) < 0) {
+		setup_release(&s);
+		cell_release(&cell);
+		return err_wrap(err, "cell '%s'", spec->name);
+	}
+	if (missing)
+		*missing = s.missing;
+	*out = cell;
+	return 0;
+}
+
+static void kill_and_reap(struct cell *cell)
+{
+	if (cell->pidfd < 0 || cell->reaped)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, cell->pidfd, SIGKILL, NULL, 0);
+	while (waitid(P_PIDFD, (id_t)cell->pidfd, &(siginfo_t){0}, WEXITED | __WALL) < 0 &&
+	       errno == EINTR)
+		;
+	cell->reaped = true;
+}
+
+void cell_release(struct cell **cell)
+{
+	if (!*cell)
+		return;
+	kill_and_reap(*cell);
+	cgroup_close(&(*cell)->cgroup);
+	fd_close(&(*cell)->pidfd);
+	fd_close(&(*cell)->status);
+	fd_close(&(*cell)->news);
+	fd_close(&(*cell)->leash);
+	fd_close(&(*cell)->timer);
+	fd_close(&(*cell)->epoll);
+	free(*cell);
+	*cell = NULL;
+}
+
+/* The lock files of ids unlock themselves with their holder, and are used again. */
+void cell_sweep(const char *state)
+{
+	cgroup_sweep(state);
+}

@@ -1,0 +1,83 @@
+/*
+ * inside: what the files of the set-up share about one cell that is being born.
+ *
+ * The supervisor fills a struct setup, clones, and the child walks the table
+ * in setup.c with its own copy of it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "seccomp.h"
+#include "stepcell/cell.h"
+#include "stepcell/err.h"
+
+struct setup {
+	const struct cell_spec *spec;
+	unsigned missing; /* cell_wall bits that this host lacks and nobody requires */
+	bool have_cgroup; /* one that covers the spec's limits */
+	bool count_forks; /* no cgroup counts refused forks: init has to try */
+	struct seccomp_filter filter;
+	/*
+	 * Mounts made by root outside: the overlays', then the binds'. -1 where
+	 * they are to be made inside, by an ordinary user.
+	 */
+	int *trees;
+	int go;	    /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
+	int news;   /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
+	int status; /* write end: init's struct init_report, and nobody else's */
+	int root;   /* the root's mount, in the child */
+};
+
+/* What a child that reaches exec writes into `news`; anything longer is a struct err. */
+#define NEWS_READY 'R'
+
+/* Walk the table; the init and the main process both end in it. Never returns. */
+_Noreturn void setup_run(struct setup *s);
+
+/* ---- what init says through `status` ---- */
+
+enum init_word { INIT_ENDED = 1, INIT_FORKS_REFUSED };
+struct init_report {
+	uint32_t word;	    /* enum init_word */
+	int32_t wait_status; /* of the main process */
+	uint32_t survivors;
+};
+
+/* Reap, forward signals, report, exit. `main_pid` is the only child. */
+_Noreturn void init_run(const struct setup *s, pid_t main_pid);
+
+/* ---- rows of the table that live in files of their own ---- */
+
+/* mounts.c */
+int mounts_make_private(struct setup *s, struct err *err);
+int mounts_root(struct setup *s, struct err *err);
+int mounts_overlays(struct setup *s, struct err *err);
+int mounts_proc(struct setup *s, struct err *err);
+int mounts_tmp(struct setup *s, struct err *err);
+int mounts_binds(struct setup *s, struct err *err);
+int mounts_pivot(struct setup *s, struct err *err);
+
+/* dev.c */
+int dev_make(struct setup *s, struct err *err);
+
+/* own.c: the namespaces' own settings */
+int own_time(struct setup *s, struct err *err);
+int own_network(struct setup *s, struct err *err);
+int own_names(struct setup *s, struct err *err);
+int own_sysctls(struct setup *s, struct err *err);
+int own_no_userns(struct setup *s, struct err *err);
+
+/* ---- small things they share ---- */
+
+/*
+ * Open the place `at` (absolute) below `root` to mount on; never through a
+ * link, whoever planted it. Made when it is missing and `make` is set.
+ */
+int point_open(int root, const char *at, bool directory, bool make, struct err *err);
+
+/* Attach a detached mount at an open place. */
+int point_attach(int tree, int point, const char *at, struct err *err);

@@ -1,0 +1,109 @@
+/* own: settings of the cell's own namespaces, made before anybody else lives there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inside.h"
+#include "stepcell/fd.h"
+#include "stepcell/util.h"
+
+static int setting_write(const char *path, const char *text, struct err *err)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write_full(fd, text, strlen(text)) < 0)
+		return err_sys(err, "cannot write '%s'", path);
+	return 0;
+}
+
+/*
+ * How long the host is up is none of the cell's business. Its clocks begin at a
+ * day, not at zero: programs subtract minutes from them.
+ */
+#define UPTIME (24 * 60 * 60)
+
+static int offset_line(char *out, size_t size, const char *name, clockid_t clock, struct err *err)
+{
+	struct timespec now;
+
+	if (clock_gettime(clock, &now) < 0)
+		return err_sys(err, "cannot read the %s clock", name);
+	return snprintf(out, size, "%s %lld 0\n", name, (long long)(UPTIME - now.tv_sec));
+}
+
+int own_time(struct setup *s, struct err *err)
+{
+	char text[128];
+	int a, b;
+
+	if (s->missing & CELL_WALL_TIMENS)
+		return 0;
+	/* not by clone3: then we would be inside already, and offsets could not be set */
+	if (unshare(CLONE_NEWTIME) < 0)
+		return err_sys(err, "cannot make a time namespace");
+	a = offset_line(text, sizeof(text), "monotonic", CLOCK_MONOTONIC, err);
+	if (a < 0)
+		return -1;
+	b = offset_line(text + a, sizeof(text) - (size_t)a, "boottime", CLOCK_BOOTTIME, err);
+	return b < 0 ? -1 : setting_write("/proc/self/timens_offsets", text, err);
+}
+
+int own_network(struct setup *s, struct err *err)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+	if (s->spec->network == CELL_NET_FULL)
+		return 0;
+
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return err_sys(err, "cannot raise the loopback interface");
+	return 0;
+}
+
+int own_names(struct setup *s, struct err *err)
+{
+	static const char domain[] = "(none)";
+
+	if (sethostname(s->spec->name, strlen(s->spec->name)) < 0 ||
+	    setdomainname(domain, strlen(domain)) < 0)
+		return err_sys(err, "cannot name the host");
+	return 0;
+}
+
+/* Through the host's /proc, which shows whoever opens it his own namespaces' values. */
+static const struct {
+	const char *path, *value;
+} sysctls[] = {
+	{"/proc/sys/user/max_user_namespaces", "0"}, /* no new capabilities over a kernel */
+	{"/proc/sys/user/max_inotify_instances", "1024"},
+	{"/proc/sys/user/max_inotify_watches", "262144"},
+};
+
+int own_sysctls(struct setup *s, struct err *err)
+{
+	(void)s;
+	for (size_t i = 0; i < COUNT(sysctls); i++)
+		if (setting_write(sysctls[i].path, sysctls[i].value, err) < 0)
+			return -1;
+	return 0;
+}
+
+int own_no_userns(struct setup *s, struct err *err)
+{
+	(void)s;
+	if (unshare(CLONE_NEWUSER) == 0)
+		return err_fail(err, ERR_SYSTEM,
+				"a user namespace could be made inside in spite of the limit");
+	if (errno != ENOSPC)
+		return err_sys(err, "unexpected answer to a new user namespace");
+	return 0;
+}

@@ -1,0 +1,328 @@
+/*
+ * Who the cells of a job are.
+ *
+ * As root each job takes an id of its own, so that two tenants never share
+ * one: a number that no account and no subordinate range uses, held by a lock
+ * on a file of that name for as long as the job lives. The kernel drops the
+ * lock of a stepcell that was killed; the empty file stays and is used again.
+ */
+#include "owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/parse.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+#define FIRST_ID UINT32_C(0x70000000)
+#define ID_COUNT UINT32_C(0x10000)
+
+struct idmap {
+	uint32_t uid, gid;
+	int userns;
+};
+
+struct cell_owner {
+	bool root;
+	uint32_t uid, gid;
+	int lock;
+	struct idmap maps[8]; /* by owner of a layer: the store's, the checkout's */
+	size_t map_count;
+};
+
+/* ---- ids that are somebody's ---- */
+
+/* The n-th field of a line of passwd, group or subuid, as a number. */
+static bool line_field(const char *line, unsigned n, uint64_t *out)
+{
+	size_t len = strcspn(line, "\n");
+	const char *end = line + len;
+	char digits[24];
+
+	for (; n; n--) {
+		line = memchr(line, ':', (size_t)(end - line));
+		if (!line)
+			return false;
+		line++;
+	}
+	len = strcspn(line, ":\n");
+	if (len >= sizeof(digits))
+		return false;
+	memcpy(digits, line, len);
+	digits[len] = '\0';
+	return parse_u64(digits, 0, UINT32_MAX, out) == 0;
+}
+
+/* `count_field` 0: the number stands for itself alone. */
+static const struct id_file {
+	const char *path;
+	unsigned start_field, count_field;
+} id_files[] = {
+	{"/etc/passwd", 2, 0},
+	{"/etc/group", 2, 0},
+	{"/etc/subuid", 1, 2},
+	{"/etc/subgid", 1, 2},
+};
+
+static bool line_holds(const struct id_file *file, const char *line, uint32_t id)
+{
+	uint64_t start, count = 1;
+
+	if (!line_field(line, file->start_field, &start))
+		return false;
+	if (file->count_field && !line_field(line, file->count_field, &count))
+		return false;
+	return id >= start && id - start < count;
+}
+
+static int file_holds(const struct id_file *file, uint32_t id, bool *holds, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(16 * MIB);
+
+	if (access(file->path, F_OK) < 0)
+		return 0;
+
+	auto_fd int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", file->path);
+	if (read_capped(fd, &text, err) < 0)
+		return err_wrap(err, "'%s'", file->path);
+	for (const char *line = text.text; *line; line += *line == '\n') {
+		if (line_holds(file, line, id))
+			*holds = true;
+		line += strcspn(line, "\n");
+	}
+	return 0;
+}
+
+static int id_is_taken(uint32_t id, bool *taken, struct err *err)
+{
+	*taken = false;
+	for (size_t i = 0; i < COUNT(id_files); i++)
+		if (file_holds(&id_files[i], id, taken, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- an id of one's own ---- */
+
+/* The lock, -1 with `err` set, or -1 with `err` untouched when another job has it. */
+static int id_lock(int dir, uint32_t id, struct err *err)
+{
+	char name[16];
+	int n = snprintf(name, sizeof(name), "%u", id);
+
+	if (n < 0)
+		return err_fail(err, ERR_SYSTEM, "cannot name id %u", id);
+
+	auto_fd int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open the lock of id %u", id);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -1 : err_sys(err, "cannot lock id %u", id);
+	return take_fd(&fd);
+}
+
+static int ids_open(const char *state, struct err *err)
+{
+	char path[4096];
+	int dir;
+
+	if (path_join(path, sizeof(path), state, "ids", err) < 0 ||
+	    mkdir_all(path, 0700, err) < 0)
+		return -1;
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? err_sys(err, "cannot open '%s'", path) : dir;
+}
+
+static int id_take(struct cell_owner *owner, const char *state, struct err *err)
+{
+	auto_fd int dir = ids_open(state, err);
+
+	if (dir < 0)
+		return -1;
+	for (uint32_t id = FIRST_ID; id < FIRST_ID + ID_COUNT; id++) {
+		auto_fd int lock = id_lock(dir, id, err);
+		bool taken;
+
+		if (lock < 0 && err->kind)
+			return -1;
+		if (lock < 0)
+			continue;
+		if (id_is_taken(id, &taken, err) < 0)
+			return -1;
+		if (taken)
+			continue;
+		owner->uid = owner->gid = id;
+		owner->lock = take_fd(&lock);
+		return 0;
+	}
+	return err_fail(err, ERR_SYSTEM, "all %u ids from %u up are in use", ID_COUNT, FIRST_ID);
+}
+
+/* ---- the owner ---- */
+
+/* uid 0 of a container's user namespace has no ids to give away: an ordinary user to us. */
+static bool over_the_whole_host(void)
+{
+	auto_strbuf struct strbuf text = STRBUF(4096);
+	struct err ignored = {0};
+	uint64_t inside, outside, count;
+
+	if (geteuid() != 0 || file_read(AT_FDCWD, "/proc/self/uid_map", &text, &ignored) < 0)
+		return false;
+	return sscanf(text.text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) ==
+		       3 &&
+	       inside == 0 && outside == 0 && count == UINT32_MAX;
+}
+
+int cell_owner_open(const char *state, struct cell_owner **out, struct err *err)
+{
+	struct cell_owner *owner = calloc(1, sizeof(*owner));
+
+	if (!owner)
+		return err_sys(err, "cannot make the job's identity");
+	*owner = (struct cell_owner){
+		.root = over_the_whole_host(), .uid = geteuid(), .gid = getegid(), .lock = -1};
+	err_clear(err);
+	if (owner->root && id_take(owner, state, err) < 0) {
+		cell_owner_close(&owner);
+		return err_wrap(err, "taking an id for the job");
+	}
+	*out = owner;
+	return 0;
+}
+
+void cell_owner_close(struct cell_owner **owner)
+{
+	if (!*owner)
+		return;
+	for (size_t i = 0; i < (*owner)->map_count; i++)
+		fd_close(&(*owner)->maps[i].userns);
+	fd_close(&(*owner)->lock);
+	free(*owner);
+	*owner = NULL;
+}
+
+uint32_t cell_owner_uid(const struct cell_owner *owner)
+{
+	return owner->uid;
+}
+
+uint32_t owner_gid(const struct cell_owner *owner)
+{
+	return owner->gid;
+}
+
+bool owner_is_root(const struct cell_owner *owner)
+{
+	return owner->root;
+}
+
+/* ---- maps ---- */
+
+static int map_write(int proc, const char *file, const char *text, struct err *err)
+{
+	auto_fd int fd = openat(proc, file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write_full(fd, text, strlen(text)) < 0)
+		return err_sys(err, "cannot write %s", file);
+	return 0;
+}
+
+static int map_write_pair(int proc, const char *file, struct id_pair pair, struct err *err)
+{
+	char line[64];
+
+	(void)snprintf(line, sizeof(line), "%u %u 1\n", pair.inside, pair.outside);
+	return map_write(proc, file, line, err);
+}
+
+int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgroups,
+	    struct err *err)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+
+	/* one open directory: the pid cannot come to mean another process on the way */
+	auto_fd int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc < 0)
+		return err_sys(err, "cannot open '%s'", path);
+	if (deny_setgroups && map_write(proc, "setgroups", "deny", err) < 0)
+		return -1;
+	if (map_write_pair(proc, "uid_map", uid, err) < 0)
+		return -1;
+	return map_write_pair(proc, "gid_map", gid, err);
+}
+
+/* ---- user namespaces that only carry a map ---- */
+
+static _Noreturn int holder_wait(void *unused)
+{
+	(void)unused;
+	for (;;)
+		(void)pause();
+}
+
+/* A user namespace lives as long as a descriptor of it: its only process may go at once. */
+static int holder_open(pid_t pid, struct id_pair uid, struct id_pair gid, struct err *err)
+{
+	char path[32];
+	int fd;
+
+	if (ids_map(pid, uid, gid, true, err) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, "cannot open '%s'", path) : fd;
+}
+
+static int holder_make(struct id_pair uid, struct id_pair gid, struct err *err)
+{
+	char stack[16 * 1024] __attribute__((aligned(16)));
+	/* no exit signal: nobody's wait() takes it, nobody's handler runs for it */
+	pid_t pid = clone(holder_wait, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, NULL);
+	int fd;
+
+	if (pid < 0)
+		return err_sys(err, "cannot make a user namespace");
+	fd = holder_open(pid, uid, gid, err);
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, __WALL);
+	return fd;
+}
+
+int owner_idmap(struct cell_owner *owner, uint32_t uid, uint32_t gid, struct err *err)
+{
+	struct idmap *map = owner->maps;
+
+	for (size_t i = 0; i < owner->map_count; i++, map++)
+		if (map->uid == uid && map->gid == gid)
+			return map->userns;
+	if (owner->map_count == COUNT(owner->maps))
+		return err_fail(err, ERR_SYSTEM, "the layers of a job have more than %zu owners",
+				COUNT(owner->maps));
+	*map = (struct idmap){.uid = uid, .gid = gid};
+	map->userns = holder_make((struct id_pair){uid, owner->uid},
+				  (struct id_pair){gid, owner->gid}, err);
+	if (map->userns < 0)
+		return -1;
+	owner->map_count++;
+	return map->userns;
+}

@@ -1,0 +1,25 @@
+/* owner: the host's side of a step's identity. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "stepcell/cell.h"
+
+/* Are we root over the whole host, so that a job can have an id of its own? */
+bool owner_is_root(const struct cell_owner *owner);
+uint32_t owner_gid(const struct cell_owner *owner);
+
+/*
+ * A user namespace for MOUNT_ATTR_IDMAP that shows files of uid:gid as the
+ * step's. The owner keeps it; -1 with the reason.
+ */
+int owner_idmap(struct cell_owner *owner, uint32_t uid, uint32_t gid, struct err *err);
+
+/* Map one id of a user namespace, `pid`'s, to one outside. */
+struct id_pair {
+	uint32_t inside, outside;
+};
+int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgroups,
+	    struct err *err);

@@ -1,0 +1,27 @@
+/* supervise: a running cell, as stepcell holds it. */
+#pragma once
+
+#include "cgroup.h"
+#include "inside.h"
+
+struct cell {
+	char name[64];
+	pid_t pid; /* of init; a number for messages and cgroups: signals go by pidfd */
+	int pidfd, status, news;
+	int leash; /* the other end of `go`: closed, the cell knows that stepcell is gone */
+	int timer, epoll;
+	struct cgroup *cgroup;
+	struct cell_limits limits;
+	bool count_forks;
+
+	uint64_t started, deadline; /* milliseconds; 0: none */
+	uint64_t refused_since, refused_last;
+
+	bool killed, reported, ended, reaped;
+	enum cell_verdict why; /* of the kill */
+	struct init_report report;
+	struct cell_result result;
+};
+
+/* Begin to watch a cell whose command runs. */
+int supervise_begin(struct cell *cell, struct err *err);

@@ -1,0 +1,131 @@
+/* A root for cells that needs no image: a skeleton of ours, and the host's /usr. */
+#pragma once
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stepcell/cell.h"
+#include "stepcell/fd.h"
+#include "stepcell/home.h"
+#include "stepcell/log.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+struct world {
+	char dir[64];	/* all that the test makes is below */
+	char state[96], skeleton[96], seccomp[4200];
+	struct cell_owner *owner;
+	unsigned uppers;
+	struct cell_layer root_layers[1], usr_layers[1];
+	struct cell_overlay overlays[2];
+	char upper[128];
+	struct cell_spec spec;
+};
+
+#define MUST(call)                                                                                 \
+	do {                                                                                       \
+		if ((call) < 0) {                                                                  \
+			log_error(&err);                                                           \
+			fail();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+static inline void skeleton_make(const char *dir)
+{
+	static const char *const dirs[] = {"usr", "etc", "tmp", "proc", "dev", "home", "home/runner",
+					   "home/runner/work"};
+	static const char *const links[] = {"bin", "lib", "lib64", "sbin"};
+	auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char target[32];
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < COUNT(dirs); i++)
+		assert_int_equal(mkdirat(fd, dirs[i], 0755), 0);
+	for (size_t i = 0; i < COUNT(links); i++) {
+		(void)snprintf(target, sizeof(target), "usr/%s", links[i]);
+		assert_int_equal(symlinkat(target, fd, links[i]), 0);
+	}
+}
+
+/* A fresh upper for the root. */
+static inline void world_upper(struct world *w)
+{
+	struct err err = {0};
+
+	(void)snprintf(w->upper, sizeof(w->upper), "%s/upper%u", w->dir, w->uppers++);
+	MUST(cell_upper_make(w->owner, w->upper, &err));
+	w->overlays[0].upper = w->upper;
+}
+
+static inline void world_make(struct world *w)
+{
+	static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/runner",
+					  NULL};
+	char data[4096];
+	struct err err = {0};
+
+	*w = (struct world){.dir = "/var/tmp/cell-test-XXXXXX"};
+	assert_non_null(mkdtemp(w->dir));
+	(void)snprintf(w->state, sizeof(w->state), "%s/state", w->dir);
+	(void)snprintf(w->skeleton, sizeof(w->skeleton), "%s/skeleton", w->dir);
+	assert_int_equal(mkdir(w->state, 0700), 0);
+	assert_int_equal(mkdir(w->skeleton, 0755), 0);
+	skeleton_make(w->skeleton);
+	MUST(data_home(data, sizeof(data), &err));
+	(void)snprintf(w->seccomp, sizeof(w->seccomp), "%s/policies/seccomp/default.yml", data);
+	MUST(cell_owner_open(w->state, &w->owner, &err));
+	w->root_layers[0] = (struct cell_layer){.path = w->skeleton};
+	w->usr_layers[0] = (struct cell_layer){.path = "/usr", .foreign = true};
+	w->overlays[0] = (struct cell_overlay){
+		.at = "/", .layers = w->root_layers, .layer_count = 1};
+	w->overlays[1] = (struct cell_overlay){
+		.at = "/usr", .layers = w->usr_layers, .layer_count = 1};
+	world_upper(w);
+	w->spec = (struct cell_spec){.name = "test",
+				     .owner = w->owner,
+				     .state = w->state,
+				     .overlays = w->overlays,
+				     .overlay_count = 2,
+				     .env = env,
+				     .workdir = "/home/runner",
+				     .seccomp = w->seccomp};
+}
+
+static inline void world_drop(struct world *w)
+{
+	struct err err = {0};
+
+	cell_owner_close(&w->owner);
+	MUST(remove_tree(AT_FDCWD, w->dir, &err));
+}
+
+/* Run a shell script in the world's cell; what it prints lands in `out`. */
+static inline struct cell_result world_run(struct world *w, const char *script, struct strbuf *out)
+{
+	const char *argv[] = {"/bin/sh", "-c", script, NULL};
+	struct cell_result result;
+	struct cell *cell = NULL;
+	struct err err = {0};
+	int ends[2];
+
+	MUST(pipe_open(ends, &err));
+	w->spec.argv = argv;
+	w->spec.stdout_fd = w->spec.stderr_fd = ends[1];
+	MUST(cell_start(&w->spec, &cell, NULL, &err));
+	(void)close(ends[1]);
+	if (out)
+		MUST(read_capped(ends[0], out, &err));
+	MUST(cell_wait(cell, &result, &err));
+	(void)close(ends[0]);
+	cell_release(&cell);
+	return result;
+}

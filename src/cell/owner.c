@@ -255,9 +255,10 @@ static int map_write_pair(int proc, const char *file, struct id_pair pair, struc
 int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgroups,
 	    struct err *err)
 {
-	char path[32];
+	char path[32] = "/proc/self";
 
-	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (pid)
+		(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 
 	/* one open directory: the pid cannot come to mean another process on the way */
 	auto_fd int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

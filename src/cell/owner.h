@@ -17,7 +17,7 @@ uint32_t owner_gid(const struct cell_owner *owner);
  */
 int owner_idmap(struct cell_owner *owner, uint32_t uid, uint32_t gid, struct err *err);
 
-/* Map one id of a user namespace, `pid`'s, to one outside. */
+/* Map one id of a user namespace, that of `pid` (0: our own), to one outside. */
 struct id_pair {
 	uint32_t inside, outside;
 };

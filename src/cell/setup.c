@@ -60,7 +60,7 @@ static int map_own_ids(struct setup *s, struct err *err)
 	/* /proc/self belongs to root while stepcell cannot be dumped, and this is a copy of it */
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return err_sys(err, "cannot open /proc/self to ourselves");
-	return ids_map(getpid(), (struct id_pair){CELL_UID, cell_owner_uid(owner)},
+	return ids_map(0, (struct id_pair){CELL_UID, cell_owner_uid(owner)},
 		       (struct id_pair){CELL_UID, owner_gid(owner)}, true, err);
 }
 

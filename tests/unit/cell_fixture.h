@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -108,6 +109,37 @@ static inline void world_drop(struct world *w)
 	MUST(remove_tree(AT_FDCWD, w->dir, &err));
 }
 
+static inline void drain(int fd, struct strbuf *out)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		if (out)
+			strbuf_add(out, chunk, (size_t)n);
+}
+
+/* Read what it prints and poll it, until it ends. */
+static inline struct cell_result world_follow(struct cell *cell, int from, struct strbuf *out)
+{
+	struct pollfd fds[] = {{cell_fd(cell), POLLIN, 0}, {from, POLLIN, 0}};
+	struct cell_result result;
+	struct err err = {0};
+	bool ended = false;
+
+	MUST(fd_nonblock(from, &err));
+	while (!ended) {
+		assert_true(poll(fds, 2, 30000) > 0);
+		drain(from, out);
+		if (fds[1].revents & POLLHUP)
+			fds[1].fd = -1;
+		MUST(cell_poll(cell, &ended, &err));
+	}
+	drain(from, out);
+	MUST(cell_wait(cell, &result, &err));
+	return result;
+}
+
 /* Run a shell script in the world's cell; what it prints lands in `out`. */
 static inline struct cell_result world_run(struct world *w, const char *script, struct strbuf *out)
 {
@@ -122,9 +154,7 @@ static inline struct cell_result world_run(struct world *w, const char *script, 
 	w->spec.stdout_fd = w->spec.stderr_fd = ends[1];
 	MUST(cell_start(&w->spec, &cell, NULL, &err));
 	(void)close(ends[1]);
-	if (out)
-		MUST(read_capped(ends[0], out, &err));
-	MUST(cell_wait(cell, &result, &err));
+	result = world_follow(cell, ends[0], out);
 	(void)close(ends[0]);
 	cell_release(&cell);
 	return result;

@@ -114,7 +114,7 @@ static int prepare_filter(struct setup *s, struct err *err)
 		return 0;
 	if (path_join(cache, sizeof(cache), s->spec->state, "cache/seccomp", err) < 0)
 		return -1;
-	return seccomp_load(s->spec->seccomp, cache, &s->filter, err);
+	return seccomp_filter_load(s->spec->seccomp, cache, &s->filter, err);
 }
 
 static int prepare_pipe(int *read_end, int *write_end, struct err *err)

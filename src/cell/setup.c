@@ -229,7 +229,7 @@ static int filter_calls(struct setup *s, struct err *err)
 {
 	if (s->missing & CELL_WALL_SECCOMP)
 		return 0;
-	return seccomp_install(&s->filter, err);
+	return seccomp_filter_install(&s->filter, err);
 }
 
 static int ready(const struct setup *s, struct err *err)

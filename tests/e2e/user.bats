@@ -58,8 +58,8 @@ user_run() {
 	printf 'name: strict\nrequire: [userns, seccomp, landlock, cgroup]\n' >"$user_home/strict.yml"
 	chmod 644 "$user_home/strict.yml"
 	user_run
-	[[ "$(all)" == *cgroup* ]] || cannot "this user has cgroups of its own"
 	exits 0
+	[[ "$(all)" == *cgroup* ]] || cannot "this user has cgroups of its own"
 	says cgroup rlimit ran
 	user_run --policy ./strict.yml
 	exits 4

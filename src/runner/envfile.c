@@ -117,6 +117,15 @@ static const char *clean(struct reader *r, const char *text, size_t len)
 	return arena_strndup(r->arena, out.text, out.len);
 }
 
+static const char *refusal(struct arena *a, const struct envfile_pair *pair, bool untrusted)
+{
+	const char *why = envfile_refuses(pair->name, untrusted);
+
+	return why ? arena_printf(a, "line %u: '%s' may not be set for later steps: %s", pair->line,
+				  pair->name, why)
+		   : NULL;
+}
+
 static int add(struct reader *r, struct span name, struct span value, enum envfile_kind kind,
 	       unsigned line, struct envfile_pairs *out)
 {
@@ -128,7 +137,7 @@ static int add(struct reader *r, struct span name, struct span value, enum envfi
 	pair.name = clean(r, name.text, name.len);
 	pair.value = clean(r, value.text, value.len);
 	if (kind == ENVFILE_ENV || kind == ENVFILE_ENV_UNTRUSTED)
-		pair.refused = envfile_refuses(pair.name, kind == ENVFILE_ENV_UNTRUSTED);
+		pair.refused = refusal(r->arena, &pair, kind == ENVFILE_ENV_UNTRUSTED);
 	out->list = arena_grow(r->arena, out->list, out->count, sizeof(*out->list));
 	out->list[out->count++] = pair;
 	return 0;

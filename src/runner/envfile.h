@@ -23,7 +23,7 @@ enum envfile_kind {
 
 struct envfile_pair {
 	const char *name, *value;
-	const char *refused; /* why it must not be used (an error to annotate), or NULL */
+	const char *refused; /* that it must not be used, and why; or NULL */
 	unsigned line;
 };
 

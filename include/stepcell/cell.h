@@ -229,8 +229,8 @@ enum cell_wall_state { CELL_UP, CELL_PARTIAL, CELL_DOWN };
 struct cell_probe {
 	const char *name; /* "userns", "overlay", "cgroup-memory", ... */
 	enum cell_wall_state state;
-	char why[256];  /* empty when up */
-	char mend[256]; /* the command or setting that mends it */
+	char why[256];  /* what is missing; when up, by what it stands (may be empty) */
+	char mend[256]; /* the command or setting that mends it; empty when up */
 };
 
 /* Try each wall; returns how many rows were filled, at most `max`. */

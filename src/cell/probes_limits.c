@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -89,9 +90,13 @@ void probe_seccomp(const char *state, struct cell_probe *row)
 
 /* ---- cgroups ---- */
 
-#define MEND_CGROUP                                                                                \
-	"run it below 'systemd-run --user --scope -p Delegate=yes', or as root give your user a "  \
-	"cgroup of your own (chown)"
+static const char *mend_cgroup(void)
+{
+	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
+		return "start stepcell below 'systemd-run --user --scope -p Delegate=yes'";
+	return "as root: in each hierarchy of /sys/fs/cgroup make a directory, chown -R it to the "
+	       "user, and start the user's shell in it (echo $$ > DIRECTORY/cgroup.procs)";
+}
 
 static const struct {
 	enum cgroup_part part;
@@ -99,29 +104,43 @@ static const struct {
 	struct cell_limits limits;
 	const char *without;
 } cgroup_limits[] = {
-	{CG_MEMORY, V2_MEMORY, {.memory = GIB}, "memory is limited per process alone"},
-	{CG_PIDS, V2_PIDS, {.pids = 64}, "processes are limited by RLIMIT_NPROC"},
-	{CG_CPU, V2_CPU, {.cpus_milli = 1000}, "processor time is not limited"},
+	{CG_MEMORY,
+	 V2_MEMORY,
+	 {.memory = GIB},
+	 "no cgroup to write to: memory is limited per process alone"},
+	{CG_PIDS,
+	 V2_PIDS,
+	 {.pids = 64},
+	 "no cgroup to write to: processes are limited by RLIMIT_NPROC"},
+	{CG_CPU,
+	 V2_CPU,
+	 {.cpus_milli = 1000},
+	 "no cgroup to write to: processor time is not limited"},
 };
+
+static void say_where(struct cell_probe *row, const struct cgroup *cg, enum cgroup_part part)
+{
+	const bool v1 = cg->dir[part] >= 0;
+	const char *path = cg->path[v1 ? part : CG_V2];
+
+	(void)snprintf(row->why, sizeof(row->why), "%s, in %.*s", v1 ? "v1" : "v2",
+		       (int)(strrchr(path, '/') - path), path);
+}
 
 static void probe_cgroup(const char *state, struct cell_probe *row, size_t i)
 {
-	const enum cgroup_part part = cgroup_limits[i].part;
 	struct cgroup *cg = NULL;
 	struct err err = {0};
+	const int r = cgroup_open(state, "doctor", &cgroup_limits[i].limits, &cg, &err);
+	const char *mend = mend_cgroup();
 
-	errno = 0;
-	if (cgroup_open(state, "doctor", &cgroup_limits[i].limits, &cg, &err) < 0)
+	errno = 0; /* what went wrong is in words already */
+	if (r < 0)
 		probe_down(row, err.text, "");
-	else if (!cgroup_covers(cg, &cgroup_limits[i].limits)) {
-		errno = 0;
-		probe_down(row, "no cgroup to write to", MEND_CGROUP);
-		(void)snprintf(row->why, sizeof(row->why), "no cgroup to write to: %s",
-			       cgroup_limits[i].without);
-	} else
-		(void)snprintf(row->why, sizeof(row->why), "%s: %.200s",
-			       cg->dir[part] >= 0 ? "v1" : "v2",
-			       cg->path[cg->dir[part] >= 0 ? part : CG_V2]);
+	else if (cgroup_covers(cg, &cgroup_limits[i].limits))
+		say_where(row, cg, cgroup_limits[i].part);
+	else
+		probe_down(row, cgroup_limits[i].without, mend);
 	cgroup_close(&cg);
 }
 
@@ -147,7 +166,8 @@ void probe_cgroup_birth(const char *state, struct cell_probe *row)
 	struct err err;
 
 	if (cgroup_open(state, "doctor", &none, &cg, &err) < 0 || cgroup_clone_fd(cg) < 0)
-		probe_partial(row, "no v2 cgroup to be born in: a start takes longer", MEND_CGROUP);
+		probe_partial(row, "no v2 cgroup to be born in: a start takes longer",
+			      mend_cgroup());
 	cgroup_close(&cg);
 }
 
@@ -184,6 +204,8 @@ void probe_pids_rlimit(const char *state, struct cell_probe *row)
 		probe_down(row, "cannot become another user", "");
 		return;
 	}
+	/* changing ids took our own /proc files away from us */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (!probe_enter(CLONE_NEWPID, row))
 		return;
 	errno = 0;

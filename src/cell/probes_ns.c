@@ -1,8 +1,8 @@
 /* Probes of namespaces, and of what can be mounted in them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <limits.h>
+#include <linux/mount.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>

@@ -20,6 +20,7 @@ static const struct {
 	{"image", cmd_image, "build and list toolchain images"},
 	{"lint", cmd_lint, "find mistakes in workflow files"},
 	{"plan", cmd_plan, "say what would run, and why"},
+	{"doctor", cmd_doctor, "say which walls stand on this host"},
 };
 
 static void print_usage(FILE *out)

@@ -9,7 +9,8 @@
 static pid_t try_birth(uint64_t flags, int cgroup, int *pidfd)
 {
 	struct clone_args args = {
-		.flags = flags | CLONE_PIDFD,
+		/* a handler of the caller's has no business in the child */
+		.flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 	};
 
@@ -38,6 +39,7 @@ pid_t birth(uint64_t flags, int cgroup, int *pidfd, struct err *err)
 	if (pid < 0 && cgroup >= 0 && is_about_cgroup(errno))
 		pid = try_birth(flags, -1, pidfd);
 	if (pid < 0)
-		return err_sys(err, "cannot make the cell's namespaces ('stepcell doctor' says why)");
+		return err_sys(err,
+			       "cannot make the cell's namespaces ('stepcell doctor' says why)");
 	return pid;
 }

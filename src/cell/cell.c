@@ -198,9 +198,29 @@ static int wait_for_news(struct cell *cell, struct err *err)
  * End of file alone would also be a child that was killed on the way; so the
  * word comes first, and then either the end of file of exec or an error.
  */
+int news_judge(const char *text, size_t len, struct err *err)
+{
+	if (len && text[0] == NEWS_READY) {
+		text++;
+		len--;
+		if (!len)
+			return 0;
+	}
+	if (!len)
+		return err_fail(err, ERR_SYSTEM, "the child was killed while it was set up");
+	if (len != sizeof(*err))
+		return err_fail(err, ERR_SYSTEM, "the child said what makes no sense");
+	memcpy(err, text, sizeof(*err));
+	/* a worker may have been taken over by the bytes it read: believe the words at most */
+	err->text[sizeof(err->text) - 1] = '\0';
+	if (err->kind <= ERR_NONE || err->kind >= ERR_KIND_COUNT)
+		err->kind = ERR_SYSTEM;
+	return -1;
+}
+
 static int hear_setup(struct cell *cell, struct err *err)
 {
-	char text[sizeof(struct err) + 1];
+	char text[sizeof(struct err) + 2]; /* one more than there can be */
 	size_t len = 0;
 
 	for (;;) {
@@ -212,16 +232,9 @@ static int hear_setup(struct cell *cell, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			break;
+			return news_judge(text, len, err);
 		len += (size_t)n;
 	}
-	if (len == 1 && text[0] == NEWS_READY)
-		return 0;
-	if (len < sizeof(*err))
-		return err_fail(err, ERR_SYSTEM, "the cell was killed while it was set up");
-	memcpy(err, text + (len - sizeof(*err)), sizeof(*err));
-	err->text[sizeof(err->text) - 1] = '\0';
-	return -1;
 }
 
 /* ---- the public face ---- */
@@ -258,7 +271,7 @@ static int start(struct cell *cell, struct setup *s, struct err *err)
 
 int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
 {
-	struct setup s = {.spec = spec, .go = -1, .news = -1, .status = -1, .root = -1};
+	struct setup s = {.spec = spec, .go = -1, .news = -1, .status = -1, .root = -1, .null = -1};
 	struct cell *cell;
 
 	if (spec_check(spec, err) < 0)

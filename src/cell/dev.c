@@ -19,8 +19,8 @@ static const struct device {
 	const char *name, *path;
 	unsigned major, minor;
 } devices[] = {
-	{"null", "/dev/null", 1, 3},	 {"zero", "/dev/zero", 1, 5},
-	{"full", "/dev/full", 1, 7},	 {"random", "/dev/random", 1, 8},
+	{"null", "/dev/null", 1, 3},       {"zero", "/dev/zero", 1, 5},
+	{"full", "/dev/full", 1, 7},       {"random", "/dev/random", 1, 8},
 	{"urandom", "/dev/urandom", 1, 9},
 };
 

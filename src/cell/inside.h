@@ -29,14 +29,29 @@ struct setup {
 	int go;	    /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
 	int news;   /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
 	int status; /* write end: init's struct init_report, and nobody else's */
-	int root;   /* the root's mount, in the child */
+	int root;   /* in the child: the root's mount */
+	int null;   /* in the child: /dev/null, for where stdio leads nowhere */
+	uint32_t uid, gid; /* of a worker: the caller's */
+	bool is_worker;	   /* the last of the spec's fds is the pipe for an error, and not counted */
 };
 
 /* What a child that reaches exec writes into `news`; anything longer is a struct err. */
 #define NEWS_READY 'R'
 
-/* Walk the table; the init and the main process both end in it. Never returns. */
+/* One thing that is done between clone3() and the command. */
+struct setup_row {
+	const char *doing; /* "mounting the root", for the error */
+	int (*run)(struct setup *s, struct err *err);
+};
+
+/* Walk a table whose last row does not return. */
+_Noreturn void setup_walk(struct setup *s, const struct setup_row *rows, size_t count);
+
+/* A cell's table; the init and the main process both end in it. */
 _Noreturn void setup_run(struct setup *s);
+
+/* What a child said through `news`, all of it. 0 when it reached its command; else its error. */
+int news_judge(const char *text, size_t len, struct err *err);
 
 /* ---- what init says through `status` ---- */
 
@@ -49,6 +64,19 @@ struct init_report {
 
 /* Reap, forward signals, report, exit. `main_pid` is the only child. */
 _Noreturn void init_run(const struct setup *s, pid_t main_pid);
+
+/* ---- rows that cells and workers share ---- */
+
+int keep_own_fds(struct setup *s, struct err *err);
+int map_one_id(uint32_t uid, uint32_t gid, struct err *err);
+int limit_resources(struct setup *s, struct err *err);
+int own_keyring(struct setup *s, struct err *err);
+int drop_capabilities(struct setup *s, struct err *err);
+int die_with_stepcell(struct setup *s, struct err *err);
+int open_null(struct setup *s, struct err *err);
+int place_fds(struct setup *s, struct err *err);
+int filter_calls(struct setup *s, struct err *err);
+int run_command(struct setup *s, struct err *err);
 
 /* ---- rows of the table that live in files of their own ---- */
 

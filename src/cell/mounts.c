@@ -22,9 +22,10 @@ static int place_fail(const char *at, struct err *err)
 		return err_fail(err, ERR_SYSTEM,
 				"unsafe path '%s': the root has a link or a file on the way", at);
 	if (err->sys == ENOENT || err->sys == EROFS)
-		return err_fail(err, ERR_SYSTEM,
-				"'%s' is missing in the root, and a read-only root cannot be given one",
-				at);
+		return err_fail(
+			err, ERR_SYSTEM,
+			"'%s' is missing in the root, and a read-only root cannot be given one",
+			at);
 	return err_wrap(err, "'%s'", at);
 }
 
@@ -141,11 +142,11 @@ static const struct {
 	const char *path;
 	bool hide;
 } proc_masks[] = {
-	{"acpi", true},	      {"asound", true},	     {"bus", false},	 {"fs", false},
-	{"interrupts", true}, {"irq", false},	     {"kallsyms", true}, {"kcore", true},
-	{"keys", true},	      {"key-users", true},   {"kmsg", true},	 {"kpagecount", true},
+	{"acpi", true},       {"asound", true},        {"bus", false},        {"fs", false},
+	{"interrupts", true}, {"irq", false},          {"kallsyms", true},    {"kcore", true},
+	{"keys", true},       {"key-users", true},     {"kmsg", true},        {"kpagecount", true},
 	{"kpageflags", true}, {"latency_stats", true}, {"sched_debug", true}, {"scsi", true},
-	{"sys", false},	      {"sysrq-trigger", true}, {"sysvipc", false}, {"timer_list", true},
+	{"sys", false},       {"sysrq-trigger", true}, {"sysvipc", false},    {"timer_list", true},
 };
 
 /* An empty, unreadable stand-in of the same kind, from an empty file system. */

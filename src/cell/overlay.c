@@ -163,8 +163,7 @@ static int set_options(int context, bool root, struct err *err)
 {
 	static const struct fs_option for_root[] = {{"redirect_dir", "on"}, {NULL, NULL}};
 	static const struct fs_option for_user[] = {{"userxattr", NULL}, {NULL, NULL}};
-	static const struct fs_option always[] = {
-		{"index", "off"}, {"xino", "off"}, {NULL, NULL}};
+	static const struct fs_option always[] = {{"index", "off"}, {"xino", "off"}, {NULL, NULL}};
 	const struct fs_option *lists[] = {root ? for_root : for_user, always};
 
 	for (size_t i = 0; i < 2; i++)

@@ -142,8 +142,7 @@ static int ids_open(const char *state, struct err *err)
 	char path[4096];
 	int dir;
 
-	if (path_join(path, sizeof(path), state, "ids", err) < 0 ||
-	    mkdir_all(path, 0700, err) < 0)
+	if (path_join(path, sizeof(path), state, "ids", err) < 0 || mkdir_all(path, 0700, err) < 0)
 		return -1;
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return dir < 0 ? err_sys(err, "cannot open '%s'", path) : dir;
@@ -252,8 +251,7 @@ static int map_write_pair(int proc, const char *file, struct id_pair pair, struc
 	return map_write(proc, file, line, err);
 }
 
-int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgroups,
-	    struct err *err)
+int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgroups, struct err *err)
 {
 	char path[32] = "/proc/self";
 

@@ -33,35 +33,41 @@
 #include "stepcell/util.h"
 
 /* Other cells' pipes are open here too: the end of one must never wait for another. */
-static int keep_own_fds(struct setup *s, struct err *err)
+int keep_own_fds(struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
-	const size_t trees = spec->overlay_count + spec->bind_count;
-	const int ours[] = {s->go,	    s->news,	     s->status,
+	const size_t trees = s->trees ? spec->overlay_count + spec->bind_count : 0;
+	const int ours[] = {s->go,          s->news,         s->status,
 			    spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
 	auto_free int *keep = calloc(COUNT(ours) + trees + spec->fd_count, sizeof(*keep));
 
 	if (!keep)
 		return err_sys(err, "cannot list the descriptors");
 	memcpy(keep, ours, sizeof(ours));
-	memcpy(keep + COUNT(ours), s->trees, trees * sizeof(*keep));
+	if (trees)
+		memcpy(keep + COUNT(ours), s->trees, trees * sizeof(*keep));
 	if (spec->fd_count)
 		memcpy(keep + COUNT(ours) + trees, spec->fds, spec->fd_count * sizeof(*keep));
 	return fds_close_others(keep, COUNT(ours) + trees + spec->fd_count, err);
 }
 
-/* An ordinary user's map is one line that the child may write itself. */
+/* One line that maps the writer's own id: that the child may write itself. */
+int map_one_id(uint32_t uid, uint32_t gid, struct err *err)
+{
+	/* /proc/self belongs to root while stepcell cannot be dumped, and this is a copy of it */
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot open /proc/self to ourselves");
+	return ids_map(0, (struct id_pair){CELL_UID, uid}, (struct id_pair){CELL_UID, gid}, true,
+		       err);
+}
+
 static int map_own_ids(struct setup *s, struct err *err)
 {
 	const struct cell_owner *owner = s->spec->owner;
 
 	if (owner_is_root(owner))
-		return 0;
-	/* /proc/self belongs to root while stepcell cannot be dumped, and this is a copy of it */
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return err_sys(err, "cannot open /proc/self to ourselves");
-	return ids_map(0, (struct id_pair){CELL_UID, cell_owner_uid(owner)},
-		       (struct id_pair){CELL_UID, owner_gid(owner)}, true, err);
+		return 0; /* has been mapped to the job's id, from outside */
+	return map_one_id(cell_owner_uid(owner), owner_gid(owner), err);
 }
 
 static int wait_for_go(struct setup *s, struct err *err)
@@ -93,13 +99,13 @@ static int become_step(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int limit_resources(struct setup *s, struct err *err)
+int limit_resources(struct setup *s, struct err *err)
 {
 	(void)umask(022);
 	return rlimits_apply(&s->spec->limits, s->have_cgroup, err);
 }
 
-static int own_keyring(struct setup *s, struct err *err)
+int own_keyring(struct setup *s, struct err *err)
 {
 	(void)s;
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
@@ -107,7 +113,7 @@ static int own_keyring(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int drop_capabilities(struct setup *s, struct err *err)
+int drop_capabilities(struct setup *s, struct err *err)
 {
 	(void)s;
 	if (caps_drop_all(err) < 0 || caps_assert_none(err) < 0)
@@ -119,12 +125,11 @@ static int drop_capabilities(struct setup *s, struct err *err)
  * Die with stepcell. The kernel forgets this order at each change of ids, so it
  * comes after the last; and it was given too late when stepcell is gone.
  */
-static int die_with_stepcell(struct setup *s, struct err *err)
+int die_with_stepcell(struct setup *s, struct err *err)
 {
 	struct pollfd leash = {.fd = s->go};
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(err, "cannot tie the cell to stepcell");
 	if (poll(&leash, 1, 0) < 0)
 		return err_sys(err, "cannot see whether stepcell lives");
@@ -158,23 +163,25 @@ static int own_session(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int place_fds(struct setup *s, struct err *err)
+int open_null(struct setup *s, struct err *err)
+{
+	s->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return s->null < 0 ? err_sys(err, "cannot open '/dev/null'") : 0;
+}
+
+int place_fds(struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
-	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_free int *from = calloc(3 + spec->fd_count, sizeof(*from));
 	const int stdio[] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
 
-	if (null < 0 || !from)
-		return err_sys(err, "cannot open '/dev/null'");
+	if (!from)
+		return err_sys(err, "cannot list the descriptors");
 	for (size_t i = 0; i < 3; i++)
-		from[i] = stdio[i] > 0 ? stdio[i] : null;
+		from[i] = stdio[i] > 0 ? stdio[i] : s->null;
 	if (spec->fd_count)
 		memcpy(from + 3, spec->fds, spec->fd_count * sizeof(*from));
-	if (fds_place(from, 3 + spec->fd_count, &s->news, err) < 0)
-		return -1;
-	null = -1; /* closed with the others */
-	return 0;
+	return fds_place(from, 3 + spec->fd_count, &s->news, err);
 }
 
 /*
@@ -225,7 +232,7 @@ static int enter_workdir(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int filter_calls(struct setup *s, struct err *err)
+int filter_calls(struct setup *s, struct err *err)
 {
 	if (s->missing & CELL_WALL_SECCOMP)
 		return 0;
@@ -248,7 +255,9 @@ static _Noreturn void run_function(struct setup *s)
 	fd_close(&s->news);
 	for (size_t i = 0; fds && i < spec->fd_count; i++)
 		fds[i] = 3 + (int)i;
-	_exit(fds ? spec->fn(spec->fn_arg, fds, spec->fd_count) & 0xff : 125);
+	if (!fds)
+		_exit(125);
+	_exit(spec->fn(spec->fn_arg, fds, spec->fd_count - (s->is_worker ? 1 : 0)) & 0xff);
 }
 
 static const char *env_path(const char *const *env)
@@ -276,7 +285,7 @@ static void exec_along(const char *path, const struct cell_spec *spec)
 	errno = refused ? refused : ENOENT;
 }
 
-static int run_command(struct setup *s, struct err *err)
+int run_command(struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
 
@@ -309,10 +318,7 @@ static int run_command(struct setup *s, struct err *err)
  *   Landlock comes after all mounts, because it forbids them;
  *   seccomp comes last, because it denies what every earlier row uses.
  */
-static const struct row {
-	const char *doing;
-	int (*run)(struct setup *s, struct err *err);
-} rows[] = {
+static const struct setup_row rows[] = {
 	{"closing descriptors", keep_own_fds},
 	{"mapping the ids", map_own_ids},
 	{"waiting for the limits", wait_for_go},
@@ -337,6 +343,7 @@ static const struct row {
 	{"tying the cell to stepcell", die_with_stepcell},
 	{"forking the main process", fork_main},
 	{"making a session", own_session},
+	{"opening /dev/null", open_null},
 	{"placing descriptors", place_fds},
 	{"entering the working directory", enter_workdir},
 	{"entering the Landlock domain", restrict_files},
@@ -346,14 +353,19 @@ static const struct row {
 
 _Noreturn void setup_run(struct setup *s)
 {
+	setup_walk(s, rows, COUNT(rows));
+}
+
+_Noreturn void setup_walk(struct setup *s, const struct setup_row *table, size_t count)
+{
 	struct err err = {0};
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		if (rows[i].run(s, &err) == 0)
+	for (size_t i = 0; i < count; i++) {
+		if (table[i].run(s, &err) == 0)
 			continue;
-		(void)err_wrap(&err, "%s", rows[i].doing);
+		(void)err_wrap(&err, "%s", table[i].doing);
 		(void)write_full(s->news, &err, sizeof(err));
-		_exit(125);
+		break;
 	}
 	_exit(125);
 }

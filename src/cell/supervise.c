@@ -21,7 +21,7 @@
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
-#define TICK_MS      1000
+#define TICK_MS       1000
 #define FORK_MERCY_MS (10 * 1000) /* how long a step may run into its limit of processes */
 
 static uint64_t now_ms(void)

@@ -22,7 +22,7 @@
 #include "stepcell/util.h"
 
 struct world {
-	char dir[64];	/* all that the test makes is below */
+	char dir[64]; /* all that the test makes is below */
 	char state[96], skeleton[96], seccomp[4200];
 	struct cell_owner *owner;
 	unsigned uppers;
@@ -40,10 +40,19 @@ struct world {
 		}                                                                                  \
 	} while (0)
 
+/* Tests run in the source tree; their programs lie one folder deeper than stepcell does. */
+static inline void data_here(void)
+{
+	char here[4096];
+
+	assert_non_null(getcwd(here, sizeof(here)));
+	(void)setenv("STEPCELL_DATA", here, 0);
+}
+
 static inline void skeleton_make(const char *dir)
 {
-	static const char *const dirs[] = {"usr", "etc", "tmp", "proc", "dev", "home", "home/runner",
-					   "home/runner/work"};
+	static const char *const dirs[] = {"usr", "etc",  "tmp",         "proc",
+					   "dev", "home", "home/runner", "home/runner/work"};
 	static const char *const links[] = {"bin", "lib", "lib64", "sbin"};
 	auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char target[32];
@@ -81,15 +90,16 @@ static inline void world_make(struct world *w)
 	assert_int_equal(mkdir(w->state, 0700), 0);
 	assert_int_equal(mkdir(w->skeleton, 0755), 0);
 	skeleton_make(w->skeleton);
+	data_here();
 	MUST(data_home(data, sizeof(data), &err));
 	(void)snprintf(w->seccomp, sizeof(w->seccomp), "%s/policies/seccomp/default.yml", data);
 	MUST(cell_owner_open(w->state, &w->owner, &err));
 	w->root_layers[0] = (struct cell_layer){.path = w->skeleton};
 	w->usr_layers[0] = (struct cell_layer){.path = "/usr", .foreign = true};
-	w->overlays[0] = (struct cell_overlay){
-		.at = "/", .layers = w->root_layers, .layer_count = 1};
-	w->overlays[1] = (struct cell_overlay){
-		.at = "/usr", .layers = w->usr_layers, .layer_count = 1};
+	w->overlays[0] =
+		(struct cell_overlay){.at = "/", .layers = w->root_layers, .layer_count = 1};
+	w->overlays[1] =
+		(struct cell_overlay){.at = "/usr", .layers = w->usr_layers, .layer_count = 1};
 	world_upper(w);
 	w->spec = (struct cell_spec){.name = "test",
 				     .owner = w->owner,

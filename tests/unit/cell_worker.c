@@ -1,0 +1,214 @@
+/* Workers: what they may do, what they may not, and what comes back. */
+#include "cell_fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "unprivileged.h"
+
+struct place {
+	char dir[64], in[96], out[96], secret[96];
+	struct cell_bind dirs[2];
+};
+
+static void place_make(struct place *p)
+{
+	struct err err = {0};
+
+	*p = (struct place){.dir = "/var/tmp/cell-worker-XXXXXX"};
+	assert_non_null(mkdtemp(p->dir));
+	(void)snprintf(p->in, sizeof(p->in), "%s/in", p->dir);
+	(void)snprintf(p->out, sizeof(p->out), "%s/out", p->dir);
+	(void)snprintf(p->secret, sizeof(p->secret), "%s/secret", p->dir);
+	assert_int_equal(mkdir(p->in, 0700), 0);
+	assert_int_equal(mkdir(p->out, 0700), 0);
+	MUST(file_write(AT_FDCWD, p->secret, "canary", 6, 0600, &err));
+	p->dirs[0] = (struct cell_bind){.from = p->in};
+	p->dirs[1] = (struct cell_bind){.from = p->out, .writable = true};
+	(void)setenv("STEPCELL_HOME", p->dir, 1);
+}
+
+static void place_drop(struct place *p)
+{
+	struct err err = {0};
+
+	MUST(remove_tree(AT_FDCWD, p->dir, &err));
+}
+
+static int run(struct place *p, cell_fn *fn, const int *fds, size_t count, struct err *err)
+{
+	const struct cell_work work = {.name = "test",
+				       .fn = fn,
+				       .arg = p,
+				       .dirs = p->dirs,
+				       .dir_count = 2,
+				       .fds = fds,
+				       .fd_count = count,
+				       .limits = {.wall_ms = 20000}};
+
+	return cell_worker(&work, err);
+}
+
+/* ---- what runs inside: the number of the first wall that does not stand ---- */
+
+static int look_around(void *arg, const int *fds, size_t count)
+{
+	const struct place *p = arg;
+	int fd;
+
+	if (count != 1)
+		return 1;
+	if (open(p->secret, O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0)
+		return 2;
+	if (open("/0/x", O_WRONLY | O_CREAT, 0600) >= 0)
+		return 3;
+	if (open("/x", O_WRONLY | O_CREAT, 0600) >= 0)
+		return 4;
+	if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+		return 5;
+	if (fork() >= 0 || errno != EPERM)
+		return 6;
+	if (fcntl(6, F_GETFD) >= 0 || fcntl(100, F_GETFD) >= 0)
+		return 7;
+	/* a directory that was given as a descriptor is no way out either */
+	if (openat(fds[0], "../secret", O_RDONLY) >= 0)
+		return 8;
+	if (openat(fds[0], "x", O_WRONLY | O_CREAT, 0600) >= 0)
+		return 9;
+	fd = open("/1/made", O_WRONLY | O_CREAT | O_EXCL, 0640);
+	return fd >= 0 && write(fd, "ok", 2) == 2 ? 0 : 10;
+}
+
+static int complain(void *arg, const int *fds, size_t count)
+{
+	struct err err;
+
+	(void)arg;
+	(void)err_fail(&err, ERR_USAGE, "entry 7: no such digest");
+	return write_full(fds[count], &err, sizeof(err)) < 0 ? 2 : 1;
+}
+
+static int lie(void *arg, const int *fds, size_t count)
+{
+	char garbage[3000];
+
+	(void)arg;
+	memset(garbage, 'x', sizeof(garbage));
+	return write_full(fds[count], garbage, sizeof(garbage)) < 0 ? 2 : 0;
+}
+
+static int crash(void *arg, const int *fds, size_t count)
+{
+	(void)arg, (void)fds, (void)count;
+	__builtin_trap();
+	return 0;
+}
+
+static int fail_silently(void *arg, const int *fds, size_t count)
+{
+	(void)arg, (void)fds, (void)count;
+	return 9;
+}
+
+static _Noreturn int loop(void *arg, const int *fds, size_t count)
+{
+	(void)arg, (void)fds, (void)count;
+	for (;;)
+		(void)usleep(1000);
+}
+
+/* ---- the tests ---- */
+
+static void check_walls(void)
+{
+	struct err err = {0};
+	struct place p;
+	char made[128];
+	struct stat st;
+
+	place_make(&p);
+
+	auto_fd int in = open(p.in, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int stray = fcntl(in, F_DUPFD, 100); /* not close-on-exec, and there is no exec */
+
+	assert_true(stray >= 0);
+	MUST(run(&p, look_around, &in, 1, &err));
+	(void)snprintf(made, sizeof(made), "%s/made", p.out);
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_uid, geteuid());
+	place_drop(&p);
+}
+
+static void test_walls(void **state)
+{
+	(void)state;
+	check_walls();
+}
+
+static void test_walls_as_user(void **state)
+{
+	(void)state;
+	as_user(check_walls);
+}
+
+static const struct {
+	const char *what;
+	cell_fn *fn;
+	enum err_kind kind;
+	const char *text;
+} failures[] = {
+	{"an error crosses whole", complain, ERR_USAGE, "worker 'test': entry 7: no such digest"},
+	{"garbage is not believed", lie, ERR_SYSTEM,
+	 "worker 'test': the child said what makes no sense"},
+	{"a crash", crash, ERR_SYSTEM,
+	 "worker 'test': was killed by signal 4 (Illegal instruction)"},
+	{"a silent failure", fail_silently, ERR_SYSTEM,
+	 "worker 'test': failed with 9, and did not say why"},
+};
+
+static void test_failures(void **state)
+{
+	struct place p;
+
+	(void)state;
+	place_make(&p);
+	for (size_t i = 0; i < COUNT(failures); i++) {
+		struct err err = {0};
+
+		print_message("%s\n", failures[i].what);
+		assert_int_equal(run(&p, failures[i].fn, NULL, 0, &err), -1);
+		assert_string_equal(err.text, failures[i].text);
+		assert_int_equal(err.kind, failures[i].kind);
+	}
+	place_drop(&p);
+}
+
+static void test_time(void **state)
+{
+	const struct cell_work work = {.name = "slow", .fn = loop, .limits = {.wall_ms = 100}};
+	struct err err = {0};
+
+	struct place p;
+
+	(void)state;
+	place_make(&p);
+	assert_int_equal(cell_worker(&work, &err), -1);
+	assert_string_equal(err.text, "worker 'slow': took more than 100 ms");
+	place_drop(&p);
+}
+
+int main(void)
+{
+	data_here();
+
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_walls),
+		cmocka_unit_test(test_walls_as_user),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -14,10 +14,12 @@
 struct artifact_spec {
 	const char *const *patterns; /* @actions/glob, relative to the root; ! takes away */
 	size_t pattern_count;
-	bool hidden;    /* take files whose name starts with a dot */
-	uint64_t mtime; /* of every entry: SOURCE_DATE_EPOCH */
-	uint64_t max_bytes, max_entries;
-	int level; /* of zstd; 0: default */
+	const char
+		*workspace; /* the root's path inside the cell, for absolute patterns; NULL: none */
+	bool hidden;        /* take files whose name starts with a dot */
+	uint64_t mtime;     /* of every entry: SOURCE_DATE_EPOCH */
+	uint64_t max_bytes, max_entries; /* 0: no limit */
+	int level;                       /* of zstd; 0: default */
 };
 
 struct artifact_summary {
@@ -37,7 +39,11 @@ struct artifact_summary {
 int artifact_pack(int root, const struct artifact_spec *spec, int out,
 		  struct artifact_summary *summary, struct err *err);
 
-/* Unpack a tarball into the directory `root`, never outside, never through a link. */
+/*
+ * Unpack a tarball into the directory `root`, never outside, never through a
+ * link. What artifact_pack() would not have made (a name twice, a device, a
+ * link that leads out) is an error, and what was unpacked by then stays.
+ */
 struct artifact_unpack_limits {
 	uint64_t max_bytes, max_entries;
 };

@@ -14,6 +14,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"help", cmd_help, "this list"},
+	{"exec", cmd_exec, "run one command, sealed"},
 	{"expr", cmd_expr, "evaluate an expression"},
 	{"policy", cmd_policy, "what a job may do, reach, use and see"},
 	{"runs", cmd_runs, "what was run, and what it said"},

@@ -1,0 +1,131 @@
+#include "cli/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "stepcell/fd.h"
+
+static int hand_in(int fd, struct err *err)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	/* a stream that was closed before we were started is /dev/null to the command */
+	if (copy < 0 && errno == EBADF)
+		return 0;
+	return copy < 0 ? err_sys(err, "cannot hand in descriptor %d", fd) : copy;
+}
+
+static int open_stream(struct relay *r, int number, int outside, struct err *err)
+{
+	const bool input = number == 0;
+	struct stream *s = &r->streams[number];
+	int ends[2];
+
+	if (!isatty(outside)) {
+		r->inside[number] = hand_in(outside, err);
+		return r->inside[number] < 0 ? -1 : 0;
+	}
+	if (pipe_open(ends, err) < 0)
+		return -1;
+	r->inside[number] = ends[input ? 0 : 1];
+	s->from = input ? hand_in(outside, err) : ends[0];
+	s->to = input ? ends[1] : hand_in(outside, err);
+	if (s->from < 0 || s->to < 0)
+		return -1;
+	/* our end of the pipe alone: the other end's flags would be the operator's shell's too */
+	return fd_nonblock(input ? s->to : s->from, err);
+}
+
+int relay_open(struct relay *r, bool talk, struct err *err)
+{
+	const int outside[RELAY_STREAMS] = {0, talk ? 2 : 1, 2};
+
+	for (int i = 0; i < RELAY_STREAMS; i++) {
+		r->inside[i] = -1;
+		r->streams[i] = (struct stream){.from = -1, .to = -1};
+	}
+	for (int i = 0; i < RELAY_STREAMS; i++)
+		if (open_stream(r, i, outside[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+void relay_started(struct relay *r)
+{
+	for (int i = 0; i < RELAY_STREAMS; i++)
+		if (r->inside[i] > 0)
+			fd_close(&r->inside[i]);
+}
+
+void relay_want(struct relay *r, struct pollfd *fds)
+{
+	for (int i = 0; i < RELAY_STREAMS; i++) {
+		const struct stream *s = &r->streams[i];
+
+		fds[i] = s->len ? (struct pollfd){.fd = s->to, .events = POLLOUT}
+				: (struct pollfd){.fd = s->from, .events = POLLIN};
+	}
+}
+
+static void stream_end(struct stream *s)
+{
+	fd_close(&s->from);
+	fd_close(&s->to);
+	s->len = 0;
+}
+
+static void stream_move(struct stream *s)
+{
+	ssize_t n;
+
+	if (s->len) {
+		n = write(s->to, s->bytes + s->done, s->len - s->done);
+		if (n > 0)
+			s->done += (size_t)n;
+		if (s->done == s->len)
+			s->len = s->done = 0;
+	} else {
+		n = read(s->from, s->bytes, sizeof(s->bytes));
+		if (n > 0)
+			s->len = (size_t)n;
+	}
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		stream_end(s);
+}
+
+void relay_move(struct relay *r, const struct pollfd *fds)
+{
+	for (int i = 0; i < RELAY_STREAMS; i++)
+		if (fds[i].fd >= 0 && fds[i].revents)
+			stream_move(&r->streams[i]);
+}
+
+/* Every process of the cell is dead: what is in the pipes is all there will be. */
+void relay_drain(struct relay *r)
+{
+	for (int i = 1; i < RELAY_STREAMS; i++) {
+		struct stream *s = &r->streams[i];
+
+		while (s->from >= 0) {
+			ssize_t n;
+
+			if (s->len) {
+				(void)write_full(s->to, s->bytes + s->done, s->len - s->done);
+				s->len = s->done = 0;
+			}
+			n = read(s->from, s->bytes, sizeof(s->bytes));
+			if (n > 0)
+				s->len = (size_t)n;
+			else if (n == 0 || errno != EINTR)
+				stream_end(s);
+		}
+	}
+}
+
+void relay_close(struct relay *r)
+{
+	relay_started(r);
+	for (int i = 0; i < RELAY_STREAMS; i++)
+		stream_end(&r->streams[i]);
+}

@@ -1,0 +1,40 @@
+/*
+ * relay: the command's three streams.
+ *
+ * A terminal of the operator's is never handed into a cell: what is typed and
+ * printed goes through pipes. Everything else is handed in as it is.
+ */
+#pragma once
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "stepcell/err.h"
+
+struct stream {
+	int from, to; /* of the relay; -1 both where there is none */
+	char bytes[4096];
+	size_t len, done;
+};
+
+#define RELAY_STREAMS 3
+struct relay {
+	int inside[RELAY_STREAMS]; /* what the cell gets as 0, 1 and 2 */
+	struct stream streams[RELAY_STREAMS];
+};
+
+/* With `talk` the command's standard output goes to our standard error. */
+int relay_open(struct relay *r, bool talk, struct err *err);
+
+/* The cell has its own copies: without this no stream would ever end. */
+void relay_started(struct relay *r);
+
+/* What to wait for: fills RELAY_STREAMS entries; then what to do about it. */
+void relay_want(struct relay *r, struct pollfd *fds);
+void relay_move(struct relay *r, const struct pollfd *fds);
+
+/* What the command printed and nobody has read yet. */
+void relay_drain(struct relay *r);
+
+void relay_close(struct relay *r);

@@ -50,7 +50,7 @@ int journal_read(const char *dir, journal_view *view, void *arg, struct err *err
 
 /* ---- the runs that are kept ---- */
 
-struct run {
+struct kept_run {
 	const char *id, *dir;
 	const char *workflow, *event, *ref, *policy; /* NULL where the journal does not say */
 	const char *verdict; /* of run-ended; else "running", or "lost" when its stepcell died */
@@ -59,7 +59,9 @@ struct run {
 };
 
 /* Every run below `home`/runs, newest first. */
-int runs_list(const char *home, struct arena *a, struct run **out, size_t *count, struct err *err);
+int runs_list(const char *home, struct arena *a, struct kept_run **out, size_t *count,
+	      struct err *err);
 
 /* One run by its id, by a beginning of it that no other has, or "last". */
-int runs_find(const char *home, struct arena *a, const char *ref, struct run *out, struct err *err);
+int runs_find(const char *home, struct arena *a, const char *ref, struct kept_run *out,
+	      struct err *err);

@@ -49,7 +49,7 @@ static void time_text(double milliseconds, char *out, size_t size)
 		out[0] = '\0';
 }
 
-static const struct node *row_json(struct arena *a, const struct run *run)
+static const struct node *row_json(struct arena *a, const struct kept_run *run)
 {
 	struct node *row = node_map(a);
 	char started[32];
@@ -71,7 +71,7 @@ static const struct node *row_json(struct arena *a, const struct run *run)
 	return row;
 }
 
-static void list_json(struct arena *a, const struct run *runs, size_t count)
+static void list_json(struct arena *a, const struct kept_run *runs, size_t count)
 {
 	auto_strbuf struct strbuf out = STRBUF(64 * MIB);
 	struct node *list = node_list(a);
@@ -82,10 +82,10 @@ static void list_json(struct arena *a, const struct run *runs, size_t count)
 	(void)puts(out.text);
 }
 
-static void list_text(const struct run *runs, size_t count)
+static void list_text(const struct kept_run *runs, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct run *r = &runs[i];
+		const struct kept_run *r = &runs[i];
 		auto_strbuf struct strbuf what = STRBUF(4096);
 		const char *const parts[] = {r->workflow, r->event, r->ref};
 
@@ -101,7 +101,7 @@ static void list_text(const struct run *runs, size_t count)
 static int list(const char *home, const struct runs_options *o, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	struct run *runs;
+	struct kept_run *runs;
 	size_t count;
 
 	if (runs_list(home, a, &runs, &count, err) < 0)
@@ -115,7 +115,7 @@ static int list(const char *home, const struct runs_options *o, struct err *err)
 
 /* ---- show ---- */
 
-static int show(const struct run *run, const struct runs_options *o, struct err *err)
+static int show(const struct kept_run *run, const struct runs_options *o, struct err *err)
 {
 	struct report_terminal *t;
 	int result;
@@ -188,7 +188,7 @@ static void print_log(void *arg, const struct node *event)
 	(void)puts(line.text);
 }
 
-static int logs(const struct run *run, char **words, struct err *err)
+static int logs(const struct kept_run *run, char **words, struct err *err)
 {
 	struct log_filter f = {.job = words[0], .step = words[0] ? words[1] : NULL};
 
@@ -200,7 +200,7 @@ static int logs(const struct run *run, char **words, struct err *err)
 static int of_one(const char *home, char **words, const struct runs_options *o, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	struct run run;
+	struct kept_run run;
 
 	if (runs_find(home, a, words[1] ? words[1] : "last", &run, err) < 0)
 		return -1;

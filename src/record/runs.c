@@ -27,7 +27,7 @@
 
 struct row {
 	struct arena *arena;
-	struct run *run;
+	struct kept_run *run;
 };
 
 static const char *copy_text(struct arena *a, const struct node *event, const char *key)
@@ -47,7 +47,7 @@ static double number_of(const struct node *event, const char *key)
 static void take_event(void *arg, const struct node *event)
 {
 	struct row *row = arg;
-	struct run *run = row->run;
+	struct kept_run *run = row->run;
 	const char *type = node_text(node_get(event, "type"));
 
 	if (strcmp(type, "run-started") == 0) {
@@ -91,7 +91,7 @@ static const char *verdict_of_open(int fd)
 }
 
 /* Fill a run from its folder; -1 when it holds no journal. */
-static int run_load(struct arena *a, int runs, struct run *run)
+static int run_load(struct arena *a, int runs, struct kept_run *run)
 {
 	struct row row = {.arena = a, .run = run};
 	char name[NAME_MAX + 32];
@@ -116,7 +116,7 @@ static int run_load(struct arena *a, int runs, struct run *run)
 
 static int newest_first(const void *a, const void *b)
 {
-	return strcmp(((const struct run *)b)->id, ((const struct run *)a)->id);
+	return strcmp(((const struct kept_run *)b)->id, ((const struct kept_run *)a)->id);
 }
 
 /* As journal_create() names them: 20261123-081852-4f2a. */
@@ -138,10 +138,10 @@ static bool is_run_id(const char *name)
 }
 
 /* The names alone: what finding one run needs. */
-static int list_ids(const char *home, struct arena *a, struct run **out, size_t *count,
+static int list_ids(const char *home, struct arena *a, struct kept_run **out, size_t *count,
 		    char runs[PATH_MAX], struct err *err)
 {
-	struct run *list = NULL;
+	struct kept_run *list = NULL;
 	size_t n = 0;
 	struct dirent *entry;
 	DIR *dir;
@@ -157,7 +157,7 @@ static int list_ids(const char *home, struct arena *a, struct run **out, size_t 
 		if (!is_run_id(entry->d_name))
 			continue;
 		list = arena_grow(a, list, n, sizeof(*list));
-		list[n++] = (struct run){
+		list[n++] = (struct kept_run){
 			.id = arena_strdup(a, entry->d_name),
 			.dir = arena_printf(a, "%s/%s", runs, entry->d_name),
 		};
@@ -170,10 +170,11 @@ static int list_ids(const char *home, struct arena *a, struct run **out, size_t 
 	return 0;
 }
 
-int runs_list(const char *home, struct arena *a, struct run **out, size_t *count, struct err *err)
+int runs_list(const char *home, struct arena *a, struct kept_run **out, size_t *count,
+	      struct err *err)
 {
 	char runs[PATH_MAX];
-	struct run *list;
+	struct kept_run *list;
 	size_t total, kept = 0;
 
 	if (list_ids(home, a, &list, &total, runs, err) < 0)
@@ -193,9 +194,10 @@ int runs_list(const char *home, struct arena *a, struct run **out, size_t *count
 }
 
 /* The one run that `ref` means: an exact id, else the only one that begins so. */
-static const struct run *pick(const struct run *list, size_t count, const char *ref, size_t *hits)
+static const struct kept_run *pick(const struct kept_run *list, size_t count, const char *ref,
+				   size_t *hits)
 {
-	const struct run *found = NULL;
+	const struct kept_run *found = NULL;
 
 	*hits = 0;
 	if (strcmp(ref, "last") == 0)
@@ -213,11 +215,12 @@ static const struct run *pick(const struct run *list, size_t count, const char *
 	return *hits == 1 ? found : NULL;
 }
 
-int runs_find(const char *home, struct arena *a, const char *ref, struct run *out, struct err *err)
+int runs_find(const char *home, struct arena *a, const char *ref, struct kept_run *out,
+	      struct err *err)
 {
 	char runs[PATH_MAX];
-	const struct run *found;
-	struct run *list;
+	const struct kept_run *found;
+	struct kept_run *list;
 	size_t count, hits;
 
 	if (list_ids(home, a, &list, &count, runs, err) < 0)

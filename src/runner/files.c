@@ -1,0 +1,187 @@
+/*
+ * The files by which a step talks to later steps. They lie empty in a layer
+ * below the step's upper, so what the step wrote is in the upper, and is read
+ * there after every process of the step is dead: as a regular file, through no
+ * link, up to a maximum.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runner/envfile.h"
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+static int take_env(struct step_run *step, const char *text, size_t len, struct err *err);
+static int take_path(struct step_run *step, const char *text, size_t len, struct err *err);
+static int take_output(struct step_run *step, const char *text, size_t len, struct err *err);
+static int take_state(struct step_run *step, const char *text, size_t len, struct err *err);
+static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err);
+
+static const struct {
+	const char *variable, *file;
+	int (*take)(struct step_run *step, const char *text, size_t len, struct err *err);
+	size_t max;
+} files[] = {
+	{"GITHUB_ENV", "set_env", take_env, LIMIT_FILE_COMMAND},
+	{"GITHUB_PATH", "add_path", take_path, LIMIT_FILE_COMMAND},
+	{"GITHUB_OUTPUT", "set_output", take_output, LIMIT_FILE_COMMAND},
+	{"GITHUB_STATE", "save_state", take_state, LIMIT_FILE_COMMAND},
+	{"GITHUB_STEP_SUMMARY", "step_summary", take_summary, LIMIT_SUMMARY},
+};
+
+/* Names are the step's own, or a later step would write to an earlier one's. */
+static void file_name(const struct step_run *step, size_t i, char out[64])
+{
+	(void)snprintf(out, 64, "%s_%u", files[i].file, step->number);
+}
+
+int files_prepare(struct step_run *step, const char *in, struct node *env, struct err *err)
+{
+	char dir[PATH_MAX];
+
+	if (path_join(dir, sizeof(dir), in, RUNNER_COMMANDS + 1, err) < 0 ||
+	    mkdir_all(dir, 0755, err) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(files); i++) {
+		char name[64], path[PATH_MAX];
+
+		file_name(step, i, name);
+		if (path_join(path, sizeof(path), dir, name, err) < 0)
+			return -1;
+
+		auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+		if (fd < 0)
+			return err_sys(err, "cannot create '%s'", path);
+		node_set_text(step->job->arena, env, files[i].variable,
+			      arena_printf(step->job->arena, "%s/%s", RUNNER_COMMANDS, name));
+	}
+	return 0;
+}
+
+/* 1 when it was written and read, 0 when it was not written. */
+static int read_one(struct step_run *step, int upper, size_t i, struct strbuf *text,
+		    struct err *err)
+{
+	char name[64], path[PATH_MAX];
+	struct err ignored;
+
+	file_name(step, i, name);
+	(void)snprintf(path, sizeof(path), "%s", RUNNER_COMMANDS + 1);
+
+	auto_fd int dir = open_nolinks(upper, path, O_PATH | O_DIRECTORY, 0, &ignored);
+
+	if (dir < 0 || faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (file_read(dir, name, text, err) == 0)
+		return 1;
+	if (text->full)
+		return err_fail(err, ERR_USAGE, "%s is larger than %zu bytes", files[i].variable,
+				text->max);
+	return 0; /* removed, or made something that is no file: says nothing */
+}
+
+int files_collect(struct step_run *step, struct err *err)
+{
+	char upper[PATH_MAX], data[PATH_MAX];
+
+	if (layers_upper(step, 0, upper, sizeof(upper), err) < 0 ||
+	    path_join(data, sizeof(data), upper, "data", err) < 0)
+		return -1;
+
+	auto_fd int fd = open(data, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "cannot open '%s'", data);
+	for (size_t i = 0; i < COUNT(files); i++) {
+		auto_strbuf struct strbuf text = STRBUF(files[i].max);
+		int got = read_one(step, fd, i, &text, err);
+
+		if (got > 0)
+			got = files[i].take(step, text.text, text.len, err);
+		if (got < 0)
+			return err_wrap(err, "%s", files[i].variable);
+	}
+	return 0;
+}
+
+/* ---- what they mean ---- */
+
+static bool untrusted(const struct step_run *step)
+{
+	return strcmp(step->job->run->policy->name, "untrusted") == 0;
+}
+
+static int take_env(struct step_run *step, const char *text, size_t len, struct err *err)
+{
+	struct job_run *job = step->job;
+	struct envfile_pairs pairs;
+
+	if (envfile_parse(job->arena, text, len,
+			  untrusted(step) ? ENVFILE_ENV_UNTRUSTED : ENVFILE_ENV, &pairs, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pairs.count; i++) {
+		if (pairs.list[i].refused)
+			return err_fail(err, ERR_USAGE, "%s", pairs.list[i].refused);
+		node_set_text(job->arena, job->env, pairs.list[i].name, pairs.list[i].value);
+	}
+	return 0;
+}
+
+static int take_path(struct step_run *step, const char *text, size_t len, struct err *err)
+{
+	struct job_run *job = step->job;
+	struct texts more, all;
+
+	if (pathfile_parse(job->arena, text, len, &more, err) < 0)
+		return -1;
+	all.list = arena_array(job->arena, more.count + job->path.count + 1, sizeof(*all.list));
+	all.count = 0;
+	for (size_t i = more.count; i-- > 0;)
+		all.list[all.count++] = more.list[i];
+	for (size_t i = 0; i < job->path.count; i++)
+		all.list[all.count++] = job->path.list[i];
+	job->path = all;
+	return 0;
+}
+
+static int take_output(struct step_run *step, const char *text, size_t len, struct err *err)
+{
+	struct envfile_pairs pairs;
+
+	if (envfile_parse(step->job->arena, text, len, ENVFILE_OUTPUT, &pairs, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pairs.count; i++)
+		node_set_text(step->job->arena, step->outputs, pairs.list[i].name,
+			      pairs.list[i].value);
+	return 0;
+}
+
+/* Only actions with a post step read their state; its grammar is checked all the same. */
+static int take_state(struct step_run *step, const char *text, size_t len, struct err *err)
+{
+	struct envfile_pairs pairs;
+
+	return envfile_parse(step->job->arena, text, len, ENVFILE_STATE, &pairs, err);
+}
+
+static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err)
+{
+	struct run *run = step->job->run;
+	auto_strbuf struct strbuf clean = STRBUF(2 * LIMIT_SUMMARY);
+
+	if (!len)
+		return 0;
+	mask_line(run->mask, text, len, &clean);
+	journal_begin(run->journal, "summary");
+	journal_text(run->journal, "job", step->job->plan->id);
+	journal_number(run->journal, "step", step->number);
+	journal_text(run->journal, "text", clean.text);
+	return journal_end(run->journal, err);
+}

@@ -1,0 +1,265 @@
+/* A step's cell: its environment, its script, its limits. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runner/defaults.h"
+#include "runner/run.h"
+#include "runner/shell.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/log.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+/* ---- the environment ---- */
+
+static void add_all(struct arena *a, struct node *env, const struct node *from)
+{
+	for (size_t i = 0; from && from->kind == NODE_MAP && i < from->count; i++)
+		node_set_text(a, env, from->pairs[i].key->text, expr_text(a, from->pairs[i].value));
+}
+
+/* GITHUB_PATH's directories go before what the environment has. */
+static void add_path(struct job_run *job, struct node *env)
+{
+	auto_strbuf struct strbuf path = STRBUF(128 * KIB);
+	const char *base = node_text(node_get(env, "PATH"));
+
+	for (size_t i = 0; i < job->path.count; i++)
+		strbuf_addf(&path, "%s:", job->path.list[i]);
+	strbuf_adds(&path, base ? base : "/usr/local/bin:/usr/bin:/bin");
+	node_set_text(job->arena, env, "PATH", path.text);
+}
+
+/* The image's, then the workflow's, then what a workflow cannot change. */
+static struct node *make_env(struct step_run *step)
+{
+	struct job_run *job = step->job;
+	struct arena *a = job->arena;
+	struct node *env = node_map(a);
+	const struct node *contexts = context_step(job, step->frame, step);
+
+	add_all(a, env, job->image.env);
+	node_set_text(a, env, "HOME", RUNNER_HOME);
+	add_all(a, env, node_get(contexts, "env"));
+	if (!node_get(env, "SOURCE_DATE_EPOCH"))
+		node_set_text(
+			a, env, "SOURCE_DATE_EPOCH",
+			arena_printf(a, "%llu", (unsigned long long)job->run->source.commit_time));
+	default_env(a, node_get(contexts, "github"), node_get(contexts, "runner"), env);
+	add_path(job, env);
+	return env;
+}
+
+static const char *const *env_list(struct arena *a, const struct node *env)
+{
+	const char **list = arena_array(a, env->count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < env->count; i++)
+		list[i] = arena_printf(a, "%s=%s", env->pairs[i].key->text,
+				       env->pairs[i].value->text);
+	return list;
+}
+
+/* ---- the cell ---- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return !a ? b : !b ? a : a < b ? a : b;
+}
+
+static struct cell_limits limits_of(const struct step_run *step)
+{
+	const struct policy_limits *p = &step->job->run->policy->limits;
+
+	return (struct cell_limits){
+		.memory = p->memory,
+		.cpus_milli = p->cpus_milli,
+		.pids = p->pids,
+		.disk = p->disk,
+		.files = p->files,
+		.open_files = p->open_files,
+		.wall_ms = least(step->timeout_ms, p->step_ms),
+	};
+}
+
+/* Each wall that is missing and not required is named once a run. */
+static void tell_missing(struct run *run, unsigned missing)
+{
+	for (size_t i = 0; i < CELL_WALL_COUNT; i++) {
+		unsigned wall = 1U << i;
+
+		if (!(missing & wall) || (run->missing & wall))
+			continue;
+		run->missing |= wall;
+		journal_begin(run->journal, "warning");
+		journal_text(
+			run->journal, "text",
+			arena_printf(run->arena,
+				     "this host gives no %s wall, and policy '%s' does not "
+				     "require it; 'stepcell doctor' says why and what mends it",
+				     cell_wall_name((enum cell_wall)wall), run->policy->name));
+		(void)journal_end(run->journal, &run->fatal);
+	}
+}
+
+static const char *cell_name(struct step_run *step)
+{
+	auto_strbuf struct strbuf name = STRBUF(80);
+
+	for (const char *p = step->job->plan->id; *p && name.len < 40; p++)
+		strbuf_addc(&name, (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') ? *p
+				   : *p >= 'A' && *p <= 'Z' ? (char)(*p + 32)
+							    : '-');
+	strbuf_addf(&name, "-%u", step->number);
+	return arena_strndup(step->job->arena, name.text, name.len);
+}
+
+int launch(struct step_run *step, const struct launch *l, struct err *err)
+{
+	struct job_run *job = step->job;
+	struct run *run = job->run;
+	struct cell_overlay *overlays, *all;
+	struct cell_bind plain;
+	unsigned missing = 0;
+	size_t count;
+	int ends[2];
+
+	if (layers_begin(step, l->in, &overlays, &count, err) < 0 || pipe_open(ends, err) < 0)
+		return -1;
+
+	auto_fd int r = ends[0];
+	auto_fd int w = ends[1];
+
+	if (fd_nonblock(r, err) < 0)
+		return -1;
+	all = arena_array(job->arena, count + l->more_count, sizeof(*all));
+	memcpy(all, overlays, count * sizeof(*all));
+	if (l->more_count)
+		memcpy(all + count, l->more, l->more_count * sizeof(*all));
+
+	const struct cell_spec spec = {
+		.name = cell_name(step),
+		.owner = job->owner,
+		.state = run->home,
+		.overlays = all,
+		.overlay_count = count + l->more_count,
+		.binds = &plain,
+		.bind_count = layers_plain(job, &plain),
+		.argv = l->argv,
+		.fn = l->fn,
+		.fn_arg = l->arg,
+		.env = env_list(job->arena, l->env),
+		.workdir = l->workdir,
+		.stdout_fd = w,
+		.stderr_fd = w,
+		.fds = l->fds,
+		.fd_count = l->fd_count,
+		.limits = limits_of(step),
+		.network = run->policy->network == POLICY_NET_FULL ? CELL_NET_FULL : CELL_NET_NONE,
+		.proc = run->policy->proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID,
+		.seccomp = run->seccomp,
+		.require = run->require,
+	};
+
+	if (cell_start(&spec, &step->cell, &missing, err) < 0)
+		return -1;
+	step->log = take_fd(&r);
+	tell_missing(run, missing);
+	return 0;
+}
+
+/* ---- run: ---- */
+
+static int write_script(const char *in, const struct shell *shell, const char *script,
+			const char *name, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(4 * MIB);
+	char path[PATH_MAX], file[PATH_MAX];
+
+	strbuf_addf(&text, "%s%s%s", shell->before, script, shell->after);
+	if (text.full)
+		return err_fail(err, ERR_USAGE, "the script is larger than 4 MiB");
+	if (path_join(path, sizeof(path), in, RUNNER_TEMP + 1, err) < 0 ||
+	    mkdir_all(path, 0755, err) < 0 || path_join(file, sizeof(file), path, name, err) < 0)
+		return -1;
+
+	auto_fd int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write_full(fd, text.text, text.len) < 0)
+		return err_sys(err, "cannot write '%s'", file);
+	return 0;
+}
+
+struct script {
+	const char *text, *shell, *workdir;
+};
+
+static const char *first(const char *a, const char *b, const char *c)
+{
+	return a ? a : b ? b : c;
+}
+
+static int evaluate_script(struct step_run *step, struct script *out, struct err *err)
+{
+	struct job_run *job = step->job;
+	struct arena *a = job->arena;
+	struct scope_arg arg = {job, step->frame};
+	struct expr_scope scope = scope_make(&arg, context_step(job, step->frame, step));
+	bool inside = step->frame->up; /* defaults do not reach into actions */
+	const struct run_defaults none = {0};
+	const struct run_defaults *of_job = inside ? &none : &job->plan->job->defaults;
+	const struct run_defaults *of_workflow = inside ? &none : &job->run->workflow->defaults;
+
+	return scope_text(a, &scope, "run", step->step->run, &out->text, err) < 0 ||
+			       scope_text(
+				       a, &scope, "shell",
+				       first(step->step->shell, of_job->shell, of_workflow->shell),
+				       &out->shell, err) < 0 ||
+			       scope_text(a, &scope, "working-directory",
+					  first(step->step->workdir, of_job->workdir,
+						of_workflow->workdir),
+					  &out->workdir, err) < 0
+		       ? -1
+		       : 0;
+}
+
+static const char *workdir_inside(const struct job_run *job, const char *workdir)
+{
+	if (!workdir || !*workdir)
+		return job->workspace;
+	if (*workdir == '/')
+		return workdir;
+	return arena_printf(job->arena, "%s/%s", job->workspace, workdir);
+}
+
+int launch_script(struct step_run *step, struct err *err)
+{
+	struct job_run *job = step->job;
+	struct node *env = make_env(step);
+	struct script script = {0};
+	struct shell shell;
+	const char *name;
+	char in[PATH_MAX];
+
+	if (evaluate_script(step, &script, err) < 0)
+		return -1;
+	name = arena_printf(job->arena, "step-%u%s", step->number, shell_extension(script.shell));
+	if (shell_resolve(job->arena, script.shell, job->have_bash,
+			  arena_printf(job->arena, "%s/%s", RUNNER_TEMP, name), &shell, err) < 0)
+		return -1;
+	if (path_join(in, sizeof(in), step->dir, "in", err) < 0 || mkdir_all(in, 0755, err) < 0 ||
+	    write_script(in, &shell, script.text, name, err) < 0 ||
+	    files_prepare(step, in, env, err) < 0)
+		return -1;
+	return launch(step,
+		      &(struct launch){
+			      .argv = shell.argv,
+			      .workdir = workdir_inside(job, script.workdir),
+			      .in = in,
+			      .env = env,
+		      },
+		      err);
+}

@@ -1,0 +1,209 @@
+/*
+ * Every step leaves a layer. A job's mounts are stacks of directories, lowest
+ * first; a step writes to fresh uppers, which go on top when it has ended. The
+ * host's checkout is only ever the lowest of them.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/json.h"
+#include "stepcell/limits.h"
+#include "stepcell/log.h"
+#include "stepcell/path.h"
+
+static struct job_mount *add_mount(struct job_run *job, const char *at)
+{
+	struct job_mount *m;
+
+	job->mounts = arena_grow(job->arena, job->mounts, job->mount_count, sizeof(*m));
+	m = &job->mounts[job->mount_count++];
+	*m = (struct job_mount){.at = at};
+	return m;
+}
+
+void layers_push(struct job_run *job, struct job_mount *mount, const char *path, bool foreign)
+{
+	mount->layers = arena_grow(job->arena, mount->layers, mount->count, sizeof(*mount->layers));
+	mount->layers[mount->count++] =
+		(struct cell_layer){.path = arena_strdup(job->arena, path), .foreign = foreign};
+}
+
+/* The places that a hosted runner has, whatever the image brings. */
+static int make_places(struct job_run *job, const char *layer, struct err *err)
+{
+	const char *const places[] = {RUNNER_COMMANDS + 1, RUNNER_ACTIONS + 1, RUNNER_TOOLS + 1,
+				      RUNNER_EVENT_DIR + 1, job->workspace + 1};
+	auto_fd int fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", layer);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (mkdir_beneath(fd, places[i], 0755, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int make_job_layer(struct job_run *job, char *layer, size_t size, struct err *err)
+{
+	auto_strbuf struct strbuf event = STRBUF(LIMIT_EVENT_BYTES);
+	char path[PATH_MAX];
+
+	if (path_join(layer, size, job->dir, "job", err) < 0 || mkdir_all(layer, 0755, err) < 0 ||
+	    make_places(job, layer, err) < 0 ||
+	    path_join(path, sizeof(path), layer, RUNNER_EVENT + 1, err) < 0)
+		return -1;
+	json_write(&event, node_get(job->run->github, "event"));
+	return file_write(AT_FDCWD, path, event.text, event.len, 0644, err);
+}
+
+/*
+ * A plain workspace is one writable directory for the whole job: what overlays
+ * cannot do as an ordinary user (renaming a directory of a lower layer) works.
+ */
+static int make_plain(struct job_run *job, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (path_join(path, sizeof(path), job->dir, "plain", err) < 0 ||
+	    cell_upper_make(job->owner, path, err) < 0)
+		return -1;
+	job->plain = arena_printf(job->arena, "%s/data", path);
+	return 0;
+}
+
+int layers_open(struct job_run *job, struct err *err)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < job->image.mount_count; i++) {
+		const struct image_mount *from = &job->image.mounts[i];
+		struct job_mount *m = add_mount(job, from->at);
+
+		for (size_t j = from->layer_count; j-- > 0;)
+			layers_push(job, m, from->layers[j].path, from->layers[j].foreign);
+	}
+	if (make_job_layer(job, path, sizeof(path), err) < 0)
+		return err_wrap(err, "layers of job '%s'", job->plan->id);
+	layers_push(job, &job->mounts[0], path, false);
+
+	job->work = job->mount_count;
+	if (job->run->policy->checkout == POLICY_COPY)
+		return make_plain(job, err);
+	(void)add_mount(job, job->workspace);
+	if (path_join(path, sizeof(path), job->dir, "empty", err) < 0 ||
+	    mkdir_all(path, 0755, err) < 0)
+		return -1;
+	layers_push(job, &job->mounts[job->work], path, false);
+	return 0;
+}
+
+size_t layers_plain(const struct job_run *job, struct cell_bind *out)
+{
+	if (!job->plain)
+		return 0;
+	*out = (struct cell_bind){.from = job->plain, .at = job->workspace, .writable = true};
+	return 1;
+}
+
+int layers_upper(const struct step_run *step, size_t mount, char *out, size_t size, struct err *err)
+{
+	int n = snprintf(out, size, "%s/%zu", step->dir, mount);
+
+	return n < 0 || (size_t)n >= size ? err_fail(err, ERR_USAGE, "path too long") : 0;
+}
+
+/* The stack of a mount as a cell takes it: top first, the step's own layer above all. */
+static struct cell_layer *top_first(struct step_run *step, const struct job_mount *m,
+				    const char *in, size_t *count)
+{
+	struct cell_layer *list =
+		arena_array(step->job->arena, m->count + 1, sizeof(struct cell_layer));
+	size_t n = 0;
+
+	if (in)
+		list[n++] = (struct cell_layer){.path = in};
+	for (size_t i = m->count; i-- > 0;)
+		list[n++] = m->layers[i];
+	*count = n;
+	return list;
+}
+
+int layers_begin(struct step_run *step, const char *in, struct cell_overlay **out, size_t *count,
+		 struct err *err)
+{
+	struct job_run *job = step->job;
+	struct cell_overlay *list = arena_array(job->arena, job->mount_count, sizeof(*list));
+	bool strict = job->run->policy->checkout == POLICY_STRICT;
+
+	if (mkdir_all(step->dir, 0700, err) < 0)
+		return -1;
+	for (size_t i = 0; i < job->mount_count; i++) {
+		char upper[PATH_MAX];
+
+		list[i].at = job->mounts[i].at;
+		list[i].layers =
+			top_first(step, &job->mounts[i], i == 0 ? in : NULL, &list[i].layer_count);
+		if (i == job->work && strict)
+			continue;
+		if (layers_upper(step, i, upper, sizeof(upper), err) < 0 ||
+		    cell_upper_make(job->owner, upper, err) < 0)
+			return err_wrap(err, "layers of the step");
+		list[i].upper = arena_strdup(job->arena, upper);
+	}
+	*out = list;
+	*count = job->mount_count;
+	return 0;
+}
+
+void layers_reset_work(struct job_run *job)
+{
+	if (!job->plain)
+		job->mounts[job->work].count = 1; /* the empty directory */
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	bool empty = true;
+
+	if (!dir)
+		return errno == ENOENT;
+	while (empty && (e = readdir(dir)))
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	(void)closedir(dir);
+	return empty;
+}
+
+void layers_end(struct step_run *step)
+{
+	struct job_run *job = step->job;
+
+	for (size_t i = 0; i < job->mount_count; i++) {
+		char upper[PATH_MAX], data[PATH_MAX];
+		struct err ignored;
+
+		if (layers_upper(step, i, upper, sizeof(upper), &ignored) < 0 ||
+		    path_join(data, sizeof(data), upper, "data", &ignored) < 0)
+			continue;
+		if (is_empty(data))
+			(void)remove_tree(AT_FDCWD, upper, &ignored);
+		else
+			layers_push(job, &job->mounts[i], data, false);
+	}
+}
+
+void layers_remove(struct job_run *job)
+{
+	struct err err;
+
+	if (job->dir[0] && remove_tree(AT_FDCWD, job->dir, &err) < 0)
+		log_warn("layers of job '%s' stay behind: %s", job->plan->id, err.text);
+}

@@ -1,0 +1,305 @@
+/*
+ * run: what the runner's files share. Nothing outside src/runner sees it.
+ *
+ * A run owns its jobs, a job its cells' owner, its layers and a stack of
+ * frames (its own steps, and those of the composite actions it is in), a
+ * step the one cell that runs. All of it changes in one poll loop.
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "runner/command.h"
+#include "runner/lines.h"
+#include "runner/mask.h"
+#include "runner/uses.h"
+#include "stepcell/artifact.h"
+#include "stepcell/cell.h"
+#include "stepcell/decode.h"
+#include "stepcell/image.h"
+#include "stepcell/policy.h"
+#include "stepcell/record.h"
+#include "stepcell/runner.h"
+#include "stepcell/workflow.h"
+
+/* Paths inside a cell: those of a hosted runner. */
+#define RUNNER_HOME      "/home/runner"
+#define RUNNER_WORK      RUNNER_HOME "/work"
+#define RUNNER_TEMP      RUNNER_WORK "/_temp"
+#define RUNNER_COMMANDS  RUNNER_TEMP "/_runner_file_commands"
+#define RUNNER_ACTIONS   RUNNER_WORK "/_actions"
+#define RUNNER_TOOLS     "/opt/hostedtoolcache"
+#define RUNNER_EVENT_DIR RUNNER_TEMP "/_github_workflow"
+#define RUNNER_EVENT     RUNNER_EVENT_DIR "/event.json"
+
+enum result { RESULT_SUCCESS, RESULT_FAILURE, RESULT_CANCELLED, RESULT_SKIPPED, RESULT_COUNT };
+const char *result_name(enum result r);
+
+/* ---- the checkout (source.c) ---- */
+
+struct source {
+	char dir[PATH_MAX]; /* on the host, absolute */
+	char git_layer
+		[PATH_MAX]; /* a layer that hides .git behind a generated one; "" without a repository */
+	char tree_layer[PATH_MAX];         /* --at: the commit's tree, instead of dir; else "" */
+	const char *sha, *branch, *remote; /* branch: NULL when detached */
+	uint64_t commit_time;
+};
+
+/* ---- layers (layers.c) ---- */
+
+/* One overlay of a job's cells and what lies below the next step's upper, lowest first. */
+struct job_mount {
+	const char *at;
+	struct cell_layer *layers;
+	size_t count;
+};
+
+struct run;
+struct job_run;
+struct step_run;
+
+/* ---- a step ---- */
+
+/* The steps of a job, or of a composite action inside it. */
+struct frame {
+	struct frame *up;            /* NULL: the job's own */
+	struct step_run *owner;      /* the step that uses the action; NULL for the job's own */
+	const struct action *action; /* likewise */
+	const struct steps *steps;
+	size_t next;
+	struct node *results;      /* the steps context */
+	const struct node *inputs; /* the inputs context; NULL: the run's */
+	const struct node *env;    /* of the step that uses the action; NULL for the job's own */
+	const char *action_path;   /* inside the cell */
+	enum result status;        /* what success() and failure() ask inside */
+	const char *why;           /* its status is no success */
+};
+
+/* An action of ours. Each of the two may be NULL. */
+struct builtin {
+	const char *uses; /* "actions/checkout" */
+	/* Start: 1 when a cell runs now, 0 when all is done, -1 when the step fails. */
+	int (*start)(struct step_run *step, struct err *err);
+	/* The cell has ended with exit code 0. */
+	int (*finish)(struct step_run *step, struct err *err);
+};
+
+struct step_run {
+	struct job_run *job;
+	struct frame *frame;
+	const struct step *step;
+	const struct builtin *builtin; /* NULL for a script and a composite action */
+	unsigned number;               /* in the job, composite ones included */
+	const char *id, *name;
+	char dir[PATH_MAX]; /* of its layers */
+	struct node *env;   /* of its own env: key */
+	const struct node *with;
+	struct node *outputs;
+	struct cell *cell;
+	int log;      /* read end of its output; -1 */
+	int log_file; /* logs/JOB/NN.log */
+	const char *log_path;
+	struct lines lines;
+	struct command_filter commands;
+	const char *refused; /* a command that fails the step */
+	struct mask_tail tail;
+	struct arena *scratch; /* of the lines in hand */
+	unsigned annotations;
+	uint64_t started_ms, timeout_ms;
+	uint64_t cancel_ms; /* when the next signal of a cancellation is due; 0: none */
+	int cancel_stage;
+	void *data; /* of the builtin */
+};
+
+/* ---- a job ---- */
+
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_ENDED };
+
+struct job_run {
+	struct run *run;
+	const struct planned_job *plan;
+	enum job_state state;
+	enum result result;  /* once ended, before continue-on-error */
+	enum result lineage; /* the worst of its own and all its ancestors' */
+	bool forgiven;       /* continue-on-error: the run does not fail by it */
+	const char *why;     /* it was skipped, or failed first */
+	struct arena *arena;
+	struct cell_owner *owner;
+	struct image image;
+	bool have_bash, checked_out;
+	int locks[16]; /* of toolchains in use */
+	size_t lock_count;
+	char dir[PATH_MAX]; /* of its layers */
+	struct job_mount *mounts;
+	size_t mount_count;
+	size_t work;           /* the mount that is the workspace; mount_count when it is plain */
+	const char *plain;     /* checkout: copy: the workspace on the host; else NULL */
+	const char *workspace; /* inside */
+	struct node *env;      /* of workflow and job, and what GITHUB_ENV added */
+	struct texts path;     /* GITHUB_PATH, the last one first */
+	const struct node *needs;
+	struct frame *frame;
+	struct step_run *step; /* the one that runs, or NULL */
+	unsigned step_count;
+	enum result status; /* job.status so far */
+	struct node *outputs;
+	struct node *artifacts; /* names */
+	uint64_t started_ms, ended_ms, deadline_ms, peak_memory;
+	bool cancelled;
+};
+
+/* ---- the run ---- */
+
+struct run {
+	struct arena *arena;
+	const struct run_options *options;
+	char home[PATH_MAX], data[PATH_MAX], seccomp[PATH_MAX];
+	const char *workflow_path; /* relative to the checkout where it lies in it */
+	struct store *store;
+	const struct policy *policy;
+	struct journal *journal;
+	struct source source;
+	struct workflow *workflow;
+	struct plan plan;
+	const struct node *github, *inputs, *vars, *secrets;
+	struct mask *mask;
+	const struct node *mapping; /* of actions to stand-ins, once read */
+	struct job_run **jobs;
+	size_t job_count;
+	uint64_t parallel;
+	unsigned require, missing; /* cell_wall bits: asked for; told to be missing */
+	bool cancelled;
+	int interrupts;                 /* SIGINT and SIGTERM so far */
+	struct run_artifact *artifacts; /* of all jobs, in the order of their making */
+	size_t artifact_count;
+	struct err fatal; /* of the run, not of a job */
+	pid_t *removals;  /* processes that remove layers */
+	size_t removal_count;
+	const char *image;       /* for every job */
+	const char *work;        /* the folder of all layers */
+	bool told;               /* the journal says that it began */
+	void (*tick)(void *arg); /* redraws what is live; may be NULL */
+	void *tick_arg;
+};
+
+struct run_artifact {
+	const char *name, *path; /* on the host */
+	const struct job_run *job;
+};
+
+uint64_t now_ms(void); /* CLOCK_MONOTONIC */
+
+/* source.c */
+/* The checkout's folder, nothing asked yet; dir is "" when it cannot be read. */
+struct source source_none(const struct run_options *o, struct err *err);
+int source_open(struct run *run, struct err *err);
+
+/* context.c: the contexts that expressions see */
+const struct node *context_github(struct arena *a, const struct run_options *o,
+				  const struct source *source, const char *workflow_path,
+				  struct err *err);
+const struct node *context_inputs(struct arena *a, const struct run_options *o);
+const struct node *context_pairs(struct arena *a, const struct run_list *pairs);
+const struct node *context_runner(struct job_run *job);
+const struct node *context_job_level(struct job_run *job);
+/* For a step: `step` NULL is the job's end (outputs). */
+const struct node *context_step(struct job_run *job, struct frame *frame, struct step_run *step);
+/* The env context of a step: job, actions around it, its own. */
+struct node *context_env(struct job_run *job, struct frame *frame, const struct node *own);
+
+/* scope.c: the functions that expressions call */
+struct scope_arg {
+	struct job_run *job;
+	struct frame *frame; /* NULL: at the job's level */
+};
+struct expr_scope scope_make(struct scope_arg *arg, const struct node *contexts);
+
+/* Evaluate a template to text; NULL stays NULL. -1 with the place in `err`. */
+int scope_text(struct arena *a, const struct expr_scope *s, const char *what, const char *text,
+	       const char **out, struct err *err);
+int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
+	       const struct node *tree, const struct node **out, struct err *err);
+
+/* layers.c */
+int layers_open(struct job_run *job, struct err *err);
+void layers_push(struct job_run *job, struct job_mount *mount, const char *path, bool foreign);
+/* Fresh uppers for a step, and the overlays of its cell. `in` (NULL: none) lies directly below "/"'s upper. */
+int layers_begin(struct step_run *step, const char *in, struct cell_overlay **out, size_t *count,
+		 struct err *err);
+/* The step's uppers become layers; empty ones go. */
+void layers_end(struct step_run *step);
+/* Where a step's upper keeps what it wrote below `mount`. */
+int layers_upper(const struct step_run *step, size_t mount, char *out, size_t size,
+		 struct err *err);
+/* The plain workspace as a bind; returns how many (0 or 1). */
+size_t layers_plain(const struct job_run *job, struct cell_bind *out);
+/* The workspace is empty again. */
+void layers_reset_work(struct job_run *job);
+void layers_remove(struct job_run *job);
+
+/* launch.c: a step's cell */
+int launch_script(struct step_run *step, struct err *err);
+struct launch {
+	const char *const *argv; /* or fn */
+	cell_fn *fn;
+	void *arg;
+	const char *workdir;
+	const char *in; /* a layer for this step alone, or NULL */
+	const struct node *env;
+	const int *fds;
+	size_t fd_count;
+	const struct cell_overlay *more; /* beside the job's own */
+	size_t more_count;
+};
+int launch(struct step_run *step, const struct launch *l, struct err *err);
+
+/* output.c: what a step says */
+int output_open(struct step_run *step, struct err *err);
+/* Take what is there; false at the end of file. */
+bool output_drain(struct step_run *step);
+void output_close(struct step_run *step);
+void output_say(struct step_run *step, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* files.c: GITHUB_ENV and its like; -1 when the step fails by what it wrote */
+int files_prepare(struct step_run *step, const char *in, struct node *env, struct err *err);
+int files_collect(struct step_run *step, struct err *err);
+
+/* actions.c, and a file for each action of ours */
+extern const struct builtin action_checkout, action_setup_python, action_upload, action_download;
+const struct builtin *action_builtin(const struct uses *uses);
+/* Every `uses` of the plan can be served; else ERR_USAGE listing those that cannot. */
+int actions_check(struct run *run, struct err *err);
+/* Load and enter a composite action: a frame on top of the job's. */
+int action_enter(struct step_run *step, struct err *err);
+const char *action_input(const struct step_run *step, const char *name); /* "" when absent */
+/* An input of several lines; empty ones and blanks around are dropped. */
+struct texts action_lines(const struct step_run *step, const char *name);
+bool action_flag(const struct step_run *step, const char *name, bool otherwise);
+
+/* usage.c */
+void usage_write(struct journal *j, struct arena *a, const struct cell_result *r);
+
+/* step.c */
+void step_begin(struct job_run *job, struct frame *frame, const struct step *step);
+void step_cell_ended(struct step_run *step);
+void step_end(struct step_run *step, enum result outcome, const char *why,
+	      const struct cell_result *result);
+void step_cancel(struct step_run *step);
+void frame_end(struct job_run *job);
+
+/* job.c */
+int job_start(struct job_run *job, struct err *err);
+void job_advance(struct job_run *job);
+void job_finish(struct job_run *job, enum result result, const char *why);
+void job_skip(struct job_run *job, const char *why);
+
+/* schedule.c */
+int schedule_run(struct run *run, struct err *err);
+/* What needs.ID.result is: of all its matrix jobs. `ended` (may be NULL): whether all have. */
+enum result needs_result(const struct run *run, const char *id, bool *ended);
+/* The worst of all ancestors of a job, and of `own`. */
+enum result needs_lineage(const struct run *run, const struct job *job, enum result own);

@@ -1,0 +1,341 @@
+/*
+ * The checkout. What git knows of it is asked in a cell of its own, with the
+ * repository read-only, no network and nothing of the caller's configuration:
+ * a repository's hooks, filters and fsmonitor are programs of strangers. The
+ * same cell makes the .git that steps get to see: one commit deep, without
+ * hooks, and with no remote that carries a credential.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/log.h"
+#include "stepcell/parse.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+/* $1 the git directory inside the cell, $2 what to take, $3 "tree" to write it out too. */
+static const char git_script[] =
+	"set -eu\n"
+	"ask() { git --git-dir=\"$1\" \"${@:2}\"; }\n"
+	"sha=$(ask \"$1\" rev-parse -q --verify \"$2^{commit}\")\n"
+	"branch=$(ask \"$1\" symbolic-ref -q HEAD || true)\n"
+	"url=$(ask \"$1\" config --get remote.origin.url || true)\n"
+	"url=$(printf %s \"$url\" | sed -E 's|^([a-z+]+://)[^/@]*@|\\1|; s|[?#].*||')\n"
+	"printf 'sha %s\\ntime %s\\nbranch %s\\nremote %s\\n' \"$sha\" "
+	"\"$(ask \"$1\" log -1 --format=%ct \"$sha\")\" \"$branch\" \"$url\"\n"
+	"git init -q --template= /out/git\n"
+	"cd /out/git\n"
+	"git fetch -q --no-tags --depth 1 \"file:///repo.git\" \"$sha\"\n"
+	"if [ \"$branch\" ] && [ \"$2\" = HEAD ]; then\n"
+	"  git update-ref \"$branch\" \"$sha\"; git symbolic-ref HEAD \"$branch\"\n"
+	"  git update-ref \"refs/remotes/origin/${branch#refs/heads/}\" \"$sha\"\n"
+	"else git update-ref --no-deref HEAD \"$sha\"; fi\n"
+	"[ -z \"$url\" ] || git config remote.origin.url \"$url\"\n"
+	"rm -f .git/FETCH_HEAD\n"
+	"git read-tree HEAD\n"
+	"[ \"$3\" != tree ] || { mkdir /out/tree; git --work-tree=/out/tree checkout-index -a -f; "
+	"}\n";
+
+static const char *const git_env[] = {
+	"PATH=/usr/local/bin:/usr/bin:/bin",
+	"HOME=/nonexistent",
+	"LC_ALL=C.UTF-8",
+	"GIT_CONFIG_NOSYSTEM=1",
+	"GIT_CONFIG_GLOBAL=/dev/null",
+	"GIT_TERMINAL_PROMPT=0",
+	"GIT_CONFIG_COUNT=6",
+	"GIT_CONFIG_KEY_0=safe.directory",
+	"GIT_CONFIG_VALUE_0=*",
+	"GIT_CONFIG_KEY_1=core.hooksPath",
+	"GIT_CONFIG_VALUE_1=/dev/null",
+	"GIT_CONFIG_KEY_2=core.fsmonitor",
+	"GIT_CONFIG_VALUE_2=false",
+	"GIT_CONFIG_KEY_3=uploadpack.allowAnySHA1InWant",
+	"GIT_CONFIG_VALUE_3=true",
+	"GIT_CONFIG_KEY_4=init.defaultBranch",
+	"GIT_CONFIG_VALUE_4=main",
+	"GIT_CONFIG_KEY_5=protocol.file.allow",
+	"GIT_CONFIG_VALUE_5=always",
+	NULL,
+};
+
+/* Where the repository of a checkout lies. */
+struct repository {
+	char common[PATH_MAX]; /* the directory that holds the objects */
+	char inside[PATH_MAX]; /* the git directory as the cell sees it */
+	bool top;              /* the checkout is the repository's top, not a folder of it */
+};
+
+/* The text of a small file without its last newline; -1 when it is none. */
+static int small_file(const char *path, char *out, size_t size)
+{
+	auto_strbuf struct strbuf text = STRBUF(PATH_MAX);
+	struct err ignored;
+
+	if (file_read(AT_FDCWD, path, &text, &ignored) < 0 || text.len >= size)
+		return -1;
+	(void)snprintf(out, size, "%.*s", (int)strcspn(text.text, "\n"), text.text);
+	return 0;
+}
+
+/*
+ * A `.git` file names a directory anywhere; a hostile checkout would name
+ * somebody else's repository. Believed only when that directory names this
+ * file in turn, as git's own worktrees do (gitrepository-layout(5)).
+ */
+static int linked_repository(const char *file, struct repository *out)
+{
+	char text[PATH_MAX], gitdir[PATH_MAX], path[PATH_MAX + 16], back[PATH_MAX];
+	const char *name;
+
+	if (small_file(file, text, sizeof(text)) < 0 || strncmp(text, "gitdir: /", 9) != 0 ||
+	    !realpath(text + 8, gitdir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/gitdir", gitdir);
+	if (small_file(path, back, sizeof(back)) < 0 || strcmp(back, file) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/../..", gitdir);
+	name = strrchr(gitdir, '/') + 1;
+	if (!realpath(path, out->common))
+		return -1;
+	(void)snprintf(out->inside, sizeof(out->inside), "/repo.git/worktrees/%s", name);
+	return 0;
+}
+
+/* Upwards from the checkout, as git looks for it. */
+static int find_repository(const char *dir, struct repository *out)
+{
+	char at[PATH_MAX], git[PATH_MAX + 8];
+	struct stat st;
+
+	(void)snprintf(at, sizeof(at), "%s", dir);
+	out->top = true;
+	for (;;) {
+		(void)snprintf(git, sizeof(git), "%s/.git", at);
+		if (lstat(git, &st) == 0 && S_ISDIR(st.st_mode)) {
+			(void)snprintf(out->common, sizeof(out->common), "%.*s", PATH_MAX - 1, git);
+			(void)snprintf(out->inside, sizeof(out->inside), "/repo.git");
+			return 0;
+		}
+		if (lstat(git, &st) == 0 && S_ISREG(st.st_mode))
+			return linked_repository(git, out);
+		if (!strrchr(at, '/') || at[1] == '\0')
+			return -1;
+		*strrchr(at, '/') = '\0';
+		if (!at[0])
+			return -1;
+		out->top = false;
+	}
+}
+
+/* Run a program to its end and keep what it says; -1 when it fails. */
+static int capture(struct cell_spec *spec, struct strbuf *out, struct err *err)
+{
+	struct cell_result result;
+	struct cell *cell = NULL;
+	int ends[2];
+
+	if (pipe_open(ends, err) < 0)
+		return -1;
+
+	auto_fd int r = ends[0];
+	auto_fd int w = ends[1];
+
+	spec->stdout_fd = spec->stderr_fd = w;
+	if (cell_start(spec, &cell, NULL, err) < 0)
+		return -1;
+	fd_close(&w);
+	if (read_capped(r, out, err) < 0) {
+		cell_release(&cell);
+		return -1;
+	}
+	if (cell_wait(cell, &result, err) < 0) {
+		cell_release(&cell);
+		return -1;
+	}
+	cell_release(&cell);
+	if (result.verdict == CELL_PASSED)
+		return 0;
+	return err_fail(err, ERR_USAGE, "%s: %.*s", cell_verdict_name(result.verdict),
+			(int)strcspn(out->text, "\n"), out->text);
+}
+
+static const char *answer(struct arena *a, const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+		if (strncmp(text, key, len) == 0 && text[len] == ' ')
+			return arena_strndup(a, text + len + 1, strcspn(text + len + 1, "\n"));
+	return "";
+}
+
+static int keep_answers(struct run *run, const char *text, struct err *err)
+{
+	struct source *s = &run->source;
+	const char *time = answer(run->arena, text, "time");
+	const char *branch = answer(run->arena, text, "branch");
+
+	s->sha = answer(run->arena, text, "sha");
+	s->remote = answer(run->arena, text, "remote");
+	s->branch = *branch ? branch : NULL;
+	if (parse_u64(time, 0, UINT32_MAX, &s->commit_time) < 0)
+		return err_fail(err, ERR_USAGE, "git gave no time");
+	if (strlen(s->sha) < 40)
+		return err_fail(err, ERR_USAGE, "git gave no commit");
+	return 0;
+}
+
+/*
+ * The generated .git must hide the checkout's own: an opaque directory, in the
+ * form that the overlay of the jobs will read.
+ */
+static int make_opaque(const char *layer, struct err *err)
+{
+	const char *name = geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque";
+	char path[PATH_MAX];
+
+	if (path_join(path, sizeof(path), layer, ".git", err) < 0)
+		return -1;
+	if (lsetxattr(path, name, "y", 1, 0) < 0)
+		return err_sys(err, "cannot mark '%s' opaque", path);
+	return 0;
+}
+
+struct git_cell {
+	struct cell_owner *owner;
+	struct image host;
+	char upper[PATH_MAX];
+	struct cell_overlay overlays[8];
+	size_t count;
+};
+
+static int git_cell_open(struct run *run, const struct repository *repo, const char *upper,
+			 struct git_cell *g, struct err *err)
+{
+	struct cell_layer *layer = arena_alloc(run->arena, sizeof(*layer));
+
+	if (image_find(run->store, run->arena, "host", &g->host, err) < 0 ||
+	    cell_owner_open(run->home, &g->owner, err) < 0)
+		return -1;
+	(void)snprintf(g->upper, sizeof(g->upper), "%s", upper);
+	if (mkdir_all(g->upper, 0700, err) < 0)
+		return -1;
+	for (size_t i = 0; i < g->host.mount_count && i < COUNT(g->overlays) - 1; i++) {
+		const struct image_mount *m = &g->host.mounts[i];
+		char path[PATH_MAX];
+
+		(void)snprintf(path, sizeof(path), "%.*s/%zu", PATH_MAX - 8, g->upper, i);
+		if (cell_upper_make(g->owner, path, err) < 0)
+			return -1;
+		g->overlays[g->count++] = (struct cell_overlay){
+			.at = m->at,
+			.layers = m->layers,
+			.layer_count = m->layer_count,
+			.upper = arena_strdup(run->arena, path),
+		};
+	}
+	layer->path = arena_strdup(run->arena, repo->common);
+	g->overlays[g->count++] =
+		(struct cell_overlay){.at = "/repo.git", .layers = layer, .layer_count = 1};
+	return 0;
+}
+
+static int git_cell_run(struct run *run, const struct repository *repo, struct git_cell *g,
+			struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+	const char *at = run->options->at;
+	const char *const argv[] = {
+		"bash", "-c", git_script, "git", repo->inside, at ? at : "HEAD", at ? "tree" : "no",
+		NULL};
+	struct cell_spec spec = {
+		.name = "git",
+		.owner = g->owner,
+		.state = run->home,
+		.overlays = g->overlays,
+		.overlay_count = g->count,
+		.argv = argv,
+		.env = git_env,
+		.workdir = "/",
+		.seccomp = run->seccomp,
+		.require = run->require,
+		.limits = {.memory = 2 * GIB, .pids = 64, .wall_ms = 120000},
+	};
+
+	if (capture(&spec, &text, err) < 0)
+		return -1;
+	return keep_answers(run, text.text, err);
+}
+
+static int ask_git(struct run *run, const struct repository *repo, struct err *err)
+{
+	struct source *s = &run->source;
+	struct git_cell g = {.host = {.lock = -1}};
+	char upper[PATH_MAX];
+	int n = snprintf(upper, sizeof(upper), "%s/source", run->work);
+	int ok;
+
+	if (n < 0 || (size_t)n >= sizeof(upper) - 32)
+		return err_fail(err, ERR_USAGE, "path too long: '%s'", upper);
+	ok = git_cell_open(run, repo, upper, &g, err) == 0 && git_cell_run(run, repo, &g, err) == 0;
+	cell_owner_close(&g.owner);
+	image_release(&g.host);
+	if (!ok)
+		return -1;
+	if (run->options->at)
+		(void)snprintf(s->tree_layer, sizeof(s->tree_layer), "%.*s/0/data/out/tree",
+			       PATH_MAX - 32, upper);
+	if (!repo->top && !run->options->at)
+		return 0;
+	(void)snprintf(s->git_layer, sizeof(s->git_layer), "%.*s/0/data/out/git", PATH_MAX - 32,
+		       upper);
+	return make_opaque(s->git_layer, err);
+}
+
+struct source source_none(const struct run_options *o, struct err *err)
+{
+	struct source s = {
+		.sha = "0000000000000000000000000000000000000000",
+		.remote = "",
+		.commit_time =
+			315532800, /* 1980: the first that a zip archive, and so a wheel, can say */
+	};
+	const char *dir = o->dir ? o->dir : ".";
+
+	if (!realpath(dir, s.dir) || access(s.dir, R_OK | X_OK) < 0) {
+		(void)err_fail(err, ERR_USAGE, "cannot read the checkout '%s': %s", dir,
+			       strerror(errno));
+		s.dir[0] = '\0';
+	}
+	return s;
+}
+
+int source_open(struct run *run, struct err *err)
+{
+	struct repository repo = {0};
+	const char *dir = run->source.dir;
+
+	if (find_repository(dir, &repo) < 0) {
+		if (run->options->at)
+			return err_fail(err, ERR_USAGE, "--at %s: '%s' is in no git repository",
+					run->options->at, dir);
+		return 0;
+	}
+	if (ask_git(run, &repo, err) == 0)
+		return 0;
+	if (run->options->at || err->kind == ERR_SYSTEM)
+		return err_wrap(err, "asking git about '%s'", dir);
+	log_note("'%s' gives no commit (%s); github.sha is zeros", dir, err->text);
+	err_clear(err);
+	return 0;
+}

@@ -20,6 +20,7 @@ static const struct {
 	{"runs", cmd_runs, "what was run, and what it said"},
 	{"image", cmd_image, "build and list toolchain images"},
 	{"lint", cmd_lint, "find mistakes in workflow files"},
+	{"run", cmd_run, "run workflows, every step in a cell of its own"},
 	{"plan", cmd_plan, "say what would run, and why"},
 	{"doctor", cmd_doctor, "say which walls stand on this host"},
 };

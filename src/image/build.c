@@ -170,6 +170,7 @@ static int load_base(struct build *b, struct err *err)
 {
 	struct image image;
 	struct digest digest;
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 
 	/* It is built when it is missing or its recipe changed. */
 	if (image_build(b->store, b->recipe.base, b->options, &digest, err) < 0 ||

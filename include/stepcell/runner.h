@@ -1,0 +1,56 @@
+/* runner: run a workflow. The one module that knows all others. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stepcell/err.h"
+#include "stepcell/node.h"
+#include "stepcell/record.h"
+
+/* NAME=VALUE texts, or names. */
+struct run_list {
+	const char **list;
+	size_t count;
+};
+
+/* What the command line selects; NULL and zeros are the defaults. */
+struct run_options {
+	const char *dir; /* the checkout; "." */
+	const char *
+		workflow; /* a file or a folder of them, relative to the caller; DIR/.github/workflows */
+	const char *event;      /* "push" */
+	const char *event_file; /* the payload, JSON */
+	const char *ref;        /* the checkout's branch */
+	const char *at;         /* a commit to take instead of the tree as it stands */
+	const char *policy;     /* a name in policies/, or a file */
+	const char *secret_file;
+	const char *image; /* for every job, whatever its runs-on says */
+	const char *out;   /* artifacts are copied here as JOB/NAME.tar.zst */
+	struct run_list jobs, inputs, vars, env, matrix;
+	uint64_t parallel; /* 0: as many as there are processors */
+	bool offline;      /* nothing is fetched (nothing ever is without a grant) */
+	bool json;         /* the journal on standard output, as it happens */
+	bool quiet;
+};
+
+/* Who looks on: every event of the journal, and a tick about four times a second. */
+struct run_view {
+	journal_view *event;
+	void (*tick)(void *arg); /* or NULL */
+	void *arg;
+};
+
+/*
+ * Run every workflow that the event starts, one after another. Returns the
+ * exit code (0, 1, 130), or -1 with `err` when a run could not begin.
+ */
+int runner_run(const struct run_options *options, const struct run_view *view, struct err *err);
+
+/*
+ * The checkout and event that options select, without running: the contexts
+ * github, inputs and vars in a map, for plan. The arena owns all.
+ */
+int runner_contexts(struct arena *a, const struct run_options *options, const char *workflow_path,
+		    const struct node **out, struct err *err);

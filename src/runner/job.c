@@ -1,0 +1,257 @@
+/* A job: its owner, image and layers; its steps one after another; its outputs. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/log.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+static int evaluate_env(struct job_run *job, const struct node *tree, struct err *err)
+{
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope = scope_make(&arg, context_job_level(job));
+	const struct node *env = NULL;
+
+	if (scope_tree(job->arena, &scope, "env", tree, &env, err) < 0)
+		return -1;
+	for (size_t i = 0; env && env->kind == NODE_MAP && i < env->count; i++)
+		node_set_text(job->arena, job->env, env->pairs[i].key->text,
+			      expr_text(job->arena, env->pairs[i].value));
+	return 0;
+}
+
+static int make_env(struct job_run *job, struct err *err)
+{
+	const struct node *extra = context_pairs(job->arena, &job->run->options->env);
+
+	job->env = node_map(job->arena);
+	for (size_t i = 0; i < extra->count; i++)
+		node_set(job->arena, job->env, extra->pairs[i].key->text, extra->pairs[i].value);
+	return evaluate_env(job, job->run->workflow->env, err) < 0 ||
+			       evaluate_env(job, job->plan->job->env, err) < 0
+		       ? -1
+		       : 0;
+}
+
+/* job timeout: the workflow's minutes (GitHub's default is 360), and never more than the policy's. */
+static int make_deadline(struct job_run *job, struct err *err)
+{
+	const struct node *tree = job->plan->job->timeout_minutes, *minutes = NULL;
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope = scope_make(&arg, context_job_level(job));
+	uint64_t limit = job->run->policy->limits.job_ms;
+	uint64_t ms = UINT64_C(360) * 60000;
+
+	if (scope_tree(job->arena, &scope, "timeout-minutes", tree, &minutes, err) < 0)
+		return -1;
+	if (minutes &&
+	    (minutes->kind != NODE_NUMBER || !(minutes->number > 0) || minutes->number > 1e6))
+		return err_fail(err, ERR_USAGE, "timeout-minutes: expected a number above 0");
+	if (minutes)
+		ms = (uint64_t)(minutes->number * 60000);
+	job->deadline_ms = job->started_ms + (limit && limit < ms ? limit : ms);
+	return 0;
+}
+
+static bool root_has(const struct job_run *job, const char *path)
+{
+	for (size_t i = 0; i < job->mount_count; i++) {
+		const struct job_mount *m = &job->mounts[i];
+		size_t at = strlen(m->at);
+		const char *rest = strcmp(m->at, "/") == 0 ? path
+				   : strncmp(path, m->at + 1, at - 1) == 0 && path[at - 1] == '/'
+					   ? path + at
+					   : NULL;
+
+		for (size_t j = 0; rest && j < m->count; j++) {
+			char full[PATH_MAX];
+			struct err ignored;
+
+			if (path_join(full, sizeof(full), m->layers[j].path, rest, &ignored) == 0 &&
+			    faccessat(AT_FDCWD, full, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int open_places(struct job_run *job, struct err *err)
+{
+	struct run *run = job->run;
+	auto_strbuf struct strbuf dir = STRBUF(PATH_MAX - 64);
+
+	strbuf_addf(&dir, "%s/", run->work);
+	name_make_safe(job->plan->id, &dir);
+	if (dir.full)
+		return err_fail(err, ERR_USAGE, "path too long: '%s'", dir.text);
+	(void)snprintf(job->dir, sizeof(job->dir), "%s", dir.text);
+	job->workspace = node_text(node_get(run->github, "workspace"));
+	if (mkdir_all(job->dir, 0700, err) < 0 ||
+	    image_find(run->store, job->arena, run->image, &job->image, err) < 0 ||
+	    cell_owner_open(run->home, &job->owner, err) < 0 || layers_open(job, err) < 0)
+		return -1;
+	job->have_bash = root_has(job, "bin/bash") || root_has(job, "usr/bin/bash");
+	return 0;
+}
+
+static void journal_start(struct job_run *job)
+{
+	struct journal *j = job->run->journal;
+
+	journal_begin(j, "job-started");
+	journal_text(j, "job", job->plan->id);
+	journal_text(j, "name", job->plan->name);
+	journal_text(j, "image", job->run->image);
+	(void)journal_end(j, &job->run->fatal);
+}
+
+int job_start(struct job_run *job, struct err *err)
+{
+	job->state = JOB_RUNNING;
+	job->started_ms = now_ms();
+	job->outputs = node_map(job->arena);
+	job->artifacts = node_list(job->arena);
+	job->frame = arena_alloc(job->arena, sizeof(*job->frame));
+	job->frame->steps = &job->plan->job->steps;
+	job->frame->results = node_map(job->arena);
+	journal_start(job);
+	return make_env(job, err) < 0 || make_deadline(job, err) < 0 || open_places(job, err) < 0
+		       ? -1
+		       : 0;
+}
+
+void job_advance(struct job_run *job)
+{
+	while (job->state == JOB_RUNNING && !job->step && job->run->fatal.kind == ERR_NONE) {
+		struct frame *frame = job->frame;
+
+		if (frame->next < frame->steps->count)
+			step_begin(job, frame, &frame->steps->list[frame->next++]);
+		else if (frame->up)
+			frame_end(job);
+		else
+			job_finish(job, job->cancelled ? RESULT_CANCELLED : job->status, job->why);
+	}
+}
+
+/* ---- the end ---- */
+
+static void evaluate_outputs(struct job_run *job)
+{
+	const struct node *outputs = job->plan->job->outputs;
+	struct scope_arg arg = {job, job->frame};
+	struct expr_scope scope = scope_make(&arg, context_step(job, job->frame, NULL));
+
+	for (size_t i = 0; outputs && outputs->kind == NODE_MAP && i < outputs->count; i++) {
+		const char *name = outputs->pairs[i].key->text, *text = NULL;
+		auto_strbuf struct strbuf masked = STRBUF(LIMIT_OUTPUTS_JOB);
+		struct err err = {0};
+
+		if (scope_text(job->arena, &scope, name, node_text(outputs->pairs[i].value), &text,
+			       &err) < 0) {
+			log_warn("output '%s' of job '%s': %s", name, job->plan->id, err.text);
+			continue;
+		}
+		if (!text)
+			continue;
+		mask_line(job->run->mask, text, strlen(text), &masked);
+		if (masked.full || strcmp(masked.text, text) != 0)
+			log_warn("output '%s' of job '%s' is dropped: it %s", name, job->plan->id,
+				 masked.full ? "is too large" : "may hold a secret");
+		else
+			node_set_text(job->run->arena, job->outputs, name, text);
+	}
+}
+
+/* A job that may fail: continue-on-error. */
+static bool forgiven(struct job_run *job)
+{
+	const struct node *flag = job->plan->job->continue_on_error, *value = NULL;
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope = scope_make(&arg, context_job_level(job));
+	struct err ignored;
+
+	return flag &&
+	       scope_tree(job->arena, &scope, "continue-on-error", flag, &value, &ignored) == 0 &&
+	       expr_truthy(value);
+}
+
+/* Removing a job's layers takes longer than most steps: a process of its own does it. */
+static void remove_aside(struct job_run *job)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		layers_remove(job);
+		_exit(0);
+	}
+	if (pid < 0) {
+		layers_remove(job);
+		return;
+	}
+	job->run->removals = arena_grow(job->run->arena, job->run->removals,
+					job->run->removal_count, sizeof(pid_t));
+	job->run->removals[job->run->removal_count++] = pid;
+}
+
+static void close_places(struct job_run *job)
+{
+	for (size_t i = 0; i < job->lock_count; i++)
+		fd_close(&job->locks[i]);
+	cell_owner_close(&job->owner);
+	image_release(&job->image);
+	remove_aside(job);
+}
+
+static void journal_end_of(struct job_run *job)
+{
+	struct journal *j = job->run->journal;
+
+	journal_begin(j, "job-ended");
+	journal_text(j, "job", job->plan->id);
+	journal_text(j, "name", job->plan->name);
+	journal_text(j, "verdict", result_name(job->result));
+	journal_number(j, "seconds", (double)(job->ended_ms - job->started_ms) / 1000);
+	journal_text(j, "why", job->why);
+	if (job->peak_memory)
+		journal_number(j, "peak_memory", (double)job->peak_memory);
+	journal_node(j, "artifacts", job->artifacts);
+	(void)journal_end(j, &job->run->fatal);
+}
+
+void job_finish(struct job_run *job, enum result result, const char *why)
+{
+	if (job->state == JOB_RUNNING && job->frame)
+		evaluate_outputs(job);
+	job->state = JOB_ENDED;
+	job->ended_ms = now_ms();
+	job->result = result;
+	job->why = why;
+	job->forgiven = result == RESULT_FAILURE && forgiven(job);
+	job->lineage =
+		needs_lineage(job->run, job->plan->job, job->forgiven ? RESULT_SUCCESS : result);
+	close_places(job);
+	journal_end_of(job);
+}
+
+void job_skip(struct job_run *job, const char *why)
+{
+	struct journal *j = job->run->journal;
+
+	job->state = JOB_ENDED;
+	job->result = RESULT_SKIPPED;
+	job->lineage = RESULT_SKIPPED;
+	job->why = why;
+	journal_begin(j, "job-skipped");
+	journal_text(j, "job", job->plan->id);
+	journal_text(j, "name", job->plan->name);
+	journal_text(j, "why", why);
+	(void)journal_end(j, &job->run->fatal);
+}

@@ -1,0 +1,642 @@
+/*
+ * A run from its options to its exit code. What can be refused is refused
+ * here, before anything starts: the workflow's text, the policy's grants,
+ * actions that are missing, toolchains that are missing.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runner/envfile.h"
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/home.h"
+#include "stepcell/limits.h"
+#include "stepcell/log.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+/* ---- what the policy and the host give ---- */
+
+static bool from_fork(const struct node *event)
+{
+	const struct node *head =
+		node_get(node_get(node_get(event, "pull_request"), "head"), "repo");
+	const struct node *fork = node_get(head, "fork");
+
+	return fork && fork->kind == NODE_BOOL && fork->truth;
+}
+
+static int open_policy(struct run *run, struct err *err)
+{
+	const char *event = run->options->event ? run->options->event : "push";
+	const char *name = run->options->policy;
+
+	if (!name)
+		name = policy_choose(event, from_fork(node_get(run->github, "event")), true);
+	run->policy = policy_find(run->arena, name, err);
+	if (!run->policy)
+		return -1;
+	return 0;
+}
+
+static int require_walls(struct run *run, struct err *err)
+{
+	int n = snprintf(run->seccomp, sizeof(run->seccomp), "%s/policies/seccomp/%s.yml",
+			 run->data, run->policy->seccomp);
+
+	if (n < 0 || (size_t)n >= sizeof(run->seccomp))
+		return err_fail(err, ERR_USAGE, "path too long: '%s'", run->data);
+	for (size_t i = 0; i < run->policy->require.count; i++)
+		for (size_t j = 0; j < CELL_WALL_COUNT; j++)
+			if (strcmp(run->policy->require.list[i], cell_wall_name(1U << j)) == 0)
+				run->require |= 1U << j;
+	return 0;
+}
+
+/* Secrets that the policy does not grant are not there, and the operator is told. */
+static int open_secrets(struct run *run, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+	struct node *secrets = node_map(run->arena);
+	struct envfile_pairs pairs;
+
+	run->mask = mask_new();
+	run->secrets = secrets;
+	if (!run->options->secret_file)
+		return 0;
+	if (file_read(AT_FDCWD, run->options->secret_file, &text, err) < 0 ||
+	    envfile_parse(run->arena, text.text, text.len, ENVFILE_OUTPUT, &pairs, err) < 0) {
+		err->kind = ERR_USAGE;
+		return err_wrap(err, "secret file '%s'", run->options->secret_file);
+	}
+	for (size_t i = 0; i < pairs.count; i++) {
+		struct err refused = {0};
+
+		if (mask_add_secret(run->mask, pairs.list[i].value, err) < 0)
+			return -1;
+		if (policy_allow_secret(run->policy, pairs.list[i].name, &refused) < 0)
+			log_warn("%s", refused.text);
+		else
+			node_set_text(run->arena, secrets, pairs.list[i].name, pairs.list[i].value);
+	}
+	return 0;
+}
+
+/* An environment is granted, or the run is refused: before its job could start. */
+static int check_environments(struct run *run, struct err *err)
+{
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned_job *p = &run->plan.jobs[i];
+		const struct node *e = p->job->environment;
+		const char *name = node_text(e && e->kind == NODE_MAP ? node_get(e, "name") : e);
+		struct node *contexts = node_map(run->arena);
+		struct expr_scope scope = {.contexts = contexts};
+
+		if (p->runs == RUNS_NO || !name)
+			continue;
+		node_set(run->arena, contexts, "github", run->github);
+		node_set(run->arena, contexts, "inputs", run->inputs);
+		node_set(run->arena, contexts, "vars", run->vars);
+		node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
+		if (scope_text(run->arena, &scope, "environment", name, &name, err) < 0 ||
+		    policy_allow_environment(run->policy, name, err) < 0)
+			return err_wrap(err, "job '%s' is refused", p->job->id);
+	}
+	return 0;
+}
+
+/* ---- images ---- */
+
+static int check_image(struct run *run, struct err *err)
+{
+	struct image image = {.lock = -1};
+	struct err missing = {0};
+
+	run->image = run->options->image ? run->options->image : "python-3.11";
+	if (image_find(run->store, run->arena, run->image, &image, &missing) < 0) {
+		*err = missing;
+		return err_wrap(err, "image for the jobs");
+	}
+	image_release(&image);
+	return 0;
+}
+
+static const char *const elsewhere[] = {"windows", "macos"};
+
+static int check_label(const struct run *run, const struct job *job, const char *label,
+		       struct err *err)
+{
+	for (size_t i = 0; i < COUNT(elsewhere) && !run->options->image; i++)
+		if (strncasecmp(label, elsewhere[i], strlen(elsewhere[i])) == 0)
+			return err_fail(err, ERR_SYSTEM,
+					"%s:%u: job '%s' runs on %s, and no image serves that; "
+					"leave it out "
+					"with -j, or give --image for all jobs",
+					run->workflow_path, job->at.line, job->id, label);
+	return 0;
+}
+
+static int check_labels(const struct run *run, const struct job *job, struct err *err)
+{
+	const struct node *on = job->runs_on;
+
+	if (node_text(on))
+		return check_label(run, job, on->text, err);
+	for (size_t i = 0; on && on->kind == NODE_LIST && i < on->count; i++)
+		if (node_text(on->items[i]) && check_label(run, job, on->items[i]->text, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A toolchain that a step names outright is looked for now. */
+static int check_toolchains(struct run *run, const struct job *job, struct err *err)
+{
+	for (size_t i = 0; i < job->steps.count; i++) {
+		const struct step *step = &job->steps.list[i];
+		const char *version = node_text(node_get_nocase(step->with, "python-version"));
+		struct toolchain_match match = {.lock = -1};
+		struct uses uses;
+		struct image image = {.lock = -1};
+		int found;
+
+		if (!step->uses || !version || strstr(version, "${{") || strchr(version, '\n') ||
+		    uses_parse(run->arena, step->uses, &uses, err) < 0 ||
+		    action_builtin(&uses) != &action_setup_python)
+			continue;
+		if (image_find(run->store, run->arena, run->image, &image, err) < 0)
+			return -1;
+		found = image_toolchain(run->store, run->arena, &image, version, &match, err);
+		fd_close(&match.lock);
+		image_release(&image);
+		if (found < 0)
+			return err_wrap(err, "%s:%u: job '%s'", run->workflow_path, step->at.line,
+					job->id);
+	}
+	return 0;
+}
+
+static int check_jobs(struct run *run, struct err *err)
+{
+	if (actions_check(run, err) < 0 || check_environments(run, err) < 0 ||
+	    check_image(run, err) < 0)
+		return -1;
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned_job *p = &run->plan.jobs[i];
+
+		if (p->runs == RUNS_NO || (i > 0 && run->plan.jobs[i - 1].job == p->job))
+			continue;
+		if (p->job->uses)
+			return err_fail(err, ERR_USAGE,
+					"%s:%u: job '%s' calls a workflow, which is not served",
+					run->workflow_path, p->job->at.line, p->job->id);
+		if (check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the plan ---- */
+
+static struct event event_of(const struct run *run)
+{
+	const struct node *payload = node_get(run->github, "event");
+
+	return (struct event){
+		.name = node_text(node_get(run->github, "event_name")),
+		.action = node_text(node_get(payload, "action")),
+		.ref = node_text(node_get(run->github, "ref")),
+		.base_ref = node_text(node_get(run->github, "base_ref")),
+	};
+}
+
+static bool matrix_wanted(const struct run *run, const struct planned_job *p)
+{
+	for (size_t i = 0; i < run->options->matrix.count; i++) {
+		const char *text = run->options->matrix.list[i];
+		size_t key = strcspn(text, ":=");
+		const struct node *value =
+			node_get_nocase(p->matrix, arena_strndup(run->arena, text, key));
+
+		if (value && text[key] && strcmp(expr_text(run->arena, value), text + key + 1) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void drop_unwanted(struct run *run)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < run->plan.count; i++)
+		if (matrix_wanted(run, &run->plan.jobs[i]))
+			run->plan.jobs[kept++] = run->plan.jobs[i];
+	run->plan.count = kept;
+}
+
+static int make_plan(struct run *run, struct err *err)
+{
+	struct diags diags = {.arena = run->arena};
+	struct node *contexts = node_map(run->arena);
+
+	node_set(run->arena, contexts, "github", run->github);
+	node_set(run->arena, contexts, "inputs", run->inputs);
+	node_set(run->arena, contexts, "vars", run->vars);
+	if (plan_make(run->arena, run->workflow, contexts, run->options->jobs.list,
+		      run->options->jobs.count, &run->plan, &diags) < 0)
+		return diags_fail(&diags, err);
+	drop_unwanted(run);
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static const struct node *job_row(struct run *run, const struct job_run *job)
+{
+	struct node *row = node_map(run->arena);
+
+	node_set_text(run->arena, row, "id", job->plan->id);
+	node_set_text(run->arena, row, "name", job->plan->name);
+	node_set_text(run->arena, row, "verdict", result_name(job->result));
+	if (job->result != RESULT_SKIPPED)
+		node_set(run->arena, row, "seconds",
+			 node_number(run->arena, (double)(job->ended_ms - job->started_ms) / 1000));
+	if (job->peak_memory)
+		node_set(run->arena, row, "peak_memory",
+			 node_number(run->arena, (double)job->peak_memory));
+	if (job->artifacts)
+		node_set(run->arena, row, "artifacts", job->artifacts);
+	if (job->why)
+		node_set_text(run->arena, row, "why", job->why);
+	return row;
+}
+
+static enum result verdict_of(const struct run *run)
+{
+	enum result all = run->cancelled ? RESULT_CANCELLED : RESULT_SUCCESS;
+
+	for (size_t i = 0; i < run->job_count; i++) {
+		const struct job_run *job = run->jobs[i];
+
+		if (job->result == RESULT_FAILURE && !job->forgiven && all == RESULT_SUCCESS)
+			all = RESULT_FAILURE;
+		if (job->result == RESULT_CANCELLED && all == RESULT_SUCCESS)
+			all = RESULT_CANCELLED;
+	}
+	for (size_t i = 0; i < run->job_count && all == RESULT_CANCELLED && !run->cancelled; i++)
+		if (run->jobs[i]->result == RESULT_FAILURE)
+			all = RESULT_FAILURE;
+	return all;
+}
+
+static int tell_end(struct run *run, uint64_t started_ms, enum result verdict, struct err *err)
+{
+	struct node *rows = node_list(run->arena);
+
+	for (size_t i = 0; i < run->job_count; i++)
+		node_add(run->arena, rows, job_row(run, run->jobs[i]));
+	journal_begin(run->journal, "run-ended");
+	journal_text(run->journal, "verdict", result_name(verdict));
+	journal_number(run->journal, "seconds", (double)(now_ms() - started_ms) / 1000);
+	journal_node(run->journal, "jobs", rows);
+	return journal_end(run->journal, err);
+}
+
+static const struct node *plan_rows(struct run *run)
+{
+	struct node *rows = node_list(run->arena);
+
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned_job *p = &run->plan.jobs[i];
+		struct node *row = node_map(run->arena), *needs = node_list(run->arena);
+
+		for (size_t j = 0; j < p->job->need_count; j++)
+			node_add(run->arena, needs, node_string(run->arena, p->job->needs[j]));
+		node_set_text(run->arena, row, "id", p->id);
+		node_set_text(run->arena, row, "name", p->name);
+		node_set(run->arena, row, "needs", needs);
+		node_add(run->arena, rows, row);
+	}
+	return rows;
+}
+
+static int tell_start(struct run *run, struct err *err)
+{
+	struct journal *j = run->journal;
+
+	journal_begin(j, "run-started");
+	journal_text(j, "run", journal_id(j));
+	journal_text(j, "workflow", run->workflow->name ? run->workflow->name : run->workflow_path);
+	journal_text(j, "event", node_text(node_get(run->github, "event_name")));
+	journal_text(j, "ref", node_text(node_get(run->github, "ref")));
+	journal_text(j, "sha", run->source.sha);
+	journal_text(j, "policy", run->policy->name);
+	journal_text(j, "image", run->image);
+	run->told = true;
+	if (journal_end(j, err) < 0)
+		return -1;
+	journal_begin(j, "plan");
+	journal_node(j, "jobs", plan_rows(run));
+	return journal_end(j, err);
+}
+
+/* ---- one workflow ---- */
+
+/* As GitHub names it: relative to the repository. */
+static const char *path_in_checkout(const struct run *run, const char *path)
+{
+	size_t dir = strlen(run->source.dir);
+	char full[PATH_MAX];
+
+	return dir && realpath(path, full) && strncmp(full, run->source.dir, dir) == 0 &&
+			       full[dir] == '/'
+		       ? arena_strdup(run->arena, full + dir + 1)
+		       : path;
+}
+
+static int read_workflow(struct run *run, const char *path, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(LIMIT_YAML_BYTES);
+	struct diags diags = {.arena = run->arena};
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read_capped(fd, &text, err) < 0) {
+		if (fd < 0)
+			(void)err_sys(err, "cannot open");
+		err->kind = ERR_USAGE;
+		return err_wrap(err, "workflow '%s'", path);
+	}
+	run->workflow = workflow_load(run->arena, path, text.text, text.len, &diags);
+	if (run->workflow && !diags.errors)
+		return 0;
+	diags_print(&diags, stderr);
+	return err_fail(err, ERR_USAGE, "'%s' is no valid workflow (%zu %s)", path, diags.errors,
+			diags.errors == 1 ? "error" : "errors");
+}
+
+static void finish_github(struct run *run)
+{
+	struct node *github = node_map(run->arena);
+
+	for (size_t i = 0; i < run->github->count; i++)
+		node_set(run->arena, github, run->github->pairs[i].key->text,
+			 run->github->pairs[i].value);
+	node_set_text(run->arena, github, "workflow",
+		      run->workflow->name ? run->workflow->name : run->workflow_path);
+	node_set_text(run->arena, github, "run_id", journal_id(run->journal));
+	run->github = github;
+}
+
+static int run_jobs(struct run *run, struct err *err)
+{
+	uint64_t started = now_ms();
+	enum result verdict;
+	struct err ignored;
+	int ok;
+
+	if (tell_start(run, err) < 0)
+		return -1;
+	ok = schedule_run(run, err);
+	verdict = ok < 0 && err->kind != ERR_INTERRUPTED ? RESULT_FAILURE : verdict_of(run);
+	if (tell_end(run, started, verdict, ok < 0 ? &ignored : err) < 0 && ok == 0)
+		return -1;
+	if (run->cancelled)
+		return 130;
+	if (ok < 0)
+		return -1;
+	return verdict == RESULT_SUCCESS ? 0 : 1;
+}
+
+static int run_granted(struct run *run, struct err *err)
+{
+	struct err ignored;
+	int code;
+
+	if (check_jobs(run, err) < 0)
+		return -1;
+	code = run_jobs(run, err);
+	(void)remove_tree(AT_FDCWD, run->work, &ignored);
+	return code;
+}
+
+/* -1, an exit code, or NOT_STARTED when the event does not start this workflow. */
+#define NOT_STARTED 1000
+
+static int run_one(struct run *run, const char *path, struct err *err)
+{
+	const char *why = "";
+	struct event event = event_of(run);
+
+	if (read_workflow(run, path, err) < 0)
+		return -1;
+	if (!trigger_matches(run->arena, run->workflow, &event, &why)) {
+		log_note("'%s' is not started: %s", path, why);
+		return NOT_STARTED;
+	}
+	finish_github(run);
+	return make_plan(run, err) < 0 ? -1 : run_granted(run, err);
+}
+
+/* ---- all workflows ---- */
+
+struct paths {
+	const char **list;
+	size_t count;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool is_workflow(const char *name)
+{
+	size_t len = strlen(name);
+
+	return name[0] != '.' && ((len > 4 && strcmp(name + len - 4, ".yml") == 0) ||
+				  (len > 5 && strcmp(name + len - 5, ".yaml") == 0));
+}
+
+static int list_folder(struct arena *a, const char *path, struct paths *out, struct err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+
+	if (!dir)
+		return err_fail(err, ERR_USAGE, "cannot read the workflows in '%s': %s", path,
+				strerror(errno));
+	while ((e = readdir(dir))) {
+		if (!is_workflow(e->d_name))
+			continue;
+		out->list = arena_grow(a, out->list, out->count, sizeof(*out->list));
+		out->list[out->count++] = arena_printf(a, "%s/%s", path, e->d_name);
+	}
+	(void)closedir(dir);
+	if (out->count)
+		qsort(out->list, out->count, sizeof(*out->list), by_name);
+	return out->count ? 0
+			  : err_fail(err, ERR_USAGE, "no workflow (*.yml, *.yaml) in '%s'", path);
+}
+
+static int list_workflows(struct arena *a, const struct run_options *o, struct paths *out,
+			  struct err *err)
+{
+	const char *path = o->workflow
+				   ? o->workflow
+				   : arena_printf(a, "%s/.github/workflows", o->dir ? o->dir : ".");
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_fail(err, ERR_USAGE, "cannot read the workflow '%s': %s", path,
+				strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return list_folder(a, path, out, err);
+	out->list = arena_array(a, 1, sizeof(*out->list));
+	out->list[out->count++] = path;
+	return 0;
+}
+
+static int open_state(struct run *run, struct err *err)
+{
+	(void)umask(022); /* layers are read by the step's user, behind folders that are not */
+	if (state_home(run->home, sizeof(run->home), err) < 0 ||
+	    data_home(run->data, sizeof(run->data), err) < 0 ||
+	    store_open(run->home, &run->store, err) < 0)
+		return -1;
+	cell_sweep(run->home);
+	return 0;
+}
+
+static int open_contexts(struct run *run, const char *path, struct err *err)
+{
+	run->workflow_path = path_in_checkout(run, path);
+	run->github =
+		context_github(run->arena, run->options, &run->source, run->workflow_path, err);
+	run->inputs = context_inputs(run->arena, run->options);
+	run->vars = context_pairs(run->arena, &run->options->vars);
+	return run->github ? 0 : -1;
+}
+
+/*
+ * The event decides the policy, the policy the walls, and behind those walls
+ * git is asked about the checkout: then the contexts are complete.
+ */
+static int open_all(struct run *run, const char *path, struct err *err)
+{
+	run->source = source_none(run->options, err);
+	return !run->source.dir[0] || open_contexts(run, path, err) < 0 ||
+			       open_policy(run, err) < 0 || require_walls(run, err) < 0 ||
+			       source_open(run, err) < 0 || open_contexts(run, path, err) < 0 ||
+			       open_secrets(run, err) < 0
+		       ? -1
+		       : 0;
+}
+
+static uint64_t processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (uint64_t)n : 1;
+}
+
+static struct run *run_new(struct arena *a, const struct run_options *o)
+{
+	struct run *run = arena_alloc(a, sizeof(*run));
+
+	run->arena = a;
+	run->options = o;
+	run->parallel = o->parallel ? o->parallel : processors();
+	return run;
+}
+
+static void run_close(struct run *run)
+{
+	journal_close(&run->journal);
+	store_close(&run->store);
+	mask_free(&run->mask);
+}
+
+/* A run that never began leaves no record. */
+static void forget(struct run *run)
+{
+	struct err ignored;
+
+	if (run->journal)
+		(void)remove_tree(AT_FDCWD, journal_dir(run->journal), &ignored);
+}
+
+static int run_path(const struct run_options *o, const char *path, const struct run_view *view,
+		    struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	struct run *run = run_new(a, o);
+	int code = -1;
+
+	if (open_state(run, err) == 0 && journal_create(run->home, &run->journal, err) == 0) {
+		journal_watch(run->journal, view->event, view->arg);
+		run->tick = view->tick;
+		run->tick_arg = view->arg;
+		run->work = arena_printf(a, "%s/layers", journal_dir(run->journal));
+		if (open_all(run, path, err) == 0)
+			code = run_one(run, path, err);
+	}
+	if (!run->told)
+		forget(run);
+	run_close(run);
+	return code;
+}
+
+int runner_run(const struct run_options *o, const struct run_view *view, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	struct paths paths = {0};
+	size_t started = 0;
+	int worst = 0;
+
+	if (list_workflows(a, o, &paths, err) < 0)
+		return -1;
+	for (size_t i = 0; i < paths.count; i++) {
+		int code = run_path(o, paths.list[i], view, err);
+
+		if (code < 0 || code == 130)
+			return code;
+		started += code != NOT_STARTED;
+		worst = code != NOT_STARTED && code > worst ? code : worst;
+	}
+	if (!started)
+		return err_fail(err, ERR_USAGE, "event '%s' starts no workflow in '%s'",
+				o->event ? o->event : "push",
+				o->workflow ? o->workflow : ".github/workflows");
+	return worst;
+}
+
+int runner_contexts(struct arena *a, const struct run_options *o, const char *path,
+		    const struct node **out, struct err *err)
+{
+	struct run *run = run_new(a, o);
+	struct node *contexts = node_map(a);
+	struct err ignored;
+	int ok;
+
+	ok = open_state(run, err);
+	if (ok == 0) {
+		run->work = arena_printf(a, "%s/plan-%d", run->home, (int)getpid());
+		ok = open_all(run, path, err);
+		(void)remove_tree(AT_FDCWD, run->work, &ignored);
+	}
+	run_close(run);
+	if (ok < 0)
+		return -1;
+	node_set(a, contexts, "github", run->github);
+	node_set(a, contexts, "inputs", run->inputs);
+	node_set(a, contexts, "vars", run->vars);
+	*out = contexts;
+	return 0;
+}

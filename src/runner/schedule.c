@@ -1,0 +1,470 @@
+/*
+ * The one loop: it starts jobs whose needs are done, reads what steps say,
+ * ends steps whose cells have ended, and sees to time and signals. Only here
+ * does the state of jobs change.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/util.h"
+
+uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- what jobs come to for those that need them ---- */
+
+/* Of two results of one job's matrix, the one that counts: failure, cancelled, success, skipped. */
+static enum result worse(enum result a, enum result b)
+{
+	static const int rank[] = {[RESULT_SKIPPED] = 0,
+				   [RESULT_SUCCESS] = 1,
+				   [RESULT_CANCELLED] = 2,
+				   [RESULT_FAILURE] = 3};
+
+	return rank[a] >= rank[b] ? a : b;
+}
+
+enum result needs_result(const struct run *run, const char *id, bool *ended)
+{
+	enum result all = RESULT_SKIPPED;
+	bool every = true;
+
+	for (size_t i = 0; i < run->job_count; i++) {
+		const struct job_run *job = run->jobs[i];
+
+		if (strcasecmp(job->plan->job->id, id) != 0)
+			continue;
+		every &= job->state == JOB_ENDED;
+		if (job->state == JOB_ENDED)
+			all = worse(all, job->forgiven ? RESULT_SUCCESS : job->result);
+	}
+	if (ended)
+		*ended = every;
+	return all;
+}
+
+/* Of ancestors, one that failed outweighs one that was skipped, and that one success. */
+static enum result darker(enum result a, enum result b)
+{
+	static const int rank[] = {[RESULT_SUCCESS] = 0,
+				   [RESULT_SKIPPED] = 1,
+				   [RESULT_CANCELLED] = 2,
+				   [RESULT_FAILURE] = 3};
+
+	return rank[a] >= rank[b] ? a : b;
+}
+
+enum result needs_lineage(const struct run *run, const struct job *job, enum result own)
+{
+	for (size_t i = 0; i < job->need_count; i++)
+		for (size_t j = 0; j < run->job_count; j++)
+			if (strcasecmp(run->jobs[j]->plan->job->id, job->needs[i]) == 0)
+				own = darker(own, run->jobs[j]->lineage);
+	return own;
+}
+
+/* ---- starting ---- */
+
+static bool needs_ended(const struct job_run *job)
+{
+	for (size_t i = 0; i < job->plan->job->need_count; i++) {
+		bool ended;
+
+		(void)needs_result(job->run, job->plan->job->needs[i], &ended);
+		if (!ended)
+			return false;
+	}
+	return true;
+}
+
+static void merge_outputs(struct arena *a, struct node *into, const struct run *run, const char *id)
+{
+	for (size_t i = 0; i < run->job_count; i++) {
+		const struct job_run *job = run->jobs[i];
+
+		if (strcasecmp(job->plan->job->id, id) != 0 || !job->outputs)
+			continue;
+		for (size_t j = 0; j < job->outputs->count; j++)
+			node_set(a, into, job->outputs->pairs[j].key->text,
+				 job->outputs->pairs[j].value);
+	}
+}
+
+static const struct node *needs_context(struct job_run *job)
+{
+	struct arena *a = job->arena;
+	struct node *needs = node_map(a);
+
+	for (size_t i = 0; i < job->plan->job->need_count; i++) {
+		const char *id = job->plan->job->needs[i];
+		struct node *one = node_map(a), *outputs = node_map(a);
+
+		merge_outputs(a, outputs, job->run, id);
+		node_set_text(a, one, "result", result_name(needs_result(job->run, id, NULL)));
+		node_set(a, one, "outputs", outputs);
+		node_set(a, needs, id, one);
+	}
+	return needs;
+}
+
+static const char *why_skipped(struct job_run *job)
+{
+	const char *condition = job->plan->job->condition;
+
+	for (size_t i = 0; i < job->plan->job->need_count; i++) {
+		const char *id = job->plan->job->needs[i];
+		enum result r = needs_result(job->run, id, NULL);
+
+		if (r == RESULT_FAILURE || r == RESULT_CANCELLED || r == RESULT_SKIPPED)
+			return arena_printf(job->arena, "needs %s, which %s", id,
+					    r == RESULT_FAILURE     ? "failed"
+					    : r == RESULT_CANCELLED ? "was cancelled"
+								    : "was skipped");
+	}
+	if (needs_lineage(job->run, job->plan->job, RESULT_SUCCESS) != RESULT_SUCCESS && !condition)
+		return "a job that its needs depend on did not succeed";
+	return arena_printf(job->arena, "if: %s is false", condition ? condition : "success()");
+}
+
+/* 1 to start, 0 to skip, -1 when the condition is in error. */
+static int decide(struct job_run *job, struct err *err)
+{
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope;
+	struct expr_err e = {0};
+	bool go = false;
+
+	if (job->plan->runs == RUNS_NO)
+		return 0;
+	job->needs = needs_context(job);
+	scope = scope_make(&arg, context_job_level(job));
+	if (condition_eval(job->arena, job->plan->job->condition, &scope, &go, &e) < 0)
+		return err_fail(err, ERR_USAGE, "if: %s", e.text);
+	return go;
+}
+
+static void start_or_skip(struct job_run *job)
+{
+	struct err err = {0};
+	int go = decide(job, &err);
+
+	if (go == 0) {
+		job_skip(job, job->run->cancelled          ? "the run was cancelled"
+			      : job->plan->runs == RUNS_NO ? job->plan->why
+							   : why_skipped(job));
+		return;
+	}
+	if (go < 0 || job_start(job, &err) < 0) {
+		/* a host that cannot give what the run was promised ends the run, not the job alone */
+		if (err.kind == ERR_SYSTEM && job->run->fatal.kind == ERR_NONE)
+			job->run->fatal = err;
+		job_finish(job, RESULT_FAILURE, arena_strdup(job->arena, err.text));
+		return;
+	}
+	job_advance(job);
+}
+
+static struct job_run *add_job(struct run *run, const struct planned_job *plan)
+{
+	struct job_run *job = arena_alloc(run->arena, sizeof(*job));
+
+	job->run = run;
+	job->plan = plan;
+	job->arena = run->arena;
+	job->image.lock = -1;
+	run->jobs = arena_grow(run->arena, run->jobs, run->job_count, sizeof(struct job_run *));
+	run->jobs[run->job_count++] = job;
+	return job;
+}
+
+/* A matrix that was made of outputs: now they are there. The first of its jobs takes this one's place. */
+static void expand(struct run *run, size_t at)
+{
+	struct job_run *job = run->jobs[at];
+	struct diags diags = {.arena = run->arena};
+	struct planned_job *jobs = NULL;
+	size_t count = 0;
+	struct err err = {0};
+	int go = decide(job, &err);
+
+	if (go <= 0) {
+		start_or_skip(job);
+		return;
+	}
+	if (plan_expand(run->arena, job->plan->job, context_job_level(job), &jobs, &count, &diags) <
+		    0 ||
+	    count == 0) {
+		if (diags.errors)
+			(void)diags_fail(&diags, &err);
+		job_skip(job,
+			 diags.errors ? arena_strdup(run->arena, err.text) : "its matrix is empty");
+		if (diags.errors) {
+			job->result = job->lineage = RESULT_FAILURE;
+		}
+		return;
+	}
+	job->plan = &jobs[0];
+	for (size_t i = 1; i < count; i++)
+		(void)add_job(run, &jobs[i]);
+}
+
+static size_t running(const struct run *run, const struct job *only)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->job_count; i++)
+		n += run->jobs[i]->state == JOB_RUNNING &&
+		     (!only || run->jobs[i]->plan->job == only);
+	return n;
+}
+
+static bool has_slot(const struct run *run, const struct job_run *job)
+{
+	return running(run, NULL) < run->parallel &&
+	       (!job->plan->max_parallel || running(run, job->plan->job) < job->plan->max_parallel);
+}
+
+/* fail-fast: the siblings of a matrix job that failed are cancelled. */
+static bool sibling_failed(const struct job_run *job)
+{
+	for (size_t i = 0; job->plan->fail_fast && i < job->run->job_count; i++) {
+		const struct job_run *other = job->run->jobs[i];
+
+		if (other != job && other->plan->job == job->plan->job &&
+		    other->state == JOB_ENDED && other->result == RESULT_FAILURE &&
+		    !other->forgiven)
+			return true;
+	}
+	return false;
+}
+
+static void cancel_waiting(struct job_run *job, const char *why)
+{
+	job_skip(job, why);
+	job->result = job->lineage = RESULT_CANCELLED;
+}
+
+/* Start what can start; true when anything changed, for then more may be possible. */
+static bool start_jobs(struct run *run)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < run->job_count; i++) {
+		struct job_run *job = run->jobs[i];
+
+		if (job->state != JOB_WAITING || !needs_ended(job))
+			continue;
+		if (sibling_failed(job))
+			cancel_waiting(job, "a job of its matrix failed (fail-fast)");
+		else if (!has_slot(run, job))
+			continue;
+		else if (job->plan->matrix_depends)
+			expand(run, i);
+		else
+			start_or_skip(job);
+		changed = true;
+	}
+	return changed;
+}
+
+/* ---- cancelling ---- */
+
+/* The step that runs is interrupted unless its condition still holds, as always() does. */
+static void cancel_job(struct job_run *job)
+{
+	struct step_run *step = job->step;
+	struct scope_arg arg = {job, step ? step->frame : job->frame};
+	struct expr_scope scope;
+	struct expr_err e;
+	bool stays = false;
+
+	if (job->cancelled)
+		return;
+	job->cancelled = true;
+	if (!step)
+		return;
+	scope = scope_make(&arg, context_step(job, step->frame, step));
+	(void)condition_eval(job->arena, step->step->condition, &scope, &stays, &e);
+	if (!stays)
+		step_cancel(step);
+}
+
+static void cancel_run(struct run *run)
+{
+	run->cancelled = true;
+	for (size_t i = 0; i < run->job_count; i++)
+		if (run->jobs[i]->state == JOB_RUNNING)
+			cancel_job(run->jobs[i]);
+}
+
+/* The second interrupt does not ask. */
+static void kill_run(struct run *run)
+{
+	for (size_t i = 0; i < run->job_count; i++) {
+		struct job_run *job = run->jobs[i];
+
+		if (job->state == JOB_RUNNING && job->step) {
+			job->step->cancel_stage++;
+			cell_kill(job->step->cell, CELL_CANCELLED);
+		}
+	}
+	if (run->fatal.kind == ERR_NONE)
+		(void)err_fail(&run->fatal, ERR_INTERRUPTED, "interrupted twice");
+}
+
+static void take_signals(struct run *run, int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (run->interrupts++ == 0)
+			cancel_run(run);
+		else
+			kill_run(run);
+	}
+}
+
+/* ---- the loop ---- */
+
+#define POLL_MS 250
+
+static void see_to_job(struct job_run *job, uint64_t now)
+{
+	struct step_run *step = job->step;
+	bool ended = false;
+	struct err err = {0};
+
+	if (job->state != JOB_RUNNING || !step)
+		return;
+	if (now >= job->deadline_ms && !job->cancelled) {
+		job->why = "the job's time is over";
+		cancel_job(job);
+	}
+	if (sibling_failed(job))
+		cancel_job(job);
+	if (step->cancel_ms && now >= step->cancel_ms)
+		step_cancel(step);
+	(void)output_drain(step);
+	if (cell_poll(step->cell, &ended, &err) < 0) {
+		cell_kill(step->cell, CELL_SETUP_FAILED);
+		ended = true;
+	}
+	if (ended) {
+		step_cell_ended(step);
+		job_advance(job);
+	}
+}
+
+static size_t collect_fds(struct run *run, struct pollfd *fds, int signals)
+{
+	size_t n = 0;
+
+	fds[n++] = (struct pollfd){.fd = signals, .events = POLLIN};
+	for (size_t i = 0; i < run->job_count; i++) {
+		const struct step_run *step = run->jobs[i]->step;
+
+		if (run->jobs[i]->state != JOB_RUNNING || !step)
+			continue;
+		fds[n++] = (struct pollfd){.fd = cell_fd(step->cell), .events = POLLIN};
+		fds[n++] = (struct pollfd){.fd = step->log, .events = POLLIN};
+	}
+	return n;
+}
+
+static bool all_ended(const struct run *run)
+{
+	for (size_t i = 0; i < run->job_count; i++)
+		if (run->jobs[i]->state != JOB_ENDED)
+			return false;
+	return true;
+}
+
+static int loop(struct run *run, int signals, struct err *err)
+{
+	while (!all_ended(run) && run->fatal.kind == ERR_NONE) {
+		struct pollfd *fds;
+		size_t n;
+
+		while (start_jobs(run))
+			;
+		if (all_ended(run))
+			break;
+		fds = calloc(2 * run->job_count + 1, sizeof(*fds));
+		if (!fds)
+			return err_sys(err, "no memory");
+		n = collect_fds(run, fds, signals);
+		if (poll(fds, (nfds_t)n, POLL_MS) < 0 && errno != EINTR) {
+			free(fds);
+			return err_sys(err, "cannot poll");
+		}
+		free(fds);
+		take_signals(run, signals);
+		for (size_t i = 0; i < run->job_count; i++)
+			see_to_job(run->jobs[i], now_ms());
+		if (run->tick)
+			run->tick(run->tick_arg);
+	}
+	return 0;
+}
+
+/* What still runs when the run cannot go on dies with it. */
+static void abandon(struct run *run)
+{
+	for (size_t i = 0; i < run->job_count; i++) {
+		struct job_run *job = run->jobs[i];
+
+		if (job->state != JOB_RUNNING)
+			continue;
+		if (job->step) {
+			cell_release(&job->step->cell);
+			output_close(job->step);
+			job->step = NULL;
+		}
+		job_finish(job, RESULT_CANCELLED, "the run could not go on");
+	}
+}
+
+int schedule_run(struct run *run, struct err *err)
+{
+	sigset_t set, old;
+	int ok;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, &old);
+
+	auto_fd int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (signals < 0)
+		return err_sys(err, "cannot make a signalfd");
+	for (size_t i = 0; i < run->plan.count; i++)
+		(void)add_job(run, &run->plan.jobs[i]);
+	ok = loop(run, signals, err);
+	abandon(run);
+	for (size_t i = 0; i < run->removal_count; i++)
+		(void)waitpid(run->removals[i], NULL, 0);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	if (ok == 0 && run->fatal.kind != ERR_NONE) {
+		*err = run->fatal;
+		return -1;
+	}
+	return ok;
+}

@@ -82,7 +82,7 @@ static void test_list(void **state)
 	auto_arena struct arena *a = arena_new();
 	struct err err = {0};
 	char path[PATH_MAX];
-	struct run *runs;
+	struct kept_run *runs;
 	size_t count;
 
 	(void)state;
@@ -107,7 +107,7 @@ static void test_running(void **state)
 	auto_arena struct arena *a = arena_new();
 	struct journal *j = NULL;
 	struct err err = {0};
-	struct run run;
+	struct kept_run run;
 
 	(void)state;
 	assert_int_equal(journal_create(home, &j, &err), 0);
@@ -136,7 +136,7 @@ static void test_find(void **state)
 	for (size_t i = 0; i < COUNT(finds); i++) {
 		auto_arena struct arena *a = arena_new();
 		struct err err = {0};
-		struct run run;
+		struct kept_run run;
 		int r = runs_find(home, a, finds[i].ref, &run, &err);
 
 		assert_int_equal(r, finds[i].error ? -1 : 0);
@@ -151,7 +151,7 @@ static void test_none(void **state)
 {
 	auto_arena struct arena *a = arena_new();
 	struct err err = {0};
-	struct run *runs, run;
+	struct kept_run *runs, run;
 	size_t count;
 
 	(void)state;

@@ -185,7 +185,7 @@ int cell_fd(const struct cell *cell);
 int cell_poll(struct cell *cell, bool *ended, struct err *err);
 
 /* Send a signal to the main process, through its init. */
-int cell_signal(struct cell *cell, int signal, struct err *err);
+int cell_signal(struct cell *cell, int number, struct err *err);
 
 /* Kill everything inside now; `why` becomes the verdict. */
 void cell_kill(struct cell *cell, enum cell_verdict why);

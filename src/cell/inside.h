@@ -45,7 +45,7 @@ struct setup_row {
 };
 
 /* Walk a table whose last row does not return. */
-_Noreturn void setup_walk(struct setup *s, const struct setup_row *rows, size_t count);
+_Noreturn void setup_walk(struct setup *s, const struct setup_row *table, size_t count);
 
 /* A cell's table; the init and the main process both end in it. */
 _Noreturn void setup_run(struct setup *s);

@@ -116,7 +116,7 @@ static int add_layers(struct cell_owner *owner, const struct cell_overlay *overl
 		      int *held, struct err *err)
 {
 	for (size_t i = 0; i < overlay->layer_count; i++) {
-		bool detached;
+		bool detached = false;
 		auto_fd int dir = layer_open(owner, &overlay->layers[i], &detached, err);
 
 		if (dir < 0)
@@ -225,7 +225,7 @@ static int overlay_make(struct cell_owner *owner, const struct cell_overlay *ove
 /* One read-only layer needs no overlay, and the kernel would take none. */
 static int layer_alone(struct cell_owner *owner, const struct cell_layer *layer, struct err *err)
 {
-	bool detached;
+	bool detached = false;
 	auto_fd int dir = layer_open(owner, layer, &detached, err);
 
 	if (dir < 0)

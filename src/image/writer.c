@@ -210,7 +210,7 @@ static int finish_file(struct writer *w, const struct entry *e, int fd,
 		       struct digest_stream **digest, struct err *err)
 {
 	const struct timespec times[2] = {e->mtime, e->mtime};
-	struct inode_note *note;
+	struct inode_note *note = NULL;
 
 	if (fchmod(fd, writer_mode(e->kind, e->mode)) < 0 || futimens(fd, times) < 0)
 		return err_sys(err, "cannot set mode and time");

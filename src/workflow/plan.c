@@ -168,7 +168,8 @@ static bool expand(struct planner *p, const struct job *job, struct planned_job 
 		return p->diags->errors == errors;
 	}
 	matrix = strategy_value(p, job, strategy, "matrix");
-	if (!matrix || !matrix_build(p->arena, matrix, job->strategy->at, p->diags, &list, &count))
+	if (!matrix || !job->strategy ||
+	    !matrix_build(p->arena, matrix, job->strategy->at, p->diags, &list, &count))
 		return false;
 	for (j.index = 0, j.total = count; j.index < count; j.index++) {
 		j.matrix = list[j.index].values;

@@ -66,7 +66,7 @@ const char *expr_text(struct arena *a, const struct node *value);
 const struct node *template_eval(struct arena *a, const char *text, const struct expr_scope *s,
 				 struct expr_err *e);
 
-/* Every string of a tree, likewise (env maps, matrices, with). Keys are kept as they are. */
+/* Every string of a tree, likewise (env maps, matrices, with). Keys too; ${{ insert }} as a key puts a map's pairs in its place. */
 const struct node *template_eval_tree(struct arena *a, const struct node *tree,
 				      const struct expr_scope *s, struct expr_err *e);
 

@@ -1,5 +1,4 @@
 /* actions/setup-python: the toolchain's layer goes on top of the root, its folders in front of PATH. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -7,7 +6,6 @@
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
-#include "stepcell/path.h"
 #include "stepcell/util.h"
 
 /* GITHUB_PATH's order: what is added last comes first. */
@@ -74,32 +72,20 @@ static int set_up(struct step_run *step, const char *version, struct err *err)
 	return keep_lock(job, match.lock, err);
 }
 
-/* The first line of .python-version, or of the file that the input names. */
+/* The first line of .python-version, or of the file that the input names; "" when there is none. */
 static const char *version_of_file(struct step_run *step, struct err *err)
 {
-	const struct source *source = &step->job->run->source;
 	const char *name = action_input(step, "python-version-file");
 	bool asked = *name;
 	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
-	auto_fd int root = open(source->tree_layer[0] ? source->tree_layer : source->dir,
-				O_PATH | O_DIRECTORY | O_CLOEXEC);
-	size_t len;
 
-	if (root < 0) {
-		(void)err_sys(err, "cannot open the checkout");
-		return NULL;
+	if (view_read(step->job, asked ? name : ".python-version", &text, err) < 0) {
+		if (asked)
+			return NULL;
+		err_clear(err);
+		return "";
 	}
-
-	auto_fd int fd =
-		open_beneath(root, asked ? name : ".python-version", O_RDONLY | O_NONBLOCK, 0, err);
-
-	if (fd < 0 || read_capped(fd, &text, err) < 0) {
-		if (!asked)
-			err_clear(err);
-		return asked ? NULL : "";
-	}
-	len = strcspn(text.text, "\r\n #");
-	return arena_strndup(step->job->arena, text.text, len);
+	return arena_strndup(step->job->arena, text.text, strcspn(text.text, "\r\n #"));
 }
 
 static int start(struct step_run *step, struct err *err)

@@ -1,8 +1,6 @@
 /*
  * Actions: our own, the stand-ins that the operator maps, and composite
- * actions of the checkout. Their files are read on the host's side, from the
- * checkout as it was when the run began: nothing that a step wrote is parsed
- * here.
+ * actions of the workspace, as it is when the step begins.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -168,7 +166,7 @@ bool action_flag(const struct step_run *step, const char *name, bool otherwise)
 
 /* ---- composite actions ---- */
 
-/* The action's folder on the host, and where the cell sees it. */
+/* The action's folder on the host (NULL: it lies in the workspace), and where the cell sees it. */
 struct action_place {
 	const char *host, *inside;
 };
@@ -228,11 +226,6 @@ static int bring_in(struct step_run *step, const struct action_place *place, str
 	return 0;
 }
 
-static const char *tree_of(const struct run *run)
-{
-	return run->source.tree_layer[0] ? run->source.tree_layer : run->source.dir;
-}
-
 static int place_of(struct step_run *step, const struct uses *uses, struct action_place *out,
 		    struct err *err)
 {
@@ -247,39 +240,45 @@ static int place_of(struct step_run *step, const struct uses *uses, struct actio
 			       ? bring_in(step, out, err)
 			       : err_fail(err, ERR_USAGE, "no action '%s' here", step->step->uses);
 	}
-	if (uses->kind == USES_LOCAL && !step->job->checked_out)
-		return err_fail(err, ERR_USAGE,
-				"cannot find '%s': the workspace is empty before actions/checkout",
-				step->step->uses);
-	out->host = arena_printf(a, "%s/%s", tree_of(run), uses->path);
 	out->inside = arena_printf(a, "%s/%s", step->job->workspace, uses->path);
 	return 0;
 }
 
-/* action.yml or action.yaml, inside the checkout whatever links it holds. */
+static int read_local(struct step_run *step, const char *rel, struct strbuf *text, struct err *err)
+{
+	if (view_read(step->job, rel, text, err) == 0)
+		return 0;
+	if (step->job->checked_out)
+		return err_wrap(err, "cannot find '%s'", step->step->uses);
+	return err_fail(err, ERR_USAGE,
+			"cannot find '%s' in the workspace; actions/checkout has not run",
+			step->step->uses);
+}
+
+/* action.yml or action.yaml. */
 static int read_action(struct step_run *step, const struct uses *uses,
 		       const struct action_place *place, struct strbuf *text, const char **name,
 		       struct err *err)
 {
 	static const char *const names[] = {"action.yml", "action.yaml"};
-	bool local = uses->kind != USES_REPOSITORY;
-	auto_fd int root = open(local ? tree_of(step->job->run) : place->host,
-				O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct arena *a = step->job->arena;
 
-	if (root < 0)
-		return err_sys(err, "cannot open '%s'", place->host);
 	for (size_t i = 0; i < COUNT(names); i++) {
-		const char *rel = local && *uses->path ? arena_printf(step->job->arena, "%s/%s",
-								      uses->path, names[i])
-						       : names[i];
-		auto_fd int fd = open_beneath(root, rel, O_RDONLY | O_NONBLOCK, 0, err);
+		int got;
 
-		if (fd < 0)
-			continue;
-		*name = rel;
-		return read_capped(fd, text, err);
+		strbuf_clear(text);
+		if (place->host) {
+			*name = arena_printf(a, "%s/%s", place->host, names[i]);
+			got = file_read(AT_FDCWD, *name, text, err);
+		} else {
+			*name = *uses->path ? arena_printf(a, "%s/%s", uses->path, names[i])
+					    : names[i];
+			got = read_local(step, *name, text, err);
+		}
+		if (got == 0)
+			return 0;
 	}
-	return err_fail(err, ERR_USAGE, "cannot find action.yml under '%s'", step->step->uses);
+	return -1;
 }
 
 /* The declared inputs: what `with` gives, else the default. */

@@ -441,6 +441,9 @@ static int run_one(struct run *run, const char *path, struct err *err)
 		return NOT_STARTED;
 	}
 	finish_github(run);
+	run->inputs = context_inputs(run, err);
+	if (!run->inputs)
+		return -1;
 	return make_plan(run, err) < 0 ? -1 : run_granted(run, err);
 }
 
@@ -519,7 +522,6 @@ static int open_contexts(struct run *run, const char *path, struct err *err)
 	run->workflow_path = path_in_checkout(run, path);
 	run->github =
 		context_github(run->arena, run->options, &run->source, run->workflow_path, err);
-	run->inputs = context_inputs(run->arena, run->options);
 	run->vars = context_pairs(run->arena, &run->options->vars);
 	return run->github ? 0 : -1;
 }
@@ -635,7 +637,7 @@ int runner_contexts(struct arena *a, const struct run_options *o, const char *pa
 	if (ok < 0)
 		return -1;
 	node_set(a, contexts, "github", run->github);
-	node_set(a, contexts, "inputs", run->inputs);
+	node_set(a, contexts, "inputs", context_pairs(a, &o->inputs));
 	node_set(a, contexts, "vars", run->vars);
 	*out = contexts;
 	return 0;

@@ -202,7 +202,8 @@ int source_open(struct run *run, struct err *err);
 const struct node *context_github(struct arena *a, const struct run_options *o,
 				  const struct source *source, const char *workflow_path,
 				  struct err *err);
-const struct node *context_inputs(struct arena *a, const struct run_options *o);
+/* Of workflow_dispatch: declared, given, defaults; NULL when a required one is missing. */
+const struct node *context_inputs(const struct run *run, struct err *err);
 const struct node *context_pairs(struct arena *a, const struct run_list *pairs);
 const struct node *context_runner(struct job_run *job);
 const struct node *context_job_level(struct job_run *job);
@@ -223,6 +224,13 @@ int scope_text(struct arena *a, const struct expr_scope *s, const char *what, co
 	       const char **out, struct err *err);
 int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
 	       const struct node *tree, const struct node **out, struct err *err);
+
+/* view.c: the job's mounts as they stand, seen by a worker that can write nothing */
+typedef int view_fn(void *arg, int out, struct err *err);
+/* `fn` runs in the workspace and writes its answer to `out`; at most the strbuf's maximum. */
+int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer, struct err *err);
+/* A regular file of the workspace. */
+int view_read(struct job_run *job, const char *path, struct strbuf *text, struct err *err);
 
 /* layers.c */
 int layers_open(struct job_run *job, struct err *err);

@@ -27,7 +27,7 @@ static bool status(void *arg, const char *name, const struct node *const *args, 
 	return now == RESULT_SUCCESS && !run->cancelled && !s->job->cancelled;
 }
 
-/* ---- hashFiles: read by a worker inside the job's own mounts ---- */
+/* ---- hashFiles ---- */
 
 struct hash_request {
 	const char *const *patterns;
@@ -35,109 +35,35 @@ struct hash_request {
 	const char *workspace;
 };
 
-struct hash_answer {
-	char hex[DIGEST_HEX + 1];
-	struct err err;
-};
-
-static int hash_inside(void *arg, const int *fds, size_t fd_count)
+static int hash_inside(void *arg, int out, struct err *err)
 {
 	const struct hash_request *q = arg;
 	auto_arena struct arena *a = arena_new();
-	struct hash_answer answer = {0};
 	auto_fd int root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct glob *g = glob_parse(a, q->workspace, q->patterns, q->count, &answer.err);
+	struct glob *g = glob_parse(a, q->workspace, q->patterns, q->count, err);
+	char hex[DIGEST_HEX + 1];
 
-	(void)fd_count;
 	if (root < 0)
-		(void)err_sys(&answer.err, "cannot open the workspace");
-	else if (g)
-		(void)glob_hash(g, root, answer.hex, &answer.err);
-	return write_full(fds[0], &answer, sizeof(answer)) < 0;
-}
-
-/* The job's mounts as they stand, nothing to write to. */
-static struct cell_overlay *read_only_view(struct job_run *job)
-{
-	struct cell_overlay *list = arena_array(job->arena, job->mount_count, sizeof(*list));
-
-	for (size_t i = 0; i < job->mount_count; i++) {
-		const struct job_mount *m = &job->mounts[i];
-		struct cell_layer *layers = arena_array(job->arena, m->count, sizeof(*layers));
-
-		for (size_t j = 0; j < m->count; j++)
-			layers[j] = m->layers[m->count - 1 - j];
-		list[i] = (struct cell_overlay){
-			.at = m->at, .layers = layers, .layer_count = m->count};
-	}
-	return list;
-}
-
-static int ask_worker(const struct cell_spec *spec, int answer_fd, int *close_fd,
-		      struct hash_answer *answer, struct err *err)
-{
-	struct cell_result result;
-	struct cell *cell = NULL;
-	int got;
-
-	if (cell_start(spec, &cell, NULL, err) < 0)
+		return err_sys(err, "cannot open the workspace");
+	if (!g || glob_hash(g, root, hex, err) < 0)
 		return -1;
-	fd_close(close_fd);
-	got = read_full(answer_fd, answer, sizeof(*answer));
-	if (cell_wait(cell, &result, err) < 0)
-		got = -1;
-	else if (got < 0)
-		(void)err_fail(err, ERR_SYSTEM, "reading files ended as %s",
-			       cell_verdict_name(result.verdict));
-	cell_release(&cell);
-	return got;
+	return write_full(out, hex, strlen(hex));
 }
 
 static int hash_files(void *arg, const char *const *patterns, size_t count, char out[65], char *why,
 		      size_t why_size)
 {
 	const struct scope_arg *s = arg;
-	struct job_run *job = s->job;
-	struct hash_request request = {patterns, count, job->workspace};
-	struct hash_answer answer = {0};
+	struct hash_request request = {patterns, count, s->job->workspace};
+	auto_strbuf struct strbuf hex = STRBUF(DIGEST_HEX);
 	struct err err = {0};
-	int ends[2];
 
-	if (!job->owner || pipe_open(ends, &err) < 0) {
-		(void)snprintf(why, why_size, "hashFiles() works in steps only");
-		return -1;
-	}
-
-	auto_fd int r = ends[0];
-	auto_fd int w = ends[1];
-	static const char *const env[] = {NULL};
-	struct cell_bind plain;
-	const struct cell_spec spec = {
-		.name = "hash-files",
-		.owner = job->owner,
-		.state = job->run->home,
-		.overlays = read_only_view(job),
-		.overlay_count = job->mount_count,
-		.binds = &plain,
-		.bind_count = layers_plain(job, &plain),
-		.fn = hash_inside,
-		.fn_arg = &request,
-		.env = env,
-		.workdir = job->workspace,
-		.fds = &w,
-		.fd_count = 1,
-		.seccomp = job->run->seccomp,
-		.require = job->run->require,
-		.limits = {.wall_ms = 120000}, /* as GitHub's */
-	};
-
-	if (ask_worker(&spec, r, &w, &answer, &err) == 0 && answer.err.kind == ERR_NONE) {
-		(void)snprintf(out, 65, "%.64s", answer.hex);
-		return 0;
-	}
-	answer.err.text[sizeof(answer.err.text) - 1] = '\0';
-	(void)snprintf(why, why_size, "%s", err.kind ? err.text : answer.err.text);
-	return -1;
+	if (!s->job->owner)
+		(void)err_fail(&err, ERR_USAGE, "hashFiles() works in steps only");
+	else if (view_ask(s->job, hash_inside, &request, &hex, &err) == 0)
+		(void)snprintf(out, 65, "%s", hex.text);
+	(void)snprintf(why, why_size, "%s", err.text);
+	return err.kind == ERR_NONE ? 0 : -1;
 }
 
 struct expr_scope scope_make(struct scope_arg *arg, const struct node *contexts)

@@ -90,24 +90,80 @@ const struct node *template_eval(struct arena *a, const char *text, const struct
 	return node_string(a, out.text);
 }
 
-static const struct node *eval_kids(struct arena *a, const struct node *tree,
-				    const struct expr_scope *s, struct expr_err *e)
+static const struct node *eval_items(struct arena *a, const struct node *list,
+				     const struct expr_scope *s, struct expr_err *e)
 {
-	struct node *out = tree->kind == NODE_LIST ? node_list(a) : node_map(a);
+	struct node *out = node_list(a);
 
-	out->at = tree->at;
-	for (size_t i = 0; i < tree->count; i++) {
-		const struct node *kid =
-			tree->kind == NODE_LIST ? tree->items[i] : tree->pairs[i].value;
+	out->at = list->at;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct node *item = template_eval_tree(a, list->items[i], s, e);
 
-		kid = template_eval_tree(a, kid, s, e);
-		if (!kid)
+		if (!item)
 			return NULL;
-		if (tree->kind == NODE_LIST)
-			node_add(a, out, kid);
-		else
-			node_set(a, out, tree->pairs[i].key->text, kid);
+		node_add(a, out, item);
 	}
+	return out;
+}
+
+/* The key ${{ insert }}: the value's own pairs take its place. */
+static bool is_insert(const char *key)
+{
+	const char *p = key;
+
+	if (strncmp(p, "${{", 3) != 0)
+		return false;
+	p += 3;
+	p += strspn(p, " ");
+	if (strncmp(p, "insert", 6) != 0)
+		return false;
+	p += 6;
+	p += strspn(p, " ");
+	return strcmp(p, "}}") == 0;
+}
+
+static bool insert_pairs(struct arena *a, struct node *into, const struct node *value,
+			 struct expr_err *e)
+{
+	if (value->kind != NODE_MAP) {
+		expr_fail(e, EXPR_EVALUATION, 1, "${{ insert }} takes a map");
+		return false;
+	}
+	for (size_t i = 0; i < value->count; i++)
+		node_set(a, into, value->pairs[i].key->text, value->pairs[i].value);
+	return true;
+}
+
+static bool eval_pair(struct arena *a, const struct node_pair *pair, const struct expr_scope *s,
+		      struct node *out, struct expr_err *e)
+{
+	const struct node *value = template_eval_tree(a, pair->value, s, e);
+	const char *key = pair->key->text;
+
+	if (!value)
+		return false;
+	if (is_insert(key))
+		return insert_pairs(a, out, value, e);
+	if (template_has_expr(key)) {
+		const struct node *made = template_eval(a, key, s, e);
+
+		if (!made)
+			return false;
+		key = expr_text(a, made);
+	}
+	node_set(a, out, key, value);
+	return true;
+}
+
+static const struct node *eval_pairs(struct arena *a, const struct node *map,
+				     const struct expr_scope *s, struct expr_err *e)
+{
+	struct node *out = node_map(a);
+
+	out->at = map->at;
+	for (size_t i = 0; i < map->count; i++)
+		if (!eval_pair(a, &map->pairs[i], s, out, e))
+			return NULL;
 	return out;
 }
 
@@ -115,8 +171,10 @@ const struct node *template_eval_tree(struct arena *a, const struct node *tree,
 				      const struct expr_scope *s, struct expr_err *e)
 {
 	*e = (struct expr_err){.fault = EXPR_OK};
-	if (tree->kind == NODE_LIST || tree->kind == NODE_MAP)
-		return eval_kids(a, tree, s, e);
+	if (tree->kind == NODE_LIST)
+		return eval_items(a, tree, s, e);
+	if (tree->kind == NODE_MAP)
+		return eval_pairs(a, tree, s, e);
 	if (tree->kind == NODE_STRING && template_has_expr(tree->text))
 		return template_eval(a, tree->text, s, e);
 	return tree;

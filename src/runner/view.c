@@ -1,0 +1,131 @@
+/*
+ * Questions about the workspace as the steps have left it: hashes, an
+ * action.yml, a .python-version. A worker inside the job's own mounts answers,
+ * so what a step wrote is followed by nobody who has anything to lose.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/path.h"
+
+static struct cell_overlay *overlays_of(struct job_run *job)
+{
+	struct cell_overlay *list = arena_array(job->arena, job->mount_count, sizeof(*list));
+
+	for (size_t i = 0; i < job->mount_count; i++) {
+		const struct job_mount *m = &job->mounts[i];
+		struct cell_layer *layers = arena_array(job->arena, m->count, sizeof(*layers));
+
+		for (size_t j = 0; j < m->count; j++)
+			layers[j] = m->layers[m->count - 1 - j];
+		list[i] = (struct cell_overlay){
+			.at = m->at, .layers = layers, .layer_count = m->count};
+	}
+	return list;
+}
+
+struct question {
+	view_fn *fn;
+	void *arg;
+};
+
+/* Inside: the answer goes to the first descriptor, a reason why there is none to the second. */
+static int ask_inside(void *arg, const int *fds, size_t count)
+{
+	const struct question *q = arg;
+	struct err err = {0};
+
+	(void)count;
+	if (q->fn(q->arg, fds[0], &err) == 0)
+		return 0;
+	(void)write_full(fds[1], &err, sizeof(err));
+	return 1;
+}
+
+static int hear(struct cell *cell, int answer, int reason, struct strbuf *out, struct err *err)
+{
+	struct cell_result result;
+	int got = read_capped(answer, out, err);
+
+	if (got < 0)
+		cell_kill(cell, CELL_CANCELLED);
+	if (cell_wait(cell, &result, err) < 0 || got < 0)
+		return -1;
+	if (result.verdict == CELL_PASSED)
+		return 0;
+	if (read_full(reason, err, sizeof(*err)) < 0)
+		return err_fail(err, ERR_SYSTEM, "reading the workspace ended as %s",
+				cell_verdict_name(result.verdict));
+	err->text[sizeof(err->text) - 1] = '\0';
+	return -1;
+}
+
+int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer, struct err *err)
+{
+	static const char *const env[] = {NULL};
+	struct question question = {fn, arg};
+	struct cell_bind plain;
+	struct cell *cell = NULL;
+	int a[2], b[2], heard;
+
+	if (pipe_open(a, err) < 0)
+		return -1;
+
+	auto_fd int answer_r = a[0], answer_w = a[1];
+
+	if (pipe_open(b, err) < 0)
+		return -1;
+
+	auto_fd int reason_r = b[0], reason_w = b[1];
+	const int fds[] = {answer_w, reason_w};
+	const struct cell_spec spec = {
+		.name = "view",
+		.owner = job->owner,
+		.state = job->run->home,
+		.overlays = overlays_of(job),
+		.overlay_count = job->mount_count,
+		.binds = &plain,
+		.bind_count = layers_plain(job, &plain),
+		.fn = ask_inside,
+		.fn_arg = &question,
+		.env = env,
+		.workdir = job->workspace,
+		.fds = fds,
+		.fd_count = 2,
+		.seccomp = job->run->seccomp,
+		.require = job->run->require,
+		.limits = {.wall_ms = 120000}, /* GitHub's limit on hashFiles() */
+	};
+
+	if (cell_start(&spec, &cell, NULL, err) < 0)
+		return -1;
+	fd_close(&answer_w);
+	fd_close(&reason_w);
+	heard = hear(cell, answer_r, reason_r, answer, err);
+	cell_release(&cell);
+	return heard;
+}
+
+static int read_inside(void *arg, int out, struct err *err)
+{
+	const char *path = arg;
+	auto_fd int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+	char chunk[16 * 1024];
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		if (write_full(out, chunk, (size_t)n) < 0)
+			return err_sys(err, "cannot answer");
+	return n < 0 ? err_sys(err, "cannot read '%s'", path) : 0;
+}
+
+int view_read(struct job_run *job, const char *path, struct strbuf *text, struct err *err)
+{
+	return view_ask(job, read_inside, (void *)path, text, err);
+}

@@ -33,7 +33,7 @@ load helper
 	{ printf 'on: push\njobs:\n'; job a 'kill -SEGV $$'; } | workflow
 	cell_run
 	exits 1
-	says SIGSEGV
+	says "signal 11"
 	workflow <<-'END'
 		on: push
 		jobs:
@@ -101,7 +101,7 @@ load helper
 	[ $((SECONDS - began)) -le 30 ]
 	says "got INT" "got TERM"
 	says_not never
-	[ "$(all | grep -oE 'got (INT|TERM)' | uniq | tr '\n' ' ')" = "got INT got TERM " ]
+	[ "$(grep -ohE 'got (INT|TERM)' "$STEPCELL_HOME"/runs/*/logs/a/*.log | uniq | tr '\n' ' ')" = "got INT got TERM " ]
 	[ "$(tar --zstd -xOf out/a/part.tar.zst result.txt)" = half ]
 	nothing_left "$mark" "$cgroups"
 }
@@ -145,7 +145,7 @@ load helper
 		    runs-on: ubuntu-latest
 		    steps:
 		      - run: (trap '' TERM HUP INT; setsid bash -c 'exec -a $mark sleep 1000') & sleep 0.3
-		      - run: ls /proc/[0-9]*/exe; echo second
+		      - run: echo second
 	END
 	cell_run
 	exits 0

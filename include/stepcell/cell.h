@@ -171,8 +171,9 @@ struct cell; /* a started command */
 
 /*
  * On success `*out` owns every process and kernel object it created, and the
- * command runs. A wall that is missing and not required is in `*missing`
- * (bits; may be NULL). On failure nothing is left behind.
+ * command runs. The walls that are missing are in `*missing` (bits; may be
+ * NULL), also when a required one is why it failed. On failure nothing is left
+ * behind.
  */
 int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err);
 

@@ -273,19 +273,21 @@ int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missin
 {
 	struct setup s = {.spec = spec, .go = -1, .news = -1, .status = -1, .root = -1, .null = -1};
 	struct cell *cell;
+	int r;
 
 	if (spec_check(spec, err) < 0)
 		return err_wrap(err, "cell");
 	cell = cell_new(spec);
 	if (!cell)
 		return err_sys(err, "cannot make a cell");
-	if (start(cell, &s, err) < 0) {
+	r = start(cell, &s, err);
+	if (missing)
+		*missing = s.missing;
+	if (r < 0) {
 		setup_release(&s);
 		cell_release(&cell);
 		return err_wrap(err, "cell '%s'", spec->name);
 	}
-	if (missing)
-		*missing = s.missing;
 	*out = cell;
 	return 0;
 }

@@ -85,22 +85,32 @@ static struct cell_limits limits_of(const struct step_run *step)
 	};
 }
 
+/* What a step does without each wall that a policy may do without. */
+static const struct {
+	enum cell_wall wall;
+	const char *instead;
+} without[] = {
+	{CELL_WALL_CGROUP,
+	 "memory and processes are limited by rlimit instead, processor time is not"},
+	{CELL_WALL_LANDLOCK, "files are guarded by the mounts alone"},
+	{CELL_WALL_SECCOMP, "every system call is within reach"},
+	{CELL_WALL_TIMENS, "steps see how long the host has been up"},
+};
+
 /* Each wall that is missing and not required is named once a run. */
 static void tell_missing(struct run *run, unsigned missing)
 {
-	for (size_t i = 0; i < CELL_WALL_COUNT; i++) {
-		unsigned wall = 1U << i;
-
-		if (!(missing & wall) || (run->missing & wall))
+	for (size_t i = 0; i < COUNT(without); i++) {
+		if (!(missing & without[i].wall) || (run->missing & without[i].wall))
 			continue;
-		run->missing |= wall;
+		run->missing |= without[i].wall;
 		journal_begin(run->journal, "warning");
-		journal_text(
-			run->journal, "text",
-			arena_printf(run->arena,
-				     "this host gives no %s wall, and policy '%s' does not "
-				     "require it; 'stepcell doctor' says why and what mends it",
-				     cell_wall_name((enum cell_wall)wall), run->policy->name));
+		journal_text(run->journal, "text",
+			     arena_printf(run->arena,
+					  "this host gives no %s wall, and policy '%s' does not "
+					  "require it: %s; 'stepcell doctor' says what mends it",
+					  cell_wall_name(without[i].wall), run->policy->name,
+					  without[i].instead));
 		(void)journal_end(run->journal, &run->fatal);
 	}
 }
@@ -164,8 +174,12 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		.require = run->require,
 	};
 
-	if (cell_start(&spec, &step->cell, &missing, err) < 0)
+	if (cell_start(&spec, &step->cell, &missing, err) < 0) {
+		/* no other step would fare better */
+		if (missing & run->require && run->fatal.kind == ERR_NONE)
+			run->fatal = *err;
 		return -1;
+	}
 	step->log = take_fd(&r);
 	tell_missing(run, missing);
 	return 0;

@@ -9,7 +9,7 @@ the projects' own files; what makes them wheels again is put back here:
   scripts        `coverage` is called python3-coverage in Debian
   plain copies   a project whose compiled modules are optional also gets a wheel without them,
                  for every other version of Python
-  setuptools     expects an attribute that only Debian's distutils has
+  setuptools     expects attributes that only Debian's distutils has; these values mean: the usual layout
 
 The same packages give the same bytes: names are sorted, times fixed, and nothing is compressed,
 since unpacking is what pip spends its time on.
@@ -164,7 +164,7 @@ def copy_bundled(folder, path):
     if install in files:
         files[install] = files[install].replace(
             b"class install(orig.install):\n",
-            b"class install(orig.install):\n    install_layout = None\n",
+            b"class install(orig.install):\n    install_layout = None\n    prefix_option = True\n",
         )
     write_wheel(folder, name, version, tag, files)
 

@@ -172,8 +172,11 @@ static int load_base(struct build *b, struct err *err)
 	struct digest digest;
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 
-	/* It is built when it is missing or its recipe changed. */
-	if (image_build(b->store, b->recipe.base, b->options, &digest, err) < 0 ||
+	/* It is built when it is missing or its recipe changed; --force is for what was asked. */
+	const struct build_options options = {.data = b->options->data,
+					      .progress = b->options->progress};
+
+	if (image_build(b->store, b->recipe.base, &options, &digest, err) < 0 ||
 	    image_load(b->store, b->arena, &digest, &b->base, &image, err) < 0)
 		return err_wrap(err, "base '%s'", b->recipe.base);
 	image_release(&image);

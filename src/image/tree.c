@@ -1,6 +1,7 @@
 #include "image/tree.h"
 
 #include <fcntl.h>
+#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,9 @@
 #include "stepcell/cell.h"
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
+
+/* Long enough for a slow disk; a worker that hangs must still end. */
+#define UNPACK_MINUTES 60
 
 enum { FD_ARCHIVE, FD_RESULT, FD_ERROR };
 
@@ -33,17 +37,34 @@ static int work(void *arg, const int *fds, size_t fd_count)
 
 static int run_worker(const char *dir, int archive, int result, struct err *err)
 {
-	int ends[2];
+	const struct cell_bind dirs[] = {{.from = dir, .writable = true}};
+	const int fds[] = {archive, result};
+	const struct cell_work spec = {
+		.name = "unpack",
+		.fn = work,
+		.arg = (char[]){"/0"},
+		.dirs = dirs,
+		.dir_count = 1,
+		.fds = fds,
+		.fd_count = 2,
+		.limits = {.memory = UINT64_C(2) << 30,
+			   .pids = 1,
+			   .open_files = 1024,
+			   .wall_ms = UINT64_C(60000) * UNPACK_MINUTES},
+	};
 
-	if (pipe_open(ends, err) < 0)
-		return -1;
-	auto_fd int heard = ends[0];
-	auto_fd int said = ends[1];
-	const int fds[] = {archive, result, said};
+	/*
+	 * Names are bytes: libarchive's C locale would refuse those that are not
+	 * ASCII, and inside there is no file to load another from.
+	 */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = uselocale(utf8);
+	int r = cell_worker(&spec, err);
 
-	if (work((void *)(uintptr_t)dir, fds, 2) == 0)
-		return 0;
-	return read_full(heard, err, sizeof(*err)) < 0 ? err_sys(err, "the worker failed") : -1;
+	(void)uselocale(before);
+	if (utf8)
+		freelocale(utf8);
+	return r;
 }
 
 int tree_unpack(struct staging *staging, int fd, struct tree *out, struct err *err)

@@ -10,7 +10,6 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -183,22 +182,11 @@ static int unpack_into(int fd, int dir, int root, struct unpack_result *out, str
 
 int unpack(int fd, int dir, struct unpack_result *out, struct err *err)
 {
-	/* Names are bytes: a C locale would refuse those that are not ASCII. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
-	int r = -1;
+	if (mkdirat(dir, "root", 0755) < 0)
+		return err_sys(err, "cannot make the tree's root");
+	auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (mkdirat(dir, "root", 0755) < 0) {
-		(void)err_sys(err, "cannot make the tree's root");
-	} else {
-		auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		r = root < 0 ? err_sys(err, "cannot open the tree's root")
-			     : unpack_into(fd, dir, root, out, err);
-	}
-	if (utf8) {
-		(void)uselocale(before);
-		freelocale(utf8);
-	}
-	return r < 0 ? err_wrap(err, "unpacking") : 0;
+	if (root < 0)
+		return err_sys(err, "cannot open the tree's root");
+	return unpack_into(fd, dir, root, out, err);
 }

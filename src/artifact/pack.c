@@ -45,7 +45,7 @@ static int collect(void *arg, const char *rel, bool is_dir)
 
 	if (is_dir)
 		return 0;
-	if (p->count == p->spec->max_entries)
+	if (p->count == p->max_entries)
 		return err_fail(p->err, ERR_USAGE, "the artifact has more than %zu files",
 				p->count);
 	p->names = arena_grow(p->arena, p->names, p->count, sizeof(char *));

@@ -205,22 +205,29 @@ static int unpack_entry(struct unpack *u, struct archive_entry *entry, char name
 	}
 }
 
-/* A link that leads out, now that all is there, is taken away again. */
-static int check_links(struct unpack *u)
+static bool link_leads_out(const struct unpack *u, const char *name)
 {
-	for (size_t i = 0; i < u->link_count; i++) {
-		struct err why = {0};
-		auto_fd int fd = open_beneath(u->root, u->links[i], O_PATH, 0, &why);
-		const char *base;
+	struct err why = {0};
+	auto_fd int fd = open_beneath(u->root, name, O_PATH, 0, &why);
 
-		if (fd >= 0 || why.sys == ENOENT)
+	return fd < 0 && why.sys != ENOENT;
+}
+
+/* Now that all is there, links that lead out are taken away; the first of them, or NULL. */
+static const char *drop_links(struct unpack *u)
+{
+	const char *first = NULL, *base;
+	struct err ignored;
+
+	for (size_t i = 0; i < u->link_count; i++) {
+		if (!link_leads_out(u, u->links[i]))
 			continue;
+		first = first ? first : u->links[i];
+		u->err = &ignored;
 		if (enter_folder(u, u->links[i], &base) == 0)
 			(void)unlinkat(u->folder_fd, base, 0);
-		return err_fail(u->err, ERR_USAGE, "'%.200s' is a link that leads out",
-				u->links[i]);
 	}
-	return 0;
+	return first;
 }
 
 static int unpack(struct unpack *u, int in)
@@ -241,7 +248,7 @@ static int unpack(struct unpack *u, int in)
 		if (unpack_entry(u, entry, name) < 0)
 			return err_wrap(u->err, "'%.200s'", name);
 	}
-	if (more < 0 || check_links(u) < 0)
+	if (more < 0)
 		return -1;
 	return reader_finish(u->reader, &u->summary->tar, &u->summary->blob, u->err);
 }
@@ -262,9 +269,12 @@ int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limit
 		.err = err,
 	};
 	int status = unpack(&u, in);
+	const char *out = drop_links(&u);
 
 	reader_free(&u.reader);
 	fd_close(&u.folder_fd);
+	if (status == 0 && out)
+		status = err_fail(err, ERR_USAGE, "'%.200s' is a link that leads out", out);
 	if (status < 0)
 		return err_wrap(err, "unpacking an artifact");
 	*summary = result;

@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ struct archive_writer {
 	int out;
 	struct archive *tar, *zst;
 	struct archive_entry *entry;
+	locale_t c_locale;
 	struct digest_stream *tar_hash, *blob_hash;
 };
 
@@ -97,11 +99,9 @@ static int open_zst(struct archive_writer *w, int level)
 	return result == ARCHIVE_OK ? 0 : -1;
 }
 
-/* Names are bytes: what the locale makes of them must not matter. */
 static int open_tar(struct archive_writer *w)
 {
 	if (archive_write_set_format_pax_restricted(w->tar) != ARCHIVE_OK ||
-	    archive_write_set_format_option(w->tar, "pax", "hdrcharset", "BINARY") != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(w->tar, 0) != ARCHIVE_OK ||
 	    archive_write_open(w->tar, w, NULL, on_tar, NULL) != ARCHIVE_OK)
 		return -1;
@@ -118,6 +118,7 @@ int writer_open(int out, int level, struct archive_writer **writer, struct err *
 	w->tar = archive_write_new();
 	w->zst = archive_write_new();
 	w->entry = archive_entry_new();
+	w->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	w->tar_hash = digest_new();
 	w->blob_hash = digest_new();
 	*writer = w;
@@ -142,12 +143,18 @@ static void describe(struct archive_writer *w, const char *name, uint64_t mtime)
 	archive_entry_set_mtime(w->entry, (time_t)mtime, 0);
 }
 
+/*
+ * A name that is not ASCII is written as bytes and marked so (hdrcharset). In
+ * another locale libarchive would translate it, and the locale would show.
+ */
 static int put_header(struct archive_writer *w, struct err *err)
 {
-	/* ARCHIVE_WARN is about what tar cannot say of a name; the bytes are written */
-	if (archive_write_header(w->tar, w->entry) < ARCHIVE_WARN)
-		return fail(w->tar, "cannot write an entry", err);
-	return 0;
+	locale_t before = uselocale(w->c_locale);
+	int result = archive_write_header(w->tar, w->entry);
+
+	(void)uselocale(before);
+	/* ARCHIVE_WARN: such a name was met */
+	return result < ARCHIVE_WARN ? fail(w->tar, "cannot write an entry", err) : 0;
 }
 
 int writer_file(struct archive_writer *w, const char *name, bool executable, uint64_t size,
@@ -197,6 +204,7 @@ void writer_free(struct archive_writer **writer)
 	if (!w)
 		return;
 	archive_entry_free(w->entry);
+	freelocale(w->c_locale);
 	/* the tar first: closing it writes into the other */
 	(void)archive_write_free(w->tar);
 	(void)archive_write_free(w->zst);

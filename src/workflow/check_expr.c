@@ -68,11 +68,13 @@ static size_t align(const struct checker *c, const char *value, size_t offset, s
 			i++;
 			continue;
 		}
+		if (!value[i])
+			return at; /* its end: not where the next thing begins */
 		while (at < c->len && is_white(c->text[at]))
 			at++;
 		if (at >= c->len)
 			return 0;
-		if (i == offset && (!value[i] || c->text[at] == value[i]))
+		if (i == offset && c->text[at] == value[i])
 			return at;
 		if (c->text[at] == value[i])
 			i++;

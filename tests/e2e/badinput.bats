@@ -86,7 +86,7 @@ refused() {
 		    steps:
 		      - run: echo hi
 	END
-	refused 5
+	refused 5:22 'end of the expression'
 }
 
 @test "a function that does not exist" {

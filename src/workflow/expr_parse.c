@@ -93,7 +93,7 @@ static const struct expr_node *parse_whole(struct parser *p)
 
 	if (++p->nesting > NESTING_MAX) {
 		expr_fail(p->err, EXPR_PARSING, peek(p)->position,
-			  "more than %d parentheses within each other", NESTING_MAX);
+			  "more than %d parentheses or brackets within each other", NESTING_MAX);
 		return NULL;
 	}
 	n = parse_binary(p, 0);

@@ -1,0 +1,51 @@
+/* A whole workflow or action: read, checked and, when it is sound, planned. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stepcell/arena.h"
+#include "stepcell/workflow.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void plan(struct arena *a, const struct workflow *w)
+{
+	const struct event event = {.name = "push", .ref = "refs/heads/main", .base_ref = "main"};
+	struct node *contexts = node_map(a), *github = node_map(a);
+	struct diags diags = {.arena = a};
+	struct plan out;
+	const char *why = NULL;
+
+	(void)trigger_matches(a, w, &event, &why);
+	if (!why)
+		abort();
+	node_set_text(a, github, "ref", event.ref);
+	node_set(a, contexts, "github", github);
+	node_set(a, contexts, "vars", node_map(a));
+	node_set(a, contexts, "inputs", node_map(a));
+	if (plan_make(a, w, contexts, NULL, 0, &out, &diags) < 0) {
+		if (!diags.errors)
+			abort();
+		return;
+	}
+	if (out.count < w->job_count)
+		abort();
+	for (size_t i = 0; i < out.count; i++)
+		if (!out.jobs[i].why || !out.jobs[i].name || !out.jobs[i].id)
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena *a = arena_new();
+	struct diags diags = {.arena = a, .max = 1000}, again = {.arena = a};
+	const struct workflow *w = workflow_load(a, "w.yml", (const char *)data, size, &diags);
+
+	if (!w != (diags.errors > 0))
+		abort();
+	if (w)
+		plan(a, w);
+	(void)action_load(a, "action.yml", (const char *)data, size, &again);
+	arena_free(&a);
+	return 0;
+}

@@ -90,6 +90,13 @@ const struct node *template_eval(struct arena *a, const char *text, const struct
 	return node_string(a, out.text);
 }
 
+/* An item that is an expression of a list gives its items, not itself. */
+static void add_items(struct arena *a, struct node *out, const struct node *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		node_add(a, out, list->items[i]);
+}
+
 static const struct node *eval_items(struct arena *a, const struct node *list,
 				     const struct expr_scope *s, struct expr_err *e)
 {
@@ -101,7 +108,10 @@ static const struct node *eval_items(struct arena *a, const struct node *list,
 
 		if (!item)
 			return NULL;
-		node_add(a, out, item);
+		if (item->kind == NODE_LIST && list->items[i]->kind == NODE_STRING)
+			add_items(a, out, item);
+		else
+			node_add(a, out, item);
 	}
 	return out;
 }

@@ -131,6 +131,7 @@ struct workflow {
 	struct run_defaults defaults;
 	struct job *jobs; /* in the order of the text */
 	size_t job_count;
+	const struct node *as_written;
 };
 
 /*
@@ -139,6 +140,28 @@ struct workflow {
  */
 struct workflow *workflow_load(struct arena *a, const char *path, const char *text, size_t len,
 			       struct diags *diags);
+
+/*
+ * A second look at what was loaded from `text`: mistakes that GitHub lets pass
+ * although they cannot work or let strangers in (errors), and what had better
+ * not be done (warnings).
+ */
+void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,
+                   struct diags *diags);
+
+/*
+ * The workflow that a job's `uses:` names, or NULL when it is not at hand: then
+ * nothing more is said about the call. A finder that knows it to be wrong adds
+ * its own diag, at `at`.
+ */
+typedef const struct workflow *workflow_find_fn(void *arg, const char *uses, struct place at);
+
+/* What a workflow without `permissions` may do. */
+enum default_permissions { PERMISSIONS_WRITE, PERMISSIONS_LIMITED_READ };
+
+/* The calls of a loaded workflow, and theirs: inputs, secrets, permissions, nesting. */
+void workflow_check_calls(struct arena *a, const struct workflow *w, enum default_permissions def,
+                          workflow_find_fn *find, void *arg, struct diags *diags);
 
 /* The steps, inputs and outputs of an action.yml. */
 enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER };

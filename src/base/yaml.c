@@ -148,7 +148,8 @@ static const struct node *read_scalar(struct reader *r)
 	n->text = arena_strndup(r->arena, (const char *)value, len);
 	n->plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	if (tag && strcmp(tag, "!") != 0) {
-		if (!n->plain || !scalar_resolve_tag(n, tag)) {
+		/* in quotes it is a string, and may only be called one */
+		if (n->plain ? !scalar_resolve_tag(n, tag) : strcmp(tag, (const char *)YAML_STR_TAG) != 0) {
 			diag_error(r->diags, n->at, "syntax-check",
 				   "unexpected tag '%s' on '%.80s'", tag, n->text);
 			return NULL;

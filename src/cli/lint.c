@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/calls.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "stepcell/arena.h"
@@ -16,15 +17,25 @@
 struct lint_options {
 	bool strict;
 	struct option_list files;
-	const char *permissions;
+	bool limited;
 };
+
+static int opt_permissions(const struct option_row *row, const char *value, void *out,
+			   struct err *err)
+{
+	*(bool *)out = strcmp(value, "LimitedRead") == 0;
+	if (*(bool *)out || strcmp(value, "Write") == 0)
+		return 0;
+	return err_fail(err, ERR_USAGE, "--%s takes LimitedRead or Write, not '%s'", row->name,
+			value);
+}
 
 static const struct option_row rows[] = {
 	{0, "strict", NULL, opt_flag, offsetof(struct lint_options, strict),
 	 "let warnings fail too"},
 	{0, "file", "REF=PATH", opt_pair, offsetof(struct lint_options, files),
 	 "the file of a workflow that is called as REF"},
-	{0, "default-permissions", "LEVEL", opt_text, offsetof(struct lint_options, permissions),
+	{0, "default-permissions", "LEVEL", opt_permissions, offsetof(struct lint_options, limited),
 	 "what a workflow without permissions gets: LimitedRead or Write"},
 };
 
@@ -44,21 +55,40 @@ static bool is_action(const char *path)
 	return strcmp(name, "action.yml") == 0 || strcmp(name, "action.yaml") == 0;
 }
 
+static void lint_workflow(struct arena *a, const struct lint_options *o, const char *path,
+			  const struct strbuf *text, struct diags *diags)
+{
+	struct calls calls = {.arena = a, .diags = diags, .files = &o->files};
+	const struct workflow *w = workflow_load(a, path, text->text, text->len, diags);
+
+	if (!w)
+		return;
+	workflow_lint(a, w, text->text, text->len, diags);
+	workflow_check_calls(a, w, o->limited ? PERMISSIONS_LIMITED_READ : PERMISSIONS_WRITE,
+			     calls_find, &calls, diags);
+}
+
 /* A file that cannot be read is the caller's mistake, what is in it a finding. */
-static int lint_file(const char *path, bool strict, bool *found, struct err *err)
+static int lint_file(const struct lint_options *o, const char *path, bool *found, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(LIMIT_YAML_BYTES);
 	struct diags diags = {.arena = a, .max = DIAGS_MAX};
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (file_read(AT_FDCWD, path, &text, err) < 0)
+	if (fd < 0) {
+		(void)err_sys(err, "cannot open '%s'", path);
+		err->kind = ERR_USAGE;
 		return -1;
+	}
+	if (read_capped(fd, &text, err) < 0)
+		return err_wrap(err, "reading '%s'", path);
 	if (is_action(path))
 		(void)action_load(a, path, text.text, text.len, &diags);
 	else
-		(void)workflow_load(a, path, text.text, text.len, &diags);
+		lint_workflow(a, o, path, &text, &diags);
 	diags_print(&diags, stdout);
-	*found |= diags.errors || (strict && diags.count);
+	*found |= diags.errors || (o->strict && diags.count);
 	return 0;
 }
 
@@ -71,7 +101,7 @@ int cmd_lint(int argc, char **argv, struct err *err)
 	if (!got && !argv[at])
 		got = err_fail(err, ERR_USAGE, "no file given: %s", usage.synopsis);
 	for (; !got && argv[at]; at++)
-		got = lint_file(argv[at], options.strict, &found, err);
+		got = lint_file(&options, argv[at], &found, err);
 	option_list_release(&options.files);
 	return got ? (got < 0 ? -1 : 0) : found;
 }

@@ -166,6 +166,36 @@ static void check_map(struct checker *c, const struct type *t, unsigned offers,
 		diag_error(c->diags, n->at, "syntax-check", "%s may not be empty", t->what);
 }
 
+static bool has_word(const struct type *t, const char *word)
+{
+	for (size_t i = 0; t->words[i]; i++)
+		if (strcmp(t->words[i], word) == 0)
+			return true;
+	return false;
+}
+
+static bool fits(const struct type *t, const struct node *n)
+{
+	switch (t->kind) {
+	case TYPE_NULL:
+		return n->kind == NODE_NULL;
+	case TYPE_BOOL:
+		return n->kind == NODE_BOOL;
+	case TYPE_NUMBER:
+		return n->kind == NODE_NUMBER;
+	case TYPE_STRING:
+		return n->kind != NODE_LIST && n->kind != NODE_MAP &&
+		       (n->kind != NODE_NULL || !t->filled) &&
+		       (!t->words || has_word(t, n->text ? n->text : ""));
+	case TYPE_LIST:
+		return n->kind == NODE_LIST;
+	case TYPE_MAP:
+		return n->kind == NODE_MAP;
+	default:
+		return true;
+	}
+}
+
 /* ---- choices ---- */
 
 #define CHOICES_MAX 8
@@ -197,21 +227,36 @@ static void note_clash(struct checker *c, const struct choosing *ch, const struc
 		}
 }
 
-static void rule_out(struct checker *c, struct choosing *ch, const struct type *t,
-		     const struct node *key)
+/* Does this kind of map have the key, and a value such as this where only words will do? */
+static bool takes_pair(const struct type *t, const struct node_pair *p, bool by_value)
 {
-	size_t having = 0;
+	const struct key *k = find_key(t, p->key->text);
+
+	return k && (!by_value || !k->type->words || !p->value->text || fits(k->type, p->value));
+}
+
+static size_t count_taking(const struct choosing *ch, const struct node_pair *p, bool by_value)
+{
+	size_t n = 0;
 
 	for (size_t i = 0; i < ch->count; i++)
-		having += !ch->ruled_out_by[i] && find_key(ch->kinds[i], key->text);
-	if (!having) {
-		note_clash(c, ch, t, key);
+		n += !ch->ruled_out_by[i] && takes_pair(ch->kinds[i], p, by_value);
+	return n;
+}
+
+static void rule_out(struct checker *c, struct choosing *ch, const struct type *t,
+		     const struct node_pair *p)
+{
+	bool by_value = count_taking(ch, p, true) > 0;
+
+	if (!count_taking(ch, p, by_value)) {
+		note_clash(c, ch, t, p->key);
 		return;
 	}
 	for (size_t i = 0; i < ch->count; i++)
-		if (!ch->ruled_out_by[i] && !find_key(ch->kinds[i], key->text))
-			ch->ruled_out_by[i] = key;
-	ch->left = having;
+		if (!ch->ruled_out_by[i] && !takes_pair(ch->kinds[i], p, by_value))
+			ch->ruled_out_by[i] = p->key;
+	ch->left = count_taking(ch, p, by_value);
 }
 
 /* The required keys of the kinds that are left: one of these is missing. */
@@ -234,7 +279,7 @@ static void check_one_of_maps(struct checker *c, const struct type *t, unsigned 
 
 	ch->left = ch->count;
 	for (size_t i = 0; i < n->count; i++)
-		rule_out(c, ch, t, n->pairs[i].key);
+		rule_out(c, ch, t, &n->pairs[i]);
 	for (size_t i = 0; i < ch->count; i++)
 		if (!ch->ruled_out_by[i])
 			chosen = ch->kinds[i];
@@ -250,36 +295,6 @@ static void check_one_of_maps(struct checker *c, const struct type *t, unsigned 
 			check_node(c, k->type, offers | chosen->offers, n->pairs[i].value);
 	}
 	check_required(c, chosen, n);
-}
-
-static bool has_word(const struct type *t, const char *word)
-{
-	for (size_t i = 0; t->words[i]; i++)
-		if (strcmp(t->words[i], word) == 0)
-			return true;
-	return false;
-}
-
-static bool fits(const struct type *t, const struct node *n)
-{
-	switch (t->kind) {
-	case TYPE_NULL:
-		return n->kind == NODE_NULL;
-	case TYPE_BOOL:
-		return n->kind == NODE_BOOL;
-	case TYPE_NUMBER:
-		return n->kind == NODE_NUMBER;
-	case TYPE_STRING:
-		return n->kind != NODE_LIST && n->kind != NODE_MAP &&
-		       (n->kind != NODE_NULL || !t->filled) &&
-		       (!t->words || has_word(t, n->text ? n->text : ""));
-	case TYPE_LIST:
-		return n->kind == NODE_LIST;
-	case TYPE_MAP:
-		return n->kind == NODE_MAP;
-	default:
-		return true;
-	}
 }
 
 static void check_choice(struct checker *c, const struct type *t, unsigned offers,

@@ -213,10 +213,6 @@ static void check_parts(struct checker *c, const struct node *n, unsigned offers
 void check_expressions(struct checker *c, const struct node *n, unsigned offers, bool condition)
 {
 	if (template_has_expr(n->text)) {
-		if (condition && !is_lone_expr(n))
-			diag_warn(c->diags, n->at, "if-cond",
-				  "text around ${{ }} makes this condition a string, which is "
-				  "always true");
 		check_parts(c, n, offers);
 	} else if (condition && n->text[strspn(n->text, " \t\r\n")]) {
 		(void)check_one(c, n, offers, 0, strlen(n->text));

@@ -43,6 +43,31 @@ void check_uses(struct checker *c, const struct type *type, const struct node *n
 			   s);
 }
 
+/* ./path or owner/repo/path@ref, the path below .github/workflows and of a YAML file */
+void check_call_uses(struct checker *c, const struct type *type, const struct node *n)
+{
+	static const char folder[] = "/.github/workflows/";
+	const char *s = node_text(n), *at, *dot;
+	size_t len;
+
+	(void)type;
+	if (!s || !*s || template_has_expr(s))
+		return;
+	at = strncmp(s, "./", 2) == 0 ? s + strlen(s) : strrchr(s, '@');
+	len = at ? (size_t)(at - s) : strlen(s);
+	dot = memrchr(s, '.', len);
+	if (at && (*s == '.' || (at[1] && is_remote_action(s))) &&
+	    memmem(s, len, folder, strlen(folder)) && dot &&
+	    (strncmp(dot, ".yml", (size_t)(at - dot)) == 0 ||
+	     strncmp(dot, ".yaml", (size_t)(at - dot)) == 0))
+		return;
+	diag_error(c->diags, n->at, "workflow-call",
+		   "expected ./.github/workflows/FILE.yml or "
+		   "owner/repo/.github/workflows/FILE.yml@ref, "
+		   "found '%.200s'",
+		   s);
+}
+
 /* ---- patterns ---- */
 
 typedef const char *fault_fn(const char *pattern);

@@ -267,9 +267,10 @@ static void check_pairs(struct checker *c, const struct node *filters)
 		const struct node *ignore = node_get(filters, pairs[i][1]);
 
 		if (ignore && node_get(filters, pairs[i][0]))
-			diag_warn(c->diags, ignore->at, "events",
-				  "'%s' and '%s' cannot be used together; use '%s' with ! patterns",
-				  pairs[i][0], pairs[i][1], pairs[i][0]);
+			diag_error(
+				c->diags, ignore->at, "events",
+				"'%s' and '%s' cannot be used together; use '%s' with ! patterns",
+				pairs[i][0], pairs[i][1], pairs[i][0]);
 	}
 }
 

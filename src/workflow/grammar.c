@@ -29,7 +29,7 @@ static const struct type step_number = {.kind = TYPE_NUMBER, .offers = OFFERS_ST
 static const struct type level_any = {.kind = TYPE_STRING, .words = NAMES("read", "write", "none")};
 static const struct type level_read = {.kind = TYPE_STRING, .words = NAMES("read", "none")};
 static const struct type level_write = {.kind = TYPE_STRING, .words = NAMES("write", "none")};
-static const struct key permission_keys[] = {
+const struct key permission_keys[] = {
 	KEY("actions", level_any),
 	KEY("artifact-metadata", level_any),
 	KEY("attestations", level_any),
@@ -163,8 +163,8 @@ static const struct type credentials = {
 	.keys = credential_keys,
 };
 #define CONTAINER_KEYS                                                                             \
-	KEY("image", text), KEY("options", text), KEY("env", container_env), KEY("ports", texts),  \
-		KEY("volumes", texts), KEY("credentials", credentials)
+	NEED("image", filled), KEY("options", text), KEY("env", container_env),                    \
+		KEY("ports", texts), KEY("volumes", texts), KEY("credentials", credentials)
 static const struct key container_keys[] = {CONTAINER_KEYS, {0}};
 static const struct key service_keys[] = {
 	CONTAINER_KEYS, KEY("entrypoint", text), KEY("command", text), {0}};
@@ -266,8 +266,11 @@ static const struct type call_secret_map = {.kind = TYPE_MAP,
 static const struct type call_inherit = {.kind = TYPE_STRING, .words = NAMES("inherit")};
 static const struct type call_secrets = {.kind = TYPE_CHOICE,
 					 .choices = CHOICES(&call_secret_map, &call_inherit)};
+static const struct type call_uses = {
+	.kind = TYPE_STRING, .filled = true, .check = check_call_uses};
 static const struct key call_keys[] = {
-	JOB_KEYS, NEED("uses", filled), KEY("with", call_with), KEY("secrets", call_secrets), {0},
+	JOB_KEYS, NEED("uses", call_uses), KEY("with", call_with), KEY("secrets", call_secrets),
+	{0},
 };
 
 static const struct type own_job = {.kind = TYPE_MAP, .what = "a job", .keys = job_keys};

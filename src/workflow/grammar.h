@@ -79,8 +79,11 @@ struct type {
 
 extern const struct type type_workflow, type_action;
 
+/* The scopes of `permissions`, each with the levels that it has. */
+extern const struct key permission_keys[];
+
 /* Of `on`: built from the table of events. */
-check_fn check_on, check_uses, check_cron, check_glob_refs, check_glob_paths,
+check_fn check_on, check_uses, check_call_uses, check_cron, check_glob_refs, check_glob_paths,
 	check_concurrency_group;
 
 /* ---- events ---- */

@@ -108,7 +108,7 @@ static const struct type branding = {.kind = TYPE_MAP, .what = "branding", .keys
 
 /* The description is asked for by the schema, and for composite actions by nobody. */
 static const struct key action_keys[] = {
-	KEY("name", filled),      KEY("description", text),
+	KEY("name", filled),       KEY("description", text),
 	KEY("author", text),       KEY("inputs", inputs),
 	KEY("outputs", outputs),   NEED("runs", runs),
 	KEY("branding", branding), {0},

@@ -184,7 +184,7 @@ struct workflow *workflow_load(struct arena *a, const char *path, const char *te
 		return NULL;
 	check_node(&c, &type_workflow, 0, root);
 	w = arena_alloc(a, sizeof(*w));
-	*w = (struct workflow){.path = arena_strdup(a, path)};
+	*w = (struct workflow){.path = arena_strdup(a, path), .as_written = root};
 	fill(w, root, workflow_members, COUNT(workflow_members));
 	w->defaults = load_defaults(node_get(root, "defaults"));
 	w->on = normal_on(a, node_get(root, "on"));

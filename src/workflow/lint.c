@@ -1,0 +1,364 @@
+/*
+ * The second look at a workflow that has been loaded. Loading refuses what
+ * GitHub refuses; here is what it takes although it cannot work (an error), or
+ * had better not be done (a warning).
+ */
+#include "workflow/lint.h"
+
+#include <string.h>
+
+#include "workflow/matrix.h"
+
+/* ---- expressions ---- */
+
+static void say(struct lint *l, const struct node *n, size_t offset, const char *rule,
+		const char *text)
+{
+	if (text)
+		diag_error(l->checker.diags, place_inside(&l->checker, n, offset), rule, "%s",
+			   text);
+}
+
+/*
+ * GitHub gives what is not there as nothing. Pasted into a script that changes
+ * the command, and where an output or a default is declared it is all there is:
+ * an error. Elsewhere an empty value may be meant: a warning.
+ */
+static void lint_path(struct lint *l, const struct node *n, size_t start, const struct expr_node *x,
+		      const struct lint_path *path)
+{
+	size_t at = start + x->position - 1;
+	const char *missing = lint_reference(l, path);
+
+	if (missing && (l->script || !l->job))
+		say(l, n, at, "expression", missing);
+	else if (missing)
+		diag_warn(l->checker.diags, place_inside(&l->checker, n, at), "expression", "%s",
+			  missing);
+	if (l->script && lint_is_untrusted(path))
+		say(l, n, at, "untrusted-input",
+		    "strangers write this, and it becomes part of the script; "
+		    "pass it through env and use the variable in quotes");
+}
+
+static void lint_tree(struct lint *l, const struct node *n, size_t start, const struct expr_node *x)
+{
+	struct lint_path path;
+	size_t at = start + x->position - 1;
+	const char *wrong = lint_constant(l, x);
+
+	say(l, n, at, "expression", lint_operator(l, x));
+	say(l, n, at, "expression", wrong);
+	if (wrong)
+		return;
+	if (lint_path_of(x, &path)) {
+		lint_path(l, n, start, x, &path);
+		return;
+	}
+	for (size_t i = 0; i < x->count; i++)
+		lint_tree(l, n, start, x->kids[i]);
+}
+
+/* Within text, a list or a map becomes the word Array or Object. */
+static void lint_in_text(struct lint *l, const struct node *n, size_t start,
+			 const struct expr *expr)
+{
+	enum node_kind kind = lint_kind(l, expr->root);
+
+	if (kind == NODE_LIST || kind == NODE_MAP || kind == NODE_NULL)
+		say(l, n, start + expr->root->position - 1, "expression",
+		    arena_printf(l->checker.arena,
+				 "%s has no text; use toJSON(), join() or one of its values",
+				 node_kind_text(kind)));
+}
+
+static const struct expr *parse_part(struct lint *l, const struct node *n, size_t start, size_t len)
+{
+	struct expr_err e;
+
+	return expr_parse(l->checker.arena, n->text + start, len, &e);
+}
+
+static void lint_template(struct lint *l, const struct node *n)
+{
+	size_t len = strlen(n->text), next = 0;
+	struct template_part part;
+
+	while (template_next(n->text, len, &next, &part) > 0) {
+		const struct expr *expr =
+			part.is_expr ? parse_part(l, n, part.start, part.len) : NULL;
+
+		if (!expr)
+			continue;
+		lint_tree(l, n, part.start, expr->root);
+		if (l->script || !is_lone_expr(n))
+			lint_in_text(l, n, part.start, expr);
+	}
+}
+
+static void lint_condition(struct lint *l, const struct node *n)
+{
+	const struct expr *expr;
+
+	if (n->kind != NODE_STRING)
+		return;
+	if (!template_has_expr(n->text)) {
+		expr = parse_part(l, n, 0, strlen(n->text));
+		if (expr)
+			lint_tree(l, n, 0, expr->root);
+		return;
+	}
+	if (!is_lone_expr(n))
+		diag_error(l->checker.diags, n->at, "if-cond",
+			   "text around ${{ }} makes this a string, which is always true; put all "
+			   "of it inside");
+	lint_template(l, n);
+}
+
+/* ---- values ---- */
+
+static void lint_env(struct lint *l, const struct node *env)
+{
+	for (size_t i = 0; env->kind == NODE_MAP && i < env->count; i++) {
+		const struct node *key = env->pairs[i].key;
+
+		if (!template_has_expr(key->text) && strpbrk(key->text, "&= "))
+			diag_error(
+				l->checker.diags, key->at, "env-var",
+				"'%.100s' cannot be the name of a variable: it has a space, = or &",
+				key->text);
+	}
+}
+
+static bool on_windows(const struct lint *l)
+{
+	const struct node *runs_on = l->job ? l->job->runs_on : NULL;
+	const char *text = node_text(runs_on);
+
+	for (size_t i = 0; runs_on && runs_on->kind == NODE_LIST && i < runs_on->count; i++)
+		if (node_text(runs_on->items[i]) && strcasestr(runs_on->items[i]->text, "windows"))
+			return true;
+	return text && strcasestr(text, "windows");
+}
+
+/* A label that an expression gives can be any system. */
+static bool is_known_runner(const struct lint *l)
+{
+	return l->job && node_text(l->job->runs_on) && !template_has_expr(l->job->runs_on->text);
+}
+
+static void lint_shell(struct lint *l, const struct node *shell)
+{
+	static const char *const unix_shells[] = {"bash", "sh", "python", "pwsh"};
+	static const char *const windows_shells[] = {"bash", "cmd", "powershell", "python", "pwsh"};
+	const char *s = node_text(shell);
+	bool known = false, windows = on_windows(l);
+
+	if (!s || template_has_expr(s) || strstr(s, "{0}"))
+		return;
+	s = arena_strndup(l->checker.arena, s, strcspn(s, " "));
+	for (size_t i = 0; (windows || !is_known_runner(l)) && i < COUNT(windows_shells); i++)
+		known |= strcasecmp(s, windows_shells[i]) == 0;
+	for (size_t i = 0; (!windows || !is_known_runner(l)) && i < COUNT(unix_shells); i++)
+		known |= strcasecmp(s, unix_shells[i]) == 0;
+	if (!known)
+		diag_error(l->checker.diags, shell->at, "shell-name",
+			   "no shell '%.100s' on this system; expected %s, or a command with {0} "
+			   "for the script",
+			   s,
+			   windows ? "bash, cmd, powershell, python or pwsh"
+				   : "bash, sh, python or pwsh");
+}
+
+static void lint_defaults(struct lint *l, const struct node *defaults)
+{
+	const struct node *shell = node_get(node_get(defaults, "run"), "shell");
+
+	if (shell)
+		lint_shell(l, shell);
+}
+
+/* Any tree: its expressions. */
+static void lint_any(struct lint *l, const struct node *n)
+{
+	if (!n)
+		return;
+	if (n->kind == NODE_STRING)
+		lint_template(l, n);
+	for (size_t i = 0; n->kind == NODE_LIST && i < n->count; i++)
+		lint_any(l, n->items[i]);
+	for (size_t i = 0; n->kind == NODE_MAP && i < n->count; i++)
+		lint_any(l, n->pairs[i].value);
+}
+
+static void lint_script(struct lint *l, const struct node *n)
+{
+	l->script = true;
+	lint_any(l, n);
+	l->script = false;
+}
+
+/* ---- steps ---- */
+
+static bool runs_script(const struct node *step)
+{
+	const char *uses = node_text(node_get(step, "uses"));
+
+	return uses && strncmp(uses, "actions/github-script@", 22) == 0;
+}
+
+static void lint_step(struct lint *l, const struct node *step)
+{
+	for (size_t i = 0; step->kind == NODE_MAP && i < step->count; i++) {
+		const char *key = step->pairs[i].key->text;
+		const struct node *v = step->pairs[i].value;
+
+		if (strcmp(key, "if") == 0) {
+			lint_condition(l, v);
+		} else if (strcmp(key, "run") == 0) {
+			lint_script(l, v);
+		} else if (strcmp(key, "with") == 0 && runs_script(step)) {
+			lint_script(l, node_get(v, "script"));
+		} else if (strcmp(key, "parallel") == 0) {
+			for (size_t k = 0; v->kind == NODE_LIST && k < v->count; k++)
+				lint_step(l, v->items[k]);
+		} else {
+			lint_any(l, v);
+		}
+		if (strcmp(key, "env") == 0)
+			lint_env(l, v);
+		if (strcmp(key, "shell") == 0)
+			lint_shell(l, v);
+	}
+}
+
+/* ---- jobs ---- */
+
+static bool is_written_out(const struct node *n)
+{
+	if (n->kind == NODE_STRING)
+		return !template_has_expr(n->text);
+	for (size_t i = 0; i < n->count; i++)
+		if (!is_written_out(n->kind == NODE_LIST ? n->items[i] : n->pairs[i].value))
+			return false;
+	return true;
+}
+
+static void lint_matrix(struct lint *l, const struct node *matrix)
+{
+	struct combination *list;
+	size_t count;
+
+	if (matrix && is_written_out(matrix))
+		(void)matrix_build(l->checker.arena, matrix, matrix->at, l->checker.diags, &list,
+				   &count);
+}
+
+static void lint_job(struct lint *l, const struct job *job)
+{
+	l->job = job;
+	l->steps_before = job->steps.count;
+	for (size_t i = 0; i < job->as_written->count; i++) {
+		const char *key = job->as_written->pairs[i].key->text;
+		const struct node *v = job->as_written->pairs[i].value;
+
+		if (strcmp(key, "if") == 0)
+			lint_condition(l, v);
+		else if (strcmp(key, "steps") != 0)
+			lint_any(l, v);
+	}
+	if (job->env)
+		lint_env(l, job->env);
+	lint_defaults(l, node_get(job->as_written, "defaults"));
+	lint_matrix(l, node_get(job->strategy, "matrix"));
+	for (size_t i = 0; i < job->steps.count; i++) {
+		l->steps_before = i;
+		lint_step(l, job->steps.list[i].as_written);
+	}
+	l->job = NULL;
+}
+
+/* ---- on ---- */
+
+static void lint_default(struct lint *l, const struct node *input)
+{
+	static const struct {
+		const char *type;
+		enum node_kind kind;
+	} types[] = {{"boolean", NODE_BOOL}, {"number", NODE_NUMBER}, {"string", NODE_STRING}};
+	const char *type = node_text(node_get(input, "type"));
+	const struct node *value = node_get(input, "default");
+
+	if (!value || value->kind == NODE_NULL || is_lone_expr(value))
+		return;
+	for (size_t i = 0; type && i < COUNT(types); i++)
+		if (strcmp(type, types[i].type) == 0 && value->kind != types[i].kind)
+			diag_error(l->checker.diags, value->at, "events",
+				   "the default of a %s is %s, found %s", type,
+				   node_kind_text(types[i].kind), node_kind_text(value->kind));
+}
+
+static void lint_inputs(struct lint *l, const struct node *inputs)
+{
+	for (size_t i = 0; inputs && inputs->kind == NODE_MAP && i < inputs->count; i++) {
+		l->inputs = inputs;
+		l->inputs_before = i;
+		lint_default(l, inputs->pairs[i].value);
+		lint_any(l, node_get(inputs->pairs[i].value, "default"));
+	}
+}
+
+/* What both calls and dispatches declare. */
+static void join_inputs(struct lint *l)
+{
+	static const char *const events[] = {"workflow_call", "workflow_dispatch"};
+	struct node *all = node_map(l->checker.arena);
+
+	for (size_t i = 0; i < COUNT(events); i++) {
+		const struct node *inputs =
+			node_get(node_get(l->workflow->on, events[i]), "inputs");
+
+		for (size_t k = 0; inputs && inputs->kind == NODE_MAP && k < inputs->count; k++)
+			node_set(l->checker.arena, all, inputs->pairs[k].key->text,
+				 inputs->pairs[k].value);
+	}
+	l->inputs = all;
+	l->inputs_before = all->count;
+}
+
+static void lint_on(struct lint *l)
+{
+	const struct node *on = l->workflow->on, *schedule = node_get(on, "schedule");
+	const struct node *dispatch = node_get(on, "workflow_dispatch");
+
+	if (schedule && schedule->kind == NODE_NULL)
+		diag_error(l->checker.diags, on->at, "events",
+			   "schedule needs a list of cron entries, else it never comes");
+	l->dispatch_inputs =
+		dispatch && dispatch->kind == NODE_MAP ? node_get(dispatch, "inputs") : NULL;
+	lint_inputs(l, node_get(node_get(on, "workflow_call"), "inputs"));
+	lint_inputs(l, l->dispatch_inputs);
+	join_inputs(l);
+	lint_any(l, node_get(node_get(on, "workflow_call"), "outputs"));
+}
+
+void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,
+		   struct diags *diags)
+{
+	struct graph graph;
+	struct lint l = {
+		.checker = {.arena = a, .diags = diags, .text = text, .len = len},
+		.workflow = w,
+		.graph = &graph,
+	};
+
+	graph_build(a, w, &graph);
+	lint_on(&l);
+	if (w->env)
+		lint_env(&l, w->env);
+	lint_any(&l, w->env);
+	lint_any(&l, w->concurrency);
+	lint_defaults(&l, node_get(w->as_written, "defaults"));
+	for (size_t i = 0; i < w->job_count; i++)
+		lint_job(&l, &w->jobs[i]);
+}

@@ -1,0 +1,279 @@
+/* What contexts have: needs, steps, inputs, jobs, matrix, secrets; and what strangers write. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workflow/lint.h"
+
+bool lint_path_of(const struct expr_node *n, struct lint_path *out)
+{
+	const char *part = "*";
+
+	if (n->op == OP_NAME) {
+		out->parts[0] = n->name;
+		out->count = 1;
+		return true;
+	}
+	if (n->op != OP_INDEX && n->op != OP_STAR)
+		return false;
+	if (!lint_path_of(n->kids[0], out) || out->count == PATH_PARTS_MAX)
+		return false;
+	if (n->op == OP_INDEX) {
+		if (n->kids[1]->op != OP_LITERAL || n->kids[1]->literal->kind != NODE_STRING)
+			return false;
+		part = n->kids[1]->literal->text;
+	}
+	out->parts[out->count++] = part;
+	return true;
+}
+
+static bool is(const char *part, const char *name)
+{
+	return strcasecmp(part, name) == 0;
+}
+
+/* "; there are a, b" */
+static const char *there_are(struct lint *l, const char *const *names, size_t count)
+{
+	auto_strbuf struct strbuf out = STRBUF(200);
+
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(&out, "%s%s", i ? ", " : "", names[i]);
+	return count ? arena_printf(l->checker.arena, "; there %s %s", count == 1 ? "is" : "are",
+				    out.text)
+		     : "";
+}
+
+static const char *no_key(struct lint *l, const char *what, const char *name,
+			  const struct node *map, size_t count)
+{
+	const char **names = arena_array(l->checker.arena, count + 1, sizeof(*names));
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = map->pairs[i].key->text;
+	return arena_printf(l->checker.arena, "no %s '%s'%s", what, name,
+			    there_are(l, names, count));
+}
+
+static bool has_template_key(const struct node *map)
+{
+	for (size_t i = 0; i < map->count; i++)
+		if (template_has_expr(map->pairs[i].key->text))
+			return true;
+	return false;
+}
+
+/* ---- jobs and their outputs ---- */
+
+static const char *output_reference(struct lint *l, const struct job *job, const char *name)
+{
+	const struct node *outputs = job->outputs;
+
+	if (job->uses || is(name, "*"))
+		return NULL; /* what a called workflow gives is not known here */
+	if (!outputs)
+		return arena_printf(l->checker.arena, "job '%s' has no outputs", job->id);
+	if (outputs->kind != NODE_MAP || has_template_key(outputs) ||
+	    node_get_nocase(outputs, name))
+		return NULL;
+	return no_key(l, arena_printf(l->checker.arena, "output of job '%s' named", job->id), name,
+		      outputs, outputs->count);
+}
+
+static const char *job_reference(struct lint *l, const struct lint_path *p)
+{
+	size_t i = graph_find(l->graph, p->parts[1]);
+	const struct job *job;
+
+	if (i == SIZE_MAX)
+		return arena_printf(l->checker.arena, "no job '%s'", p->parts[1]);
+	job = &l->workflow->jobs[i];
+	if (p->count > 2 && !is(p->parts[2], "outputs") && !is(p->parts[2], "result"))
+		return arena_printf(l->checker.arena, "a job has outputs and result, not '%s'",
+				    p->parts[2]);
+	return p->count > 3 && is(p->parts[2], "outputs") ? output_reference(l, job, p->parts[3])
+							  : NULL;
+}
+
+static const char *needs_reference(struct lint *l, const struct lint_path *p)
+{
+	for (size_t i = 0; l->job && i < l->job->need_count; i++)
+		if (is(l->job->needs[i], p->parts[1]))
+			return job_reference(l, p);
+	return arena_printf(l->checker.arena, "'%s' is not in the needs of this job%s", p->parts[1],
+			    l->job ? there_are(l, l->job->needs, l->job->need_count) : "");
+}
+
+/* ---- steps ---- */
+
+static bool has_step_id(const struct node *step, const char *id)
+{
+	const struct node *own = node_get(step, "id"), *list = node_get(step, "parallel");
+
+	if (node_text(own) && is(own->text, id))
+		return true;
+	for (size_t i = 0; list && list->kind == NODE_LIST && i < list->count; i++)
+		if (has_step_id(list->items[i], id))
+			return true;
+	return false;
+}
+
+static const char *steps_reference(struct lint *l, const struct lint_path *p)
+{
+	const struct steps *steps;
+
+	if (!l->job)
+		return NULL;
+	steps = &l->job->steps;
+	for (size_t i = 0; i < steps->count; i++) {
+		if (!has_step_id(steps->list[i].as_written, p->parts[1]))
+			continue;
+		if (i >= l->steps_before)
+			return arena_printf(l->checker.arena, "step '%s' has not run yet here",
+					    p->parts[1]);
+		if (p->count > 2 && !is(p->parts[2], "outputs") && !is(p->parts[2], "outcome") &&
+		    !is(p->parts[2], "conclusion") && !is(p->parts[2], "*"))
+			return arena_printf(l->checker.arena,
+					    "a step has outputs, outcome and conclusion, not '%s'",
+					    p->parts[2]);
+		return NULL;
+	}
+	return arena_printf(l->checker.arena, "no step with the id '%s' in this job", p->parts[1]);
+}
+
+/* ---- inputs and secrets ---- */
+
+static const char *inputs_reference(struct lint *l, const struct lint_path *p)
+{
+	for (size_t i = 0; i < l->inputs_before; i++)
+		if (is(l->inputs->pairs[i].key->text, p->parts[1]))
+			return NULL;
+	return no_key(l, "input", p->parts[1], l->inputs, l->inputs_before);
+}
+
+static const char *event_inputs_reference(struct lint *l, const char *name)
+{
+	const struct node *declared = l->dispatch_inputs;
+
+	if (!declared || declared->kind != NODE_MAP || node_get_nocase(declared, name))
+		return NULL;
+	return no_key(l, "input", name, declared, declared->count);
+}
+
+/* Secrets are declared only where nothing else starts the workflow. */
+static const char *secrets_reference(struct lint *l, const struct lint_path *p)
+{
+	static const char *const always[] = {"GITHUB_TOKEN", "ACTIONS_STEP_DEBUG",
+					     "ACTIONS_RUNNER_DEBUG"};
+	const struct node *on = l->workflow->on;
+	const struct node *secrets = node_get(node_get(on, "workflow_call"), "secrets");
+
+	if (on->count != 1 || !secrets || secrets->kind != NODE_MAP ||
+	    node_get_nocase(secrets, p->parts[1]))
+		return NULL;
+	for (size_t i = 0; i < COUNT(always); i++)
+		if (is(always[i], p->parts[1]))
+			return NULL;
+	return no_key(l, "secret", p->parts[1], secrets, secrets->count);
+}
+
+/* ---- matrix ---- */
+
+static bool include_has(const struct node *include, const char *key)
+{
+	for (size_t i = 0; include && include->kind == NODE_LIST && i < include->count; i++)
+		if (node_get_nocase(include->items[i], key) ||
+		    template_has_expr(node_text(include->items[i]) ? include->items[i]->text : ""))
+			return true;
+	return false;
+}
+
+static const char *matrix_reference(struct lint *l, const struct lint_path *p)
+{
+	const struct node *strategy = l->job ? l->job->strategy : NULL;
+	const struct node *matrix = node_get(strategy, "matrix"),
+			  *include = node_get_nocase(matrix, "include");
+
+	if (!l->job || (strategy && strategy->kind != NODE_MAP) ||
+	    (matrix && matrix->kind != NODE_MAP))
+		return NULL;
+	if (!matrix)
+		return "this job has no matrix";
+	if (node_get_nocase(matrix, p->parts[1]) || has_template_key(matrix) ||
+	    (include && include->kind != NODE_LIST) || include_has(include, p->parts[1]))
+		return NULL;
+	return arena_printf(l->checker.arena, "the matrix has no '%s'", p->parts[1]);
+}
+
+/* ---- all ---- */
+
+typedef const char *reference_fn(struct lint *l, const struct lint_path *p);
+
+static const struct {
+	const char *context;
+	reference_fn *check;
+} contexts[] = {
+	{"needs", needs_reference},   {"steps", steps_reference},     {"jobs", job_reference},
+	{"inputs", inputs_reference}, {"secrets", secrets_reference}, {"matrix", matrix_reference},
+};
+
+const char *lint_reference(struct lint *l, const struct lint_path *path)
+{
+	if (path->count > 3 && is(path->parts[0], "github") && is(path->parts[1], "event") &&
+	    is(path->parts[2], "inputs"))
+		return event_inputs_reference(l, path->parts[3]);
+	for (size_t i = 0; i < COUNT(contexts); i++)
+		if (is(contexts[i].context, path->parts[0]))
+			return path->count > 1 && !is(path->parts[1], "*")
+				       ? contexts[i].check(l, path)
+				       : NULL;
+	return NULL;
+}
+
+/* ---- strangers ---- */
+
+static const char *const untrusted[] = {
+	"github.event.issue.title",
+	"github.event.issue.body",
+	"github.event.pull_request.title",
+	"github.event.pull_request.body",
+	"github.event.pull_request.head.ref",
+	"github.event.pull_request.head.label",
+	"github.event.pull_request.head.repo.default_branch",
+	"github.event.comment.body",
+	"github.event.review.body",
+	"github.event.review_comment.body",
+	"github.event.discussion.title",
+	"github.event.discussion.body",
+	"github.event.pages.*.page_name",
+	"github.event.commits.*.message",
+	"github.event.commits.*.author.email",
+	"github.event.commits.*.author.name",
+	"github.event.head_commit.message",
+	"github.event.head_commit.author.email",
+	"github.event.head_commit.author.name",
+	"github.event.workflow_run.head_branch",
+	"github.event.workflow_run.head_commit.message",
+	"github.event.workflow_run.display_title",
+	"github.head_ref",
+};
+
+bool lint_is_untrusted(const struct lint_path *path)
+{
+	for (size_t i = 0; i < COUNT(untrusted); i++) {
+		const char *rest = untrusted[i];
+		size_t k = 0;
+
+		for (; k < path->count && rest; k++) {
+			size_t len = strcspn(rest, ".");
+
+			if (strlen(path->parts[k]) != len ||
+			    strncasecmp(path->parts[k], rest, len) != 0)
+				break;
+			rest = rest[len] ? rest + len + 1 : NULL;
+		}
+		if (k == path->count && !rest)
+			return true;
+	}
+	return false;
+}

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <linux/sched.h>
-#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,18 +24,19 @@ static pid_t try_birth(uint64_t flags, int cgroup, int *pidfd)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* A kernel before 5.7, a busy or a foreign cgroup: cgroup_attach() moves the child then. */
+/* A kernel before 5.7, a busy or a foreign cgroup. */
 static bool is_about_cgroup(int error)
 {
 	return error == EINVAL || error == E2BIG || error == EBUSY || error == EACCES ||
 	       error == EOPNOTSUPP;
 }
 
-pid_t birth(uint64_t flags, int cgroup, int *pidfd, struct err *err)
+pid_t birth(uint64_t flags, int cgroup, int *pidfd, bool *outside, struct err *err)
 {
 	pid_t pid = try_birth(flags, cgroup, pidfd);
 
-	if (pid < 0 && cgroup >= 0 && is_about_cgroup(errno))
+	*outside = pid < 0 && cgroup >= 0 && is_about_cgroup(errno);
+	if (*outside)
 		pid = try_birth(flags, -1, pidfd);
 	if (pid < 0)
 		return err_sys(err,

@@ -79,6 +79,8 @@ static void setup_release(struct setup *s)
 		fd_close(&s->trees[i]);
 	free(s->trees);
 	s->trees = NULL;
+	while (s->entry_count > 0)
+		fd_close(&s->entries[--s->entry_count]);
 	fd_close(&s->go);
 	fd_close(&s->news);
 	fd_close(&s->status);
@@ -139,7 +141,8 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 	s->count_forks = !s->have_cgroup && spec->limits.pids;
 	if (s->missing & spec->require)
 		return refuse_missing(s->missing & spec->require, err);
-	if (prepare_filter(s, err) < 0 || prepare_trees(s, err) < 0)
+	s->entry_count = cgroup_entries(cell->cgroup, s->entries, err);
+	if (s->entry_count < 0 || prepare_filter(s, err) < 0 || prepare_trees(s, err) < 0)
 		return -1;
 	if (prepare_pipe(&s->go, &cell->leash, err) < 0 ||
 	    prepare_pipe(&cell->news, &s->news, err) < 0)
@@ -160,15 +163,16 @@ static int give_ids(struct cell *cell, const struct cell_owner *owner, struct er
 static int bear(struct cell *cell, struct setup *s, struct err *err)
 {
 	uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+	bool outside;
 
 	if (s->spec->network == CELL_NET_NONE)
 		flags |= CLONE_NEWNET;
-	cell->pid = birth(flags, cgroup_clone_fd(cell->cgroup), &cell->pidfd, err);
+	cell->pid = birth(flags, cgroup_clone_fd(cell->cgroup), &cell->pidfd, &outside, err);
 	if (cell->pid == 0)
 		setup_run(s);
 	if (cell->pid < 0)
 		return -1;
-	if (cgroup_attach(cell->cgroup, cell->pid, err) < 0 ||
+	if ((outside && cgroup_attach(cell->cgroup, cell->pid, err) < 0) ||
 	    give_ids(cell, s->spec->owner, err) < 0)
 		return -1;
 	if (write_full(cell->leash, "g", 1) < 0)

@@ -201,6 +201,26 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err)
 	return cgroup_v1_attach(cg, pid, err);
 }
 
+static_assert(CGROUP_ENTRIES >= CG_V1_PARTS, "an entry for each v1 hierarchy");
+
+int cgroup_entries(const struct cgroup *cg, int fds[static CGROUP_ENTRIES], struct err *err)
+{
+	int count = 0;
+
+	for (size_t i = 0; cg && i < CG_V1_PARTS; i++) {
+		if (cg->dir[i] < 0)
+			continue;
+		fds[count] = openat(cg->dir[i], "tasks", O_WRONLY | O_CLOEXEC);
+		if (fds[count] < 0) {
+			while (count)
+				fd_close(&fds[--count]);
+			return err_sys(err, "cannot open the way into %s", cg->path[i]);
+		}
+		count++;
+	}
+	return count;
+}
+
 int cgroup_poll_fd(const struct cgroup *cg)
 {
 	return cg ? cg->oom_fd : -1;

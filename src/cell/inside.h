@@ -11,28 +11,31 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "seccomp.h"
 #include "stepcell/cell.h"
 #include "stepcell/err.h"
 
 struct setup {
 	const struct cell_spec *spec;
-	unsigned missing; /* cell_wall bits that this host lacks and nobody requires */
-	bool have_cgroup; /* one that covers the spec's limits */
-	bool count_forks; /* no cgroup counts refused forks: init has to try */
+	unsigned missing;            /* cell_wall bits that this host lacks and nobody requires */
+	bool have_cgroup;            /* one that covers the spec's limits */
+	bool count_forks;            /* no cgroup counts refused forks: init has to try */
+	int entries[CGROUP_ENTRIES]; /* where the child enters its v1 cgroups */
+	int entry_count;
 	struct seccomp_filter filter;
 	/*
 	 * Mounts made by root outside: the overlays', then the binds'. -1 where
 	 * they are to be made inside, by an ordinary user.
 	 */
 	int *trees;
-	int go;	    /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
-	int news;   /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
-	int status; /* write end: init's struct init_report, and nobody else's */
-	int root;   /* in the child: the root's mount */
-	int null;   /* in the child: /dev/null, for where stdio leads nowhere */
+	int go;   /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
+	int news; /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
+	int status;        /* write end: init's struct init_report, and nobody else's */
+	int root;          /* in the child: the root's mount */
+	int null;          /* in the child: /dev/null, for where stdio leads nowhere */
 	uint32_t uid, gid; /* of a worker: the caller's */
-	bool is_worker;	   /* the last of the spec's fds is the pipe for an error, and not counted */
+	bool is_worker; /* the last of the spec's fds is the pipe for an error, and not counted */
 };
 
 /* What a child that reaches exec writes into `news`; anything longer is a struct err. */
@@ -57,7 +60,7 @@ int news_judge(const char *text, size_t len, struct err *err);
 
 enum init_word { INIT_ENDED = 1, INIT_FORKS_REFUSED };
 struct init_report {
-	uint32_t word;	    /* enum init_word */
+	uint32_t word;       /* enum init_word */
 	int32_t wait_status; /* of the main process */
 	uint32_t survivors;
 };

@@ -39,16 +39,32 @@ int keep_own_fds(struct setup *s, struct err *err)
 	const size_t trees = s->trees ? spec->overlay_count + spec->bind_count : 0;
 	const int ours[] = {s->go,          s->news,         s->status,
 			    spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
-	auto_free int *keep = calloc(COUNT(ours) + trees + spec->fd_count, sizeof(*keep));
+	const size_t count = COUNT(ours) + CGROUP_ENTRIES + trees + spec->fd_count;
+	auto_free int *keep = calloc(count, sizeof(*keep));
+	size_t n = COUNT(ours);
 
 	if (!keep)
 		return err_sys(err, "cannot list the descriptors");
 	memcpy(keep, ours, sizeof(ours));
-	if (trees)
-		memcpy(keep + COUNT(ours), s->trees, trees * sizeof(*keep));
-	if (spec->fd_count)
-		memcpy(keep + COUNT(ours) + trees, spec->fds, spec->fd_count * sizeof(*keep));
-	return fds_close_others(keep, COUNT(ours) + trees + spec->fd_count, err);
+	for (int i = 0; i < s->entry_count; i++)
+		keep[n++] = s->entries[i];
+	for (size_t i = 0; i < trees; i++)
+		keep[n++] = s->trees[i];
+	for (size_t i = 0; i < spec->fd_count; i++)
+		keep[n++] = spec->fds[i];
+	return fds_close_others(keep, n, err);
+}
+
+/* Before anything else is done, and before a fork: whatever comes then is counted. */
+static int enter_cgroups(struct setup *s, struct err *err)
+{
+	for (int i = 0; i < s->entry_count; i++) {
+		if (write_full(s->entries[i], "0", 1) < 0)
+			return err_sys(err, "cannot enter the cgroup");
+		fd_close(&s->entries[i]);
+	}
+	s->entry_count = 0;
+	return 0;
 }
 
 /* One line that maps the writer's own id: that the child may write itself. */
@@ -320,8 +336,9 @@ int run_command(struct setup *s, struct err *err)
  */
 static const struct setup_row rows[] = {
 	{"closing descriptors", keep_own_fds},
+	{"entering the cgroups", enter_cgroups},
 	{"mapping the ids", map_own_ids},
-	{"waiting for the limits", wait_for_go},
+	{"waiting for stepcell", wait_for_go},
 	{"entering the cgroup namespace", own_cgroup},
 	{"taking the step's id", become_step},
 	{"setting the clocks", own_time},

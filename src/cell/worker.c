@@ -220,7 +220,9 @@ static int worker_bear(struct worker *w, struct err *err)
 	const uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
 			       CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
 
-	w->pid = birth(flags, -1, &w->pidfd, err);
+	bool outside;
+
+	w->pid = birth(flags, -1, &w->pidfd, &outside, err);
 	if (w->pid == 0)
 		setup_walk(&w->setup, rows, COUNT(rows));
 	if (w->pid < 0)

@@ -157,17 +157,22 @@ static void cgroups_make(const struct bare *b)
 	}
 }
 
-static void cgroups_enter(const struct bare *b, pid_t pid)
+/* Where the child enters by itself; -1 for v2, where it is born. */
+static void cgroups_open(const struct bare *b, int *entries)
 {
-	char path[512], text[16];
+	char path[512];
 
-	(void)snprintf(text, sizeof(text), "%d", pid);
 	for (size_t i = 0; i < b->cgroup_count; i++) {
-		if (b->cgroups[i].v2)
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/cgroup.procs", b->cgroups[i].dir);
-		put(path, text);
+		(void)snprintf(path, sizeof(path), "%s/tasks", b->cgroups[i].dir);
+		entries[i] = b->cgroups[i].v2 ? -1 : open(path, O_WRONLY | O_CLOEXEC);
 	}
+}
+
+static void cgroups_enter(const struct bare *b, const int *entries)
+{
+	for (size_t i = 0; i < b->cgroup_count; i++)
+		if (entries[i] >= 0)
+			must(write(entries[i], "0", 1), b->cgroups[i].dir);
 }
 
 static void cgroups_remove(const struct bare *b)
@@ -301,12 +306,13 @@ static void filters(const struct bare *b)
 	must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "seccomp");
 }
 
-static _Noreturn void child(const struct bare *b, int go, int root, int usr)
+static _Noreturn void child(const struct bare *b, const int *entries, int go, int root, int usr)
 {
 	char *const argv[] = {"/usr/bin/true", NULL};
 	char *const env[] = {"PATH=/usr/bin", NULL};
 	char byte;
 
+	cgroups_enter(b, entries);
 	must(read(go, &byte, 1), "go");
 	settings();
 	mounts(root, usr);
@@ -323,10 +329,11 @@ void bare_run(const struct bare *b)
 			 CLONE_NEWNET | CLONE_PIDFD,
 		.exit_signal = SIGCHLD,
 	};
-	int go[2], pidfd = -1, root, usr, status;
+	int entries[COUNT(b->cgroups)], go[2], pidfd = -1, root, usr, status;
 	pid_t pid;
 
 	cgroups_make(b);
+	cgroups_open(b, entries);
 	root = overlay(b->userns, b->skeleton, b->upper_root);
 	usr = overlay(-1, "/usr", b->upper_usr);
 	must(pipe2(go, O_CLOEXEC), "pipe");
@@ -337,8 +344,7 @@ void bare_run(const struct bare *b)
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	must(pid, "clone3");
 	if (pid == 0)
-		child(b, go[0], root, usr);
-	cgroups_enter(b, pid);
+		child(b, entries, go[0], root, usr);
 	give_ids(pid);
 	must(write(go[1], "g", 1), "go");
 	must(waitpid(pid, &status, 0), "wait");
@@ -350,5 +356,8 @@ void bare_run(const struct bare *b)
 	(void)close(root), (void)close(usr);
 	if ((int)args.cgroup >= 0)
 		(void)close((int)args.cgroup);
+	for (size_t i = 0; i < b->cgroup_count; i++)
+		if (entries[i] >= 0)
+			(void)close(entries[i]);
 	cgroups_remove(b);
 }

@@ -168,8 +168,6 @@ static void find_cgroups(struct bare *bare)
 		{"memory", false, {{"memory.limit_in_bytes", "1073741824"}}},
 		{"pids", false, {{"pids.max", "512"}}},
 		{"cpu", false, {{"cpu.cfs_period_us", "100000"}, {"cpu.cfs_quota_us", "200000"}}},
-		{"cpuacct", false, {{NULL, NULL}}},
-		{"freezer", false, {{NULL, NULL}}},
 	};
 	char dir[256];
 

@@ -1,4 +1,5 @@
 /* stepcell image: what is in the store, and how it gets there. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -18,7 +19,7 @@
 
 struct image_options {
 	bool json, force, quiet;
-	const char *on, *source;
+	const char *on, *source, *out;
 };
 
 /* What every subcommand works with. */
@@ -189,6 +190,40 @@ static int image_cmd_build(struct session *s, struct err *err)
 	return 0;
 }
 
+static int image_cmd_export(struct session *s, struct err *err)
+{
+	auto_fd int file = -1;
+
+	if (s->options.out) {
+		file = open(s->options.out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (file < 0)
+			return err_sys(err, "cannot create '%s'", s->options.out);
+	} else if (isatty(STDOUT_FILENO)) {
+		return err_fail(err, ERR_USAGE,
+				"an image is nothing for a terminal: give -o FILE or redirect it");
+	}
+	return image_export(s->store, s->words[0], file >= 0 ? file : STDOUT_FILENO, err);
+}
+
+static int image_cmd_import(struct session *s, struct err *err)
+{
+	auto_fd int file = open(s->words[0], O_RDONLY | O_CLOEXEC);
+	struct digest digest;
+
+	if (file < 0)
+		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", s->words[0],
+				strerror(errno));
+	if (image_import(s->store, file, &digest, err) < 0)
+		return -1;
+	(void)printf("sha256:%s\n", digest.hex);
+	return 0;
+}
+
+static const struct option_row export_rows[] = {
+	{'o', "output", "FILE", opt_text, offsetof(struct image_options, out),
+	 "write there instead of standard output"},
+};
+
 static const struct option_row build_rows[] = {
 	{0, "source", "DIR", opt_text, offsetof(struct image_options, source),
 	 "the installation that a prefix recipe takes, instead of the one it would find"},
@@ -221,6 +256,21 @@ static const struct subcommand {
 	  .rows = build_rows,
 	  .count = COUNT(build_rows)},
 	 "build a recipe of rootfs/"},
+	{"export",
+	 image_cmd_export,
+	 1,
+	 {.synopsis = "stepcell image export [-o FILE] IMAGE",
+	  .about = "Writes an image as one file, for another store.",
+	  .rows = export_rows,
+	  .count = COUNT(export_rows)},
+	 "an image as one file"},
+	{"import",
+	 image_cmd_import,
+	 1,
+	 {.synopsis = "stepcell image import FILE",
+	  .about = "Puts an exported image into the store (/dev/stdin works too), every file "
+		   "verified."},
+	 "an exported image into the store"},
 	{"list",
 	 image_cmd_list,
 	 0,

@@ -131,7 +131,7 @@ static int make_skeleton(struct store *store, const char *key, struct err *err)
 		return -1;
 	python_version(&version);
 	if (file_write(dir, "python", version.text, version.len, 0644, err) < 0 ||
-	    staging_publish(&staging, "host", store->host, key, err) < 0)
+	    staging_publish(staging.dir, "host", store->host, key, err) < 0)
 		return -1;
 	drop_others(store, key);
 	return 0;

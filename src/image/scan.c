@@ -159,3 +159,28 @@ int scan_tree(struct scan *scan, int root, struct err *err)
 		return err_fail(err, ERR_USAGE, "the tree's list is too long");
 	return 0;
 }
+
+static int write_text(int dir, const char *name, const struct strbuf *text, struct err *err)
+{
+	auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write_full(fd, text->text, text->len) < 0)
+		return err_sys(err, "cannot write the tree's %s", name);
+	return 0;
+}
+
+int scan_write(int dir, int root, const struct inodes *inodes, enum scan_what what, uint64_t *bytes,
+	       uint64_t *entries, struct err *err)
+{
+	auto_strbuf struct strbuf manifest = STRBUF(SCAN_MANIFEST);
+	auto_strbuf struct strbuf owners = STRBUF(SCAN_MANIFEST);
+	struct scan scan = {.inodes = inodes, .manifest = &manifest, .owners = &owners};
+
+	if (scan_tree(&scan, root, err) < 0 || write_text(dir, "manifest", &manifest, err) < 0)
+		return -1;
+	if (what == SCAN_LIST_AND_OWNERS && write_text(dir, "owners", &owners, err) < 0)
+		return -1;
+	*bytes += scan.bytes;
+	*entries += scan.entries;
+	return 0;
+}

@@ -28,5 +28,12 @@ struct scan {
 /* Also sets the folders' times to what `inodes` has. */
 int scan_tree(struct scan *scan, int root, struct err *err);
 
+/* What scan_write() leaves beside the tree. */
+enum scan_what { SCAN_LIST, SCAN_LIST_AND_OWNERS };
+
+/* scan_tree() into the files manifest (and owners) of `dir`; adds to `bytes` and `entries`. */
+int scan_write(int dir, int root, const struct inodes *inodes, enum scan_what what, uint64_t *bytes,
+	       uint64_t *entries, struct err *err);
+
 /* A path as it stands in the list. */
 void scan_escape(struct strbuf *out, const char *text);

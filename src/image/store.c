@@ -86,13 +86,12 @@ void staging_close(struct staging *staging)
 	staging->store = NULL;
 }
 
-int staging_publish(struct staging *staging, const char *entry, int to, const char *name,
-		    struct err *err)
+int staging_publish(int from, const char *entry, int to, const char *name, struct err *err)
 {
 	/* A name must never be on disk before what it names. */
-	if (syncfs(staging->dir) < 0)
+	if (syncfs(from) < 0)
 		return err_sys(err, "cannot flush the store");
-	if (renameat2(staging->dir, entry, to, name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+	if (renameat2(from, entry, to, name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot publish '%s' in the store", name);
 	if (fsync(to) < 0)
 		return err_sys(err, "cannot flush the store");

@@ -41,10 +41,11 @@ int staging_open(struct store *store, struct staging *out, struct err *err);
 void staging_close(struct staging *staging);
 #define auto_staging __attribute__((cleanup(staging_close)))
 
-/* Flush `entry` of the staging folder and rename it to `name` in `to`. A name
- * that is there already has the same content: that is success too. */
-int staging_publish(struct staging *staging, const char *entry, int to, const char *name,
-		    struct err *err);
+/*
+ * Flush `entry` of `from`, a folder in the staging folder, and rename it to
+ * `name` in `to`. A name that is there already has the same content: success.
+ */
+int staging_publish(int from, const char *entry, int to, const char *name, struct err *err);
 
 int blob_put(struct store *store, const void *bytes, size_t len, struct digest *out,
 	     struct err *err);

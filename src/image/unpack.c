@@ -1,5 +1,5 @@
 /*
- * Unpacking: libarchive reads, writer.c writes, scan.c lists the result.
+ * Unpacking: libarchive reads, writer.c writes.
  *
  * libarchive's own disk writer is slower, and does not walk paths as a
  * container would. Only tar is understood, plain or through gzip or zstd.
@@ -14,9 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image/scan.h"
-#include "image/writer.h"
-#include "stepcell/fd.h"
 #include "stepcell/limits.h"
 
 #define READ_BLOCK (256 * 1024)
@@ -143,50 +140,9 @@ static int drain(int fd, struct err *err)
 	return n < 0 ? err_sys(err, "cannot read the archive") : 0;
 }
 
-static int write_text(int dir, const char *name, const struct strbuf *text, struct err *err)
+int unpack(int fd, struct writer *w, struct err *err)
 {
-	auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-
-	if (fd < 0 || write_full(fd, text->text, text->len) < 0)
-		return err_sys(err, "cannot write the tree's %s", name);
-	return 0;
-}
-
-static int list(int dir, const struct writer *w, struct unpack_result *out, struct err *err)
-{
-	auto_strbuf struct strbuf manifest = STRBUF(SCAN_MANIFEST);
-	auto_strbuf struct strbuf owners = STRBUF(SCAN_MANIFEST);
-	struct scan scan = {.inodes = &w->inodes, .manifest = &manifest, .owners = &owners};
-
-	if (scan_tree(&scan, w->root, err) < 0 || write_text(dir, "manifest", &manifest, err) < 0 ||
-	    write_text(dir, "owners", &owners, err) < 0)
-		return -1;
-	*out = (struct unpack_result){scan.bytes, scan.entries, w->skipped};
-	return 0;
-}
-
-static int unpack_into(int fd, int dir, int root, struct unpack_result *out, struct err *err)
-{
-	struct writer w;
-	int r;
-
-	writer_init(&w, root);
-	r = read_archive(fd, &w, err);
-	if (r == 0)
-		r = drain(fd, err);
-	if (r == 0)
-		r = list(dir, &w, out, err);
-	writer_release(&w);
-	return r;
-}
-
-int unpack(int fd, int dir, struct unpack_result *out, struct err *err)
-{
-	if (mkdirat(dir, "root", 0755) < 0)
-		return err_sys(err, "cannot make the tree's root");
-	auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (root < 0)
-		return err_sys(err, "cannot open the tree's root");
-	return unpack_into(fd, dir, root, out, err);
+	if (read_archive(fd, w, err) < 0)
+		return err_wrap(err, "unpacking");
+	return drain(fd, err);
 }

@@ -1,14 +1,8 @@
-/* unpack: an archive's bytes to a tree. Parses what strangers made: runs in a worker. Private. */
+/* unpack: an archive's bytes to files. Parses what strangers made: only in a worker. Private. */
 #pragma once
 
-#include <stdint.h>
-
+#include "image/writer.h"
 #include "stepcell/err.h"
 
-/* What a worker tells: no pointers, it crosses a pipe. */
-struct unpack_result {
-	uint64_t bytes, entries, skipped;
-};
-
-/* Unpack from `fd` into root/ of `dir`, and write manifest and owners beside it. */
-int unpack(int fd, int dir, struct unpack_result *out, struct err *err);
+/* Read a tar (plain, gzip or zstd) from `fd` to its end, and beyond to the end of the file. */
+int unpack(int fd, struct writer *w, struct err *err);

@@ -74,13 +74,13 @@ static void test_publish_is_one_rename(void **state)
 
 	assert_int_equal(staging_open(home->store, &s, &err), 0);
 	assert_int_equal(mkdirat(s.dir, "tree", 0755), 0);
-	assert_int_equal(staging_publish(&s, "tree", home->store->trees, "x", &err), 0);
+	assert_int_equal(staging_publish(s.dir, "tree", home->store->trees, "x", &err), 0);
 	assert_true(exists(home->store->trees, "x"));
 	assert_false(exists(s.dir, "tree"));
 	/* the second to come has the same content: no error, and no change */
 	assert_int_equal(mkdirat(s.dir, "tree", 0700), 0);
 	assert_int_equal(mkdirat(s.dir, "tree/other", 0700), 0);
-	assert_int_equal(staging_publish(&s, "tree", home->store->trees, "x", &err), 0);
+	assert_int_equal(staging_publish(s.dir, "tree", home->store->trees, "x", &err), 0);
 	assert_false(exists(home->store->trees, "x/other"));
 }
 

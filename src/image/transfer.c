@@ -1,0 +1,163 @@
+/*
+ * transfer: an image from one store to another, as a file.
+ *
+ * Nothing of the file is believed. A worker unpacks it, lists every tree that it
+ * finds, and the hash of that list must be the name of the tree; the manifest,
+ * whose hash is the image's digest, names the trees. Only then is anything
+ * renamed into the store: trees first, then the manifest, then the name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/folder.h"
+#include "image/manifest.h"
+#include "image/pack.h"
+#include "image/scan.h"
+#include "image/store.h"
+#include "image/unpack.h"
+#include "image/worker.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+
+/* ---- export ---- */
+
+int image_export(struct store *store, const char *ref, int fd, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
+	struct manifest m;
+	struct image image;
+	int r;
+
+	if (strcmp(ref, "host") == 0)
+		return err_fail(err, ERR_USAGE,
+				"the image 'host' is this machine's; build another "
+				"one to export it");
+	if (image_find(store, a, ref, &image, err) < 0)
+		return -1;
+	r = blob_get(store, &image.digest, &text, NULL, err);
+	if (r == 0)
+		r = manifest_decode(a, text.text, text.len, &m, err);
+	if (r == 0)
+		r = pack(store, &m, &text, fd, err);
+	image_release(&image);
+	return r < 0 ? err_wrap(err, "exporting image '%s'", ref) : 0;
+}
+
+/* ---- import: in the worker ---- */
+
+static int list_tree(int trees, const char *name, const struct inodes *inodes,
+		     struct unpack_result *out, struct err *err)
+{
+	auto_fd int dir = open_nolinks(trees, name, O_RDONLY | O_DIRECTORY, 0, err);
+
+	if (dir < 0)
+		return -1;
+	auto_fd int root = open_nolinks(dir, "root", O_RDONLY | O_DIRECTORY, 0, err);
+
+	if (root < 0)
+		return -1;
+	/* The file's own lists are somebody's claims. */
+	if (remove_tree(dir, "manifest", err) < 0)
+		return -1;
+	return scan_write(dir, root, inodes, SCAN_LIST, &out->bytes, &out->entries, err);
+}
+
+static int list_trees(int root, const struct inodes *inodes, struct unpack_result *out,
+		      struct err *err)
+{
+	auto_strbuf struct strbuf names = STRBUF(64 * KIB);
+	auto_fd int trees = open_nolinks(root, "trees", O_RDONLY | O_DIRECTORY, 0, err);
+
+	if (trees < 0)
+		return err_fail(err, ERR_USAGE, "this is no exported image");
+	if (folder_list(trees, &names, err) < 0)
+		return -1;
+	for_each_name(name, &names) if (list_tree(trees, name, inodes, out, err) <
+					0) return err_wrap(err, "tree '%s'", name);
+	return 0;
+}
+
+static int unpack_image(int archive, int dir, struct unpack_result *out, struct err *err)
+{
+	struct writer w;
+	int r;
+
+	writer_init(&w, dir);
+	r = unpack(archive, &w, err);
+	if (r == 0)
+		r = list_trees(dir, &w.inodes, out, err);
+	out->skipped = w.skipped;
+	writer_release(&w);
+	return r;
+}
+
+/* ---- import: outside ---- */
+
+static int check_tree(int trees, const struct digest *name, struct err *err)
+{
+	auto_fd int dir = open_nolinks(trees, name->hex, O_RDONLY | O_DIRECTORY, 0, err);
+	struct digest found;
+
+	if (dir < 0)
+		return -1;
+	auto_fd int list = open_nolinks(dir, "manifest", O_RDONLY, 0, err);
+
+	if (list < 0 || digest_of_fd(list, &found, err) < 0)
+		return -1;
+	if (!digest_equal(&found, name))
+		return err_fail(err, ERR_USAGE, "tree %s is damaged: its files hash to %s",
+				name->hex, found.hex);
+	return fchmod(dir, 0700) < 0 ? err_sys(err, "cannot set the mode of a tree") : 0;
+}
+
+static int publish_trees(struct store *store, int dir, const struct manifest *m, struct err *err)
+{
+	auto_fd int trees = open_nolinks(dir, "trees", O_RDONLY | O_DIRECTORY, 0, err);
+
+	if (trees < 0)
+		return -1;
+	for (size_t i = 0; i < m->layer_count; i++)
+		if (check_tree(trees, &m->layers[i].tree, err) < 0)
+			return -1;
+	for (size_t i = 0; i < m->layer_count; i++) {
+		const char *hex = m->layers[i].tree.hex;
+
+		if (staging_publish(trees, hex, store->trees, hex, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int publish_image(struct store *store, int dir, struct digest *out, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
+	struct image_name name = {.built = false};
+	struct manifest m;
+
+	if (file_read(dir, PACK_MANIFEST, &text, err) < 0 ||
+	    manifest_decode(a, text.text, text.len, &m, err) < 0 ||
+	    publish_trees(store, dir, &m, err) < 0 ||
+	    blob_put(store, text.text, text.len, &name.manifest, err) < 0 ||
+	    image_name_write(store, m.name, &name, err) < 0)
+		return -1;
+	*out = name.manifest;
+	return 0;
+}
+
+int image_import(struct store *store, int fd, struct digest *out, struct err *err)
+{
+	auto_staging struct staging staging = {.dir = -1};
+	struct unpack_result result;
+
+	if (staging_open(store, &staging, err) < 0 ||
+	    worker_unpack("import", unpack_image, staging.path, fd, &result, err) < 0 ||
+	    publish_image(store, staging.dir, out, err) < 0)
+		return err_wrap(err, "importing an image");
+	return 0;
+}

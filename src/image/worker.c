@@ -1,0 +1,83 @@
+#include "image/worker.h"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <unistd.h>
+
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+
+/* Long enough for a slow disk; a worker that hangs must still end. */
+#define UNPACK_MINUTES 60
+
+#define UNPACK_MEMORY (4 * GIB) /* of address space where there is no cgroup; uses some 30 MiB */
+
+enum { FD_ARCHIVE, FD_RESULT, FD_ERROR };
+
+/* In the worker. */
+static int work(void *arg, const int *fds, size_t fd_count)
+{
+	unpack_fn *const *fn = arg;
+	auto_fd int dir = open("/0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct unpack_result result = {0};
+	struct err err = {0};
+	int r;
+
+	(void)fd_count;
+	if (dir < 0)
+		r = err_sys(&err, "cannot open the worker's directory");
+	else
+		r = (*fn)(fds[FD_ARCHIVE], dir, &result, &err);
+	if (r == 0 && write_full(fds[FD_RESULT], &result, sizeof(result)) < 0)
+		r = err_sys(&err, "cannot tell the result");
+	if (r < 0)
+		(void)write_full(fds[FD_ERROR], &err, sizeof(err));
+	return r < 0 ? 1 : 0;
+}
+
+/*
+ * Names are bytes: libarchive's C locale would refuse those that are not ASCII,
+ * and inside the worker there is no file to load another from.
+ */
+static int in_utf8(const struct cell_work *spec, struct err *err)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = uselocale(utf8);
+	int r = cell_worker(spec, err);
+
+	(void)uselocale(before);
+	if (utf8)
+		freelocale(utf8);
+	return r;
+}
+
+int worker_unpack(const char *name, unpack_fn *fn, const char *path, int archive,
+		  struct unpack_result *out, struct err *err)
+{
+	const struct cell_bind dirs[] = {{.from = path, .writable = true}};
+	int ends[2];
+
+	if (pipe_open(ends, err) < 0)
+		return -1;
+	auto_fd int heard = ends[0];
+	auto_fd int said = ends[1];
+	const int fds[] = {archive, said};
+	const struct cell_work spec = {
+		.name = name,
+		.fn = work,
+		.arg = &fn,
+		.dirs = dirs,
+		.dir_count = 1,
+		.fds = fds,
+		.fd_count = 2,
+		.limits = {.memory = UNPACK_MEMORY,
+			   .open_files = 1024,
+			   .wall_ms = UINT64_C(60000) * UNPACK_MINUTES},
+	};
+
+	if (in_utf8(&spec, err) < 0)
+		return -1;
+	return read_full(heard, out, sizeof(*out)) < 0
+		       ? err_sys(err, "worker '%s' gave no result", name)
+		       : 0;
+}

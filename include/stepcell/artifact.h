@@ -45,7 +45,7 @@ int artifact_pack(int root, const struct artifact_spec *spec, int out,
  * link that leads out) is an error, and what was unpacked by then stays.
  */
 struct artifact_unpack_limits {
-	uint64_t max_bytes, max_entries;
+	uint64_t max_bytes, max_entries; /* 0: no limit */
 };
 int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limits,
 		    struct artifact_summary *summary, struct err *err);

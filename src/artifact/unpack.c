@@ -260,8 +260,8 @@ int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limit
 	struct artifact_summary result = {0};
 	struct unpack u = {
 		.root = root,
-		.max_bytes = limits->max_bytes,
-		.max_entries = limits->max_entries,
+		.max_bytes = limits->max_bytes ? limits->max_bytes : UINT64_MAX,
+		.max_entries = limits->max_entries ? limits->max_entries : LIMIT_IMAGE_ENTRIES,
 		.arena = a,
 		.folder_fd = -1,
 		.chunk = arena_alloc(a, CHUNK),

@@ -54,13 +54,16 @@ enum mark mark_of(enum view_state state)
 	return of[state];
 }
 
-void mark_add(const struct report_terminal *t, enum mark mark, struct strbuf *out)
+const char *mark_text(const struct report_terminal *t, enum mark mark)
 {
-	style_on(t, out, marks[mark].style);
-	strbuf_adds(out, !t->live     ? marks[mark].plain
-			 : t->unicode ? marks[mark].fancy
-				      : marks[mark].simple);
-	style_off(t, out);
+	if (!t->live)
+		return marks[mark].plain;
+	return t->unicode ? marks[mark].fancy : marks[mark].simple;
+}
+
+enum style mark_style(enum mark mark)
+{
+	return marks[mark].style;
 }
 
 enum style job_style(const struct view_job *job)
@@ -82,7 +85,9 @@ void line_begin(struct report_terminal *t, const struct view_job *job, enum mark
 			strbuf_addc(&t->above, ' ');
 		strbuf_addc(&t->above, ' ');
 	}
-	mark_add(t, mark, &t->above);
+	style_on(t, &t->above, marks[mark].style);
+	strbuf_adds(&t->above, mark_text(t, mark));
+	style_off(t, &t->above);
 	strbuf_addc(&t->above, ' ');
 }
 

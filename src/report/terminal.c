@@ -27,6 +27,7 @@ static void on_run_started(struct report_terminal *t, const struct node *event)
 	};
 
 	t->run = event_text(t, event, "run");
+	t->started = event_number(event, "at");
 	if (t->quiet)
 		return;
 	style_on(t, &t->above, BOLD);
@@ -80,11 +81,11 @@ static void on_plan(struct report_terminal *t, const struct node *event)
 		job->needs = needs_of(t, jobs->items[i]);
 		if (width > t->label_width)
 			t->label_width = width < 24 ? width : 24;
-		if (!t->quiet)
+		if (!t->quiet && !t->live) /* the panel says who waits */
 			strbuf_addf(&t->above, "%s%s%s%s", i ? "; " : "jobs: ", job->name,
 				    job->needs ? " after " : "", job->needs ? job->needs : "");
 	}
-	if (jobs->count && !t->quiet)
+	if (t->above.len)
 		line_end(t);
 }
 
@@ -346,8 +347,15 @@ static const struct {
 	{"run-ended", closing_add},
 };
 
-static void print_above(struct report_terminal *t)
+/* Print what the event left to print: at once, but for the flood of a step's output. */
+static void print_lines(struct report_terminal *t, const char *type)
 {
+	if (t->live && !t->ended) {
+		t->ended = strcmp(type, "run-ended") == 0;
+		if (t->ended || strcmp(type, "log") != 0 || panel_is_due(t))
+			panel_flush(t, t->ended);
+		return;
+	}
 	(void)fwrite(t->above.text, 1, t->above.len, t->out);
 	(void)fflush(t->out);
 	strbuf_clear(&t->above);
@@ -362,9 +370,9 @@ void report_terminal_event(void *terminal, const struct node *event)
 		if (strcmp(handlers[i].type, type) != 0)
 			continue;
 		handlers[i].handle(t, event);
-		break;
+		print_lines(t, type);
+		return;
 	}
-	print_above(t);
 }
 
 static bool speaks_unicode(void)
@@ -400,7 +408,8 @@ struct report_terminal *report_terminal_new(FILE *out, bool live, bool colour, b
 
 void report_terminal_tick(struct report_terminal *t)
 {
-	(void)t;
+	if (t->live && !t->ended)
+		panel_flush(t, false);
 }
 
 void report_terminal_free(struct report_terminal **terminal)
@@ -409,6 +418,8 @@ void report_terminal_free(struct report_terminal **terminal)
 
 	if (!t)
 		return;
+	if (t->live && !t->ended)
+		panel_flush(t, true);
 	for (size_t i = 0; i < t->job_count; i++)
 		for (size_t k = 0; k < t->jobs[i]->step_count; k++)
 			view_tail_drop(t->jobs[i]->steps[k]);

@@ -7,6 +7,7 @@
 #define TAIL_LINES   15 /* of a failed step, shown again at the end */
 #define MAX_FAILURES 20
 #define MAX_SUMMARY  40 /* lines of a step's Markdown */
+#define PANEL_LINES  24
 
 enum view_state {
 	VIEW_WAITING,
@@ -62,12 +63,14 @@ struct report_terminal {
 	size_t summary_count;
 	const char *run;
 	unsigned label_width;
-	struct strbuf above; /* lines that are not printed yet */
-	unsigned *panel;     /* the width of each line of the panel that stands on the terminal */
+	struct strbuf above;         /* lines that are not printed yet */
+	unsigned panel[PANEL_LINES]; /* the width of each line that stands on the terminal */
 	size_t panel_lines;
 	unsigned columns, rows; /* of the terminal when it was drawn */
 	unsigned frame;
-	double drawn; /* when, in seconds */
+	double started; /* of the run, as its event has it */
+	double drawn;   /* milliseconds */
+	bool ended;     /* there is no panel any more */
 };
 
 /* ---- view.c: what the events say ---- */
@@ -113,8 +116,8 @@ void line_end(struct report_terminal *t);
 /* A dimmed end: " (3.2s)". */
 void line_note(struct report_terminal *t, const char *note);
 enum mark mark_of(enum view_state state);
-/* The mark alone, coloured, for the panel. */
-void mark_add(const struct report_terminal *t, enum mark mark, struct strbuf *out);
+const char *mark_text(const struct report_terminal *t, enum mark mark);
+enum style mark_style(enum mark mark);
 enum style job_style(const struct view_job *job);
 
 /* ---- closing.c: failures, summaries, the table ---- */
@@ -125,3 +128,4 @@ void closing_add(struct report_terminal *t, const struct node *run_ended);
 
 /* Print what is above, and draw the panel anew; `last` leaves no panel. */
 void panel_flush(struct report_terminal *t, bool last);
+bool panel_is_due(const struct report_terminal *t);

@@ -1,0 +1,102 @@
+#include "attack.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	attack_fn *fn;
+} attacks[] = {
+	{"setid", attack_setid},
+	{"namespaces", attack_namespaces},
+	{"threads", attack_threads},
+	{"mount-api", attack_mount_api},
+	{"mount", attack_mount},
+	{"chroot", attack_chroot},
+	{"remount", attack_remount},
+	{"mknod", attack_mknod},
+	{"caps", attack_caps},
+	{"calls", attack_calls},
+	{"unknown", attack_unknown},
+	{"io-uring", attack_io_uring},
+	{"foreign-abi", attack_foreign_abi},
+	{"families", attack_families},
+	{"netlink", attack_netlink},
+	{"terminal", attack_terminal},
+	{"devices", attack_devices},
+	{"open-write", attack_open_write},
+	{"open-read", attack_open_read},
+	{"cgroup-mount", attack_cgroup_mount},
+	{"cgroup", attack_cgroup},
+	{"processes", attack_processes},
+	{"connect", attack_connect},
+	{"forks", attack_forks},
+	{"pthreads", attack_pthreads},
+	{"memory", attack_memory},
+};
+
+static int say(const char *word, const char *fmt, va_list args)
+{
+	(void)printf("%s: ", word);
+	(void)vprintf(fmt, args);
+	(void)puts("");
+	(void)fflush(stdout);
+	return 0;
+}
+
+int held(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)say("held", fmt, args);
+	va_end(args);
+	return 0;
+}
+
+int open_way(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)say("open", fmt, args);
+	va_end(args);
+	return 1;
+}
+
+int cannot(const char *why)
+{
+	(void)printf("cannot: %s\n", why);
+	return 77;
+}
+
+int in_child(int (*fn)(void *), void *arg)
+{
+	int status = 0;
+	const pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fn(arg));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 99;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+const char *error_name(int error)
+{
+	const char *name = strerrorname_np(error);
+
+	return error == 0 ? "success" : name ? name : "?";
+}
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < COUNT(attacks); i++)
+		if (strcmp(argv[1], attacks[i].name) == 0)
+			return attacks[i].fn(argc - 1, argv + 1);
+	(void)fprintf(stderr, "usage: attack NAME [ARGUMENT]...\n");
+	return 2;
+}

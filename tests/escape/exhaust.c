@@ -147,11 +147,6 @@ static size_t take_shm_dir(size_t bytes)
 	return take_file_in("/dev/shm", bytes);
 }
 
-static size_t take_tmp(size_t bytes)
-{
-	return take_file_in("/tmp", bytes);
-}
-
 static size_t take_sysv(size_t bytes)
 {
 	const int id = shmget(IPC_PRIVATE, bytes, 0600);
@@ -206,9 +201,9 @@ static const struct {
 	const char *name;
 	size_t (*take)(size_t bytes);
 } kinds[] = {
-	{"anonymous", take_anonymous}, {"shared", take_shared}, {"memfd", take_memfd},
-	{"dev-shm", take_shm_dir},     {"tmp", take_tmp},       {"sysv", take_sysv},
-	{"locked", take_locked},       {"pipes", take_pipes},   {"sockets", take_sockets},
+	{"anonymous", take_anonymous}, {"shared", take_shared},   {"memfd", take_memfd},
+	{"dev-shm", take_shm_dir},     {"sysv", take_sysv},       {"locked", take_locked},
+	{"pipes", take_pipes},         {"sockets", take_sockets},
 };
 
 /* KIND WANTED-MIB LIMIT-MIB: a cell that kills in the middle never comes to the last line. */

@@ -170,7 +170,6 @@ static int load_base(struct build *b, struct err *err)
 {
 	struct image image;
 	struct digest digest;
-	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 
 	/* It is built when it is missing or its recipe changed; --force is for what was asked. */
 	const struct build_options options = {.data = b->options->data,

@@ -115,16 +115,38 @@ static int check_environments(struct run *run, struct err *err)
 
 /* ---- images ---- */
 
+#define DEFAULT_IMAGE "python-3.11"
+
+/* Where nobody has built the usual image, what the store has will do, and is named. */
+static const char *default_image(struct run *run)
+{
+	struct image *list = NULL, usual = {.lock = -1};
+	struct err ignored = {0};
+	const char *name = DEFAULT_IMAGE;
+	size_t count = 0;
+
+	if (image_find(run->store, run->arena, name, &usual, &ignored) == 0) {
+		image_release(&usual);
+		return name;
+	}
+	if (image_list(run->store, run->arena, &list, &count, &ignored) < 0)
+		return name;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(list[i].name, "host") == 0)
+			continue;
+		log_note("there is no image '%s'; the jobs run on '%s'", name, list[i].name);
+		return list[i].name;
+	}
+	return name;
+}
+
 static int check_image(struct run *run, struct err *err)
 {
 	struct image image = {.lock = -1};
-	struct err missing = {0};
 
-	run->image = run->options->image ? run->options->image : "python-3.11";
-	if (image_find(run->store, run->arena, run->image, &image, &missing) < 0) {
-		*err = missing;
+	run->image = run->options->image ? run->options->image : default_image(run);
+	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 		return err_wrap(err, "image for the jobs");
-	}
 	image_release(&image);
 	return 0;
 }

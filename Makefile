@@ -22,7 +22,7 @@ CC := $(CC_$(VARIANT))
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2
 # What gcc says about truncation depends on its optimiser: it is heard at -O2 alone.
 FLAGS_san := -O1 -Wno-format-truncation -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+FLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -Wno-error
 FLAGS_cov := -O0 --coverage -Wno-format-truncation
 
 # Asked once, and only when something is compiled: `make deps` must work before pkg-config is there.
@@ -31,7 +31,7 @@ pkg = $(or $(PKG_$(1)),$(eval PKG_$(1) := $(shell pkg-config --$(1) $(PKGS)))$(P
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wwrite-strings -Wformat=2 -Wundef -Wimplicit-fallthrough -Werror
 CPPFLAGS = -D_GNU_SOURCE -Iinclude $(call pkg,cflags)
-CFLAGS := -std=gnu17 -g $(FLAGS_$(VARIANT)) $(WARN) -fPIC -fstack-protector-strong -fvisibility=hidden
+CFLAGS := -std=gnu17 -g $(WARN) $(FLAGS_$(VARIANT)) -fPIC -fstack-protector-strong -fvisibility=hidden
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(filter -fsanitize% --coverage,$(FLAGS_$(VARIANT)))
 LDLIBS = $(call pkg,libs) -lm
 

@@ -90,7 +90,7 @@ struct step {
 	const struct node *with;              /* a map, or NULL */
 	const struct node *continue_on_error; /* boolean or template; NULL: false */
 	const struct node *timeout_minutes;   /* number or template; NULL: none */
-	const struct node *as_written;        /* the whole map; neither run nor uses: a wait, wait-all,
+	const struct node *as_written; /* the whole map; neither run nor uses: a wait, wait-all,
 	                                         cancel or parallel step */
 };
 
@@ -147,7 +147,7 @@ struct workflow *workflow_load(struct arena *a, const char *path, const char *te
  * not be done (warnings).
  */
 void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,
-                   struct diags *diags);
+		   struct diags *diags);
 
 /*
  * The workflow that a job's `uses:` names, or NULL when it is not at hand: then
@@ -161,7 +161,7 @@ enum default_permissions { PERMISSIONS_WRITE, PERMISSIONS_LIMITED_READ };
 
 /* The calls of a loaded workflow, and theirs: inputs, secrets, permissions, nesting. */
 void workflow_check_calls(struct arena *a, const struct workflow *w, enum default_permissions def,
-                          workflow_find_fn *find, void *arg, struct diags *diags);
+			  workflow_find_fn *find, void *arg, struct diags *diags);
 
 /* The steps, inputs and outputs of an action.yml. */
 enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER };
@@ -193,7 +193,7 @@ struct event {
  * request goes to ("main"), NULL otherwise.
  */
 const struct node *event_payload(struct arena *a, const char *name, const char *ref,
-                                 const char *base_ref);
+				 const char *base_ref);
 
 /* The activity type that such a payload has, or NULL: "opened", "published". */
 const char *event_default_action(const char *name);
@@ -204,7 +204,7 @@ const char *event_default_action(const char *name);
  * one is unknown, missing or of the wrong type. An empty map for other events.
  */
 const struct node *event_inputs(struct arena *a, const struct workflow *w, const char *event,
-                                const struct node *given, struct diags *diags);
+				const struct node *given, struct diags *diags);
 
 /* Does `on:` start a run for this event? `why` (of the arena) says what decided. */
 bool trigger_matches(struct arena *a, const struct workflow *w, const struct event *e,

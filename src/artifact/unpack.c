@@ -217,16 +217,17 @@ static bool link_leads_out(const struct unpack *u, const char *name)
 static const char *drop_links(struct unpack *u)
 {
 	const char *first = NULL, *base;
-	struct err ignored;
+	struct err *told = u->err, ignored;
 
+	u->err = &ignored; /* cppcheck-suppress autoVariables */
 	for (size_t i = 0; i < u->link_count; i++) {
 		if (!link_leads_out(u, u->links[i]))
 			continue;
 		first = first ? first : u->links[i];
-		u->err = &ignored;
 		if (enter_folder(u, u->links[i], &base) == 0)
 			(void)unlinkat(u->folder_fd, base, 0);
 	}
+	u->err = told;
 	return first;
 }
 

@@ -86,9 +86,9 @@ static void tick(void *terminal)
 
 static int run_shown(const struct options *o, struct err *err)
 {
-	bool live = !o->json && isatty(STDOUT_FILENO) && getenv("TERM") &&
-		    strcmp(getenv("TERM"), "dumb") != 0;
-	bool colour = live && !(getenv("NO_COLOR") && *getenv("NO_COLOR"));
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	bool live = !o->json && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+	bool colour = live && !(no_color && *no_color);
 	struct run_options run = to_run(o);
 	struct report_terminal *terminal;
 	struct run_view view;

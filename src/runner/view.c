@@ -115,7 +115,7 @@ static int read_inside(void *arg, int out, struct err *err)
 	auto_fd int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_fd int fd = open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
 	char chunk[16 * 1024];
-	ssize_t n = fd < 0 ? -1 : 1;
+	ssize_t n;
 
 	if (fd < 0)
 		return -1;

@@ -47,7 +47,7 @@ static struct rights all_at(enum level level)
 {
 	struct rights r = {0};
 
-	for (size_t i = 0; permission_keys[i].name && i < SCOPES_MAX; i++)
+	for (size_t i = 0; i < SCOPES_MAX && permission_keys[i].name; i++)
 		r.of[i] = capped(&permission_keys[i], level);
 	return r;
 }
@@ -69,7 +69,7 @@ static struct rights rights_of(const struct node *permissions)
 		return all_at(LEVEL_WRITE);
 	if (word && strcmp(word, "read-all") == 0)
 		return all_at(LEVEL_READ);
-	for (size_t i = 0; permission_keys[i].name && i < SCOPES_MAX; i++)
+	for (size_t i = 0; i < SCOPES_MAX && permission_keys[i].name; i++)
 		r.of[i] = level_of(node_get(permissions, permission_keys[i].name));
 	return r;
 }
@@ -78,7 +78,7 @@ static struct rights default_rights(enum default_permissions def)
 {
 	struct rights r = def == PERMISSIONS_WRITE ? all_at(LEVEL_WRITE) : (struct rights){0};
 
-	for (size_t i = 0; permission_keys[i].name && i < SCOPES_MAX; i++) {
+	for (size_t i = 0; i < SCOPES_MAX && permission_keys[i].name; i++) {
 		const char *name = permission_keys[i].name;
 
 		if (strcmp(name, "id-token") == 0)
@@ -94,7 +94,7 @@ static struct rights default_rights(enum default_permissions def)
 static void add_excess(struct strbuf *out, const struct rights *asked, const struct rights *allowed,
 		       const struct rights *shown)
 {
-	for (size_t i = 0; permission_keys[i].name && i < SCOPES_MAX; i++)
+	for (size_t i = 0; i < SCOPES_MAX && permission_keys[i].name; i++)
 		if (asked->of[i] > allowed->of[i])
 			strbuf_addf(out, "%s%s: %s", out->len ? ", " : "", permission_keys[i].name,
 				    level_names[shown->of[i]]);

@@ -124,8 +124,7 @@ static void test_mistakes(void **state)
 		/* a row may leave the end of a long list out */
 		if (strncmp(got, mistakes[i].error, strlen(mistakes[i].error)) == 0)
 			continue;
-		print_error("%s\nis not\n%s\nof\n%s", got, mistakes[i].error,
-			    mistakes[i].text);
+		print_error("%s\nis not\n%s\nof\n%s", got, mistakes[i].error, mistakes[i].text);
 		bad++;
 	}
 	assert_int_equal(bad, 0);

@@ -84,7 +84,6 @@ static void setup_release(struct setup *s)
 	fd_close(&s->go);
 	fd_close(&s->news);
 	fd_close(&s->status);
-	seccomp_filter_release(&s->filter);
 }
 
 /* As root the mounts are made here, with root's rights over layers; else inside. */
@@ -108,15 +107,23 @@ static int prepare_trees(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int prepare_filter(struct setup *s, struct err *err)
+static int prepare_filters(struct setup *s, struct err *err)
 {
-	char cache[4096];
+	const char *policy = s->spec->seccomp;
+	const int folder = (int)(strrchr(policy, '/') - policy);
+	char cache[4096], init[4096];
 
 	if (s->missing & CELL_WALL_SECCOMP)
 		return 0;
 	if (path_join(cache, sizeof(cache), s->spec->state, "cache/seccomp", err) < 0)
 		return -1;
-	return seccomp_filter_load(s->spec->seccomp, cache, &s->filter, err);
+	s->filter = owner_filter(s->spec->owner, policy, cache, err);
+	/* an init that has to look for itself has to fork and to open */
+	if (!s->filter || s->watch)
+		return s->filter ? 0 : -1;
+	(void)snprintf(init, sizeof(init), "%.*s/init.yml", folder, policy);
+	s->init_filter = owner_filter(s->spec->owner, init, cache, err);
+	return s->init_filter ? 0 : -1;
 }
 
 static int prepare_pipe(int *read_end, int *write_end, struct err *err)
@@ -138,11 +145,11 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 		return err_wrap(err, "making the cgroup");
 	s->missing = walls_missing(cell);
 	s->have_cgroup = !(s->missing & CELL_WALL_CGROUP);
-	s->count_forks = !s->have_cgroup && spec->limits.pids;
+	s->watch = !s->have_cgroup && (spec->limits.pids || spec->limits.memory);
 	if (s->missing & spec->require)
 		return refuse_missing(s->missing & spec->require, err);
 	s->entry_count = cgroup_entries(cell->cgroup, s->entries, err);
-	if (s->entry_count < 0 || prepare_filter(s, err) < 0 || prepare_trees(s, err) < 0)
+	if (s->entry_count < 0 || prepare_filters(s, err) < 0 || prepare_trees(s, err) < 0)
 		return -1;
 	if (prepare_pipe(&s->go, &cell->leash, err) < 0 ||
 	    prepare_pipe(&cell->news, &s->news, err) < 0)
@@ -266,7 +273,6 @@ static int start(struct cell *cell, struct setup *s, struct err *err)
 		return -1;
 	/* our copies of its ends: only the child's may keep the pipes open */
 	setup_release(s);
-	cell->count_forks = s->count_forks;
 	if (hear_setup(cell, err) < 0)
 		return -1;
 	fd_close(&cell->news);
@@ -275,7 +281,13 @@ static int start(struct cell *cell, struct setup *s, struct err *err)
 
 int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
 {
-	struct setup s = {.spec = spec, .go = -1, .news = -1, .status = -1, .root = -1, .null = -1};
+	struct setup s = {.spec = spec,
+			  .go = -1,
+			  .news = -1,
+			  .status = -1,
+			  .root = -1,
+			  .proc = -1,
+			  .null = -1};
 	struct cell *cell;
 	int r;
 

@@ -1,14 +1,20 @@
 /*
  * The cell's first process.
  *
- * It has no capability, holds no memory of the step, and does four things:
- * reap; pass on the signals that come from stepcell, and from nobody inside;
- * when the main process ends kill and count what it left; say how it ended,
- * through a pipe that nobody else in the cell holds. Then it exits, and the
- * kernel kills whatever could still be there: the namespace dies with it.
+ * It has no capability, and does four things: reap; pass on the signals that
+ * come from stepcell, and from nobody inside; when the main process ends kill
+ * and count what it left; say how it ended, through a pipe that nobody else in
+ * the cell holds. Then it exits, and the kernel kills whatever could still be
+ * there: the namespace dies with it.
+ *
+ * Where no cgroup counts for us it also looks, five times a second, whether
+ * forks are being refused and how much memory all of them use together.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,10 +25,10 @@
 #include "inside.h"
 #include "stepcell/fd.h"
 
-static void say(int status, enum init_word word, int wait_status, unsigned survivors)
+static void say(int status, enum init_word word, int wait_status, uint64_t value)
 {
 	const struct init_report report = {
-		.word = word, .wait_status = wait_status, .survivors = survivors};
+		.word = word, .wait_status = wait_status, .value = value};
 
 	(void)write_full(status, &report, sizeof(report));
 }
@@ -62,44 +68,123 @@ static unsigned kill_survivors(void)
 	}
 }
 
-/* Without a cgroup nobody counts refused forks; but our limit is the cell's, so try one. */
+/* ---- looking, where no cgroup does ---- */
+
+/* The limit counts the cell alone (rlimits.h), and us among them: so try. */
 static bool fork_is_refused(void)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
 		_exit(0);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
 	return pid < 0 && errno == EAGAIN;
 }
 
-static void close_all_but(int status)
+/* Was the cell full when its main process ended? It has just left one place. */
+static bool was_full(void)
 {
-	struct err ignored = {0};
-	int keep[] = {status};
+	pid_t stand_in = fork();
+	bool refused;
 
-	(void)fds_close_others(keep, 1, &ignored);
+	if (stand_in == 0)
+		for (;;)
+			(void)pause();
+	refused = stand_in < 0 ? errno == EAGAIN : fork_is_refused();
+	if (stand_in > 0) {
+		(void)kill(stand_in, SIGKILL);
+		(void)waitpid(stand_in, NULL, 0);
+	}
+	return refused;
+}
+
+/* What a process shares with others is not counted, or it would be for each of them. */
+static uint64_t private_pages(int proc, const char *pid)
+{
+	unsigned long size, resident, shared;
+	char path[300], text[128];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/statm", pid);
+
+	auto_fd int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%lu %lu %lu", &size, &resident, &shared) != 3)
+		return 0;
+	return resident > shared ? resident - shared : 0;
+}
+
+static uint64_t memory_in_use(int proc)
+{
+	int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = copy < 0 ? NULL : fdopendir(copy);
+	uint64_t pages = 0;
+
+	if (!list) {
+		fd_close(&copy);
+		return 0;
+	}
+	for (const struct dirent *entry; (entry = readdir(list));)
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			pages += private_pages(proc, entry->d_name);
+	closedir(list);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void look(const struct setup *s)
+{
+	if (s->spec->limits.pids && fork_is_refused())
+		say(s->status, INIT_FORKS_REFUSED, 0, 0);
+	if (s->spec->limits.memory)
+		say(s->status, INIT_MEMORY, 0, memory_in_use(s->proc));
+}
+
+/* ---- the life of an init ---- */
+
+/* No signal is delivered, all are taken; and nothing is needed any more but a few calls. */
+static int settle(const struct setup *s, sigset_t *all, struct err *err)
+{
+	int keep[] = {s->status, s->proc};
+
+	(void)sigfillset(all);
+	if (sigprocmask(SIG_BLOCK, all, NULL) < 0)
+		return err_sys(err, "cannot hold back signals");
+	if (fds_close_others(keep, 2, err) < 0)
+		return -1;
+	return s->init_filter ? seccomp_filter_install(s->init_filter, err) : 0;
+}
+
+static void take_signal(const struct setup *s, const sigset_t *all, pid_t main_pid)
+{
+	const struct timespec period = {.tv_nsec = 200 * 1000 * 1000};
+	siginfo_t info;
+	int got = sigtimedwait(all, &info, s->watch ? &period : NULL);
+
+	if (got < 0 && errno == EAGAIN)
+		look(s);
+	/* si_pid is 0 for whoever is outside this pid namespace: stepcell */
+	else if (got > 0 && got != SIGCHLD && info.si_pid == 0 && info.si_code == SI_USER)
+		(void)kill(main_pid, got);
 }
 
 _Noreturn void init_run(const struct setup *s, pid_t main_pid)
 {
-	const struct timespec period = {.tv_nsec = 200 * 1000 * 1000};
-	const int out = s->status;
+	struct err err = {0};
 	int status = 0;
 	sigset_t all;
 
-	close_all_but(out);
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_BLOCK, &all, NULL);
-	while (!reap(main_pid, &status)) {
-		siginfo_t info;
-		int got = sigtimedwait(&all, &info, s->count_forks ? &period : NULL);
-
-		if (got < 0 && errno == EAGAIN && fork_is_refused())
-			say(out, INIT_FORKS_REFUSED, 0, 0);
-		/* si_pid is 0 for whoever is outside this pid namespace: stepcell */
-		else if (got > 0 && got != SIGCHLD && info.si_pid == 0 && info.si_code == SI_USER)
-			(void)kill(main_pid, got);
-	}
-	say(out, INIT_ENDED, status, kill_survivors());
+	/* without a word: stepcell hears that init died, and the cell is dead */
+	if (settle(s, &all, &err) < 0)
+		_exit(125);
+	while (!reap(main_pid, &status))
+		take_signal(s, &all, main_pid);
+	if (s->watch && s->spec->limits.pids && was_full())
+		say(s->status, INIT_FORKS_REFUSED, 0, 0);
+	say(s->status, INIT_ENDED, status, kill_survivors());
 	_exit(0);
 }

@@ -20,10 +20,10 @@ struct setup {
 	const struct cell_spec *spec;
 	unsigned missing;            /* cell_wall bits that this host lacks and nobody requires */
 	bool have_cgroup;            /* one that covers the spec's limits */
-	bool count_forks;            /* no cgroup counts refused forks: init has to try */
+	bool watch;                  /* no cgroup counts forks and memory: init has to look */
 	int entries[CGROUP_ENTRIES]; /* where the child enters its v1 cgroups */
 	int entry_count;
-	struct seccomp_filter filter;
+	const struct seccomp_filter *filter, *init_filter; /* the owner's, or NULL */
 	/*
 	 * Mounts made by root outside: the overlays', then the binds'. -1 where
 	 * they are to be made inside, by an ordinary user.
@@ -33,6 +33,7 @@ struct setup {
 	int news; /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
 	int status;        /* write end: init's struct init_report, and nobody else's */
 	int root;          /* in the child: the root's mount */
+	int proc;          /* in the child: its /proc, where init has to look */
 	int null;          /* in the child: /dev/null, for where stdio leads nowhere */
 	uint32_t uid, gid; /* of a worker: the caller's */
 	bool is_worker; /* the last of the spec's fds is the pipe for an error, and not counted */
@@ -58,11 +59,15 @@ int news_judge(const char *text, size_t len, struct err *err);
 
 /* ---- what init says through `status` ---- */
 
-enum init_word { INIT_ENDED = 1, INIT_FORKS_REFUSED };
+enum init_word {
+	INIT_ENDED = 1,     /* value: the processes that outlived the main one */
+	INIT_FORKS_REFUSED, /* just now */
+	INIT_MEMORY,        /* value: bytes in use by all of them */
+};
 struct init_report {
-	uint32_t word;       /* enum init_word */
-	int32_t wait_status; /* of the main process */
-	uint32_t survivors;
+	uint32_t word;
+	int32_t wait_status; /* ENDED: of the main process */
+	uint64_t value;
 };
 
 /* Reap, forward signals, report, exit. `main_pid` is the only child. */

@@ -187,11 +187,10 @@ static int mask_source(struct err *err)
 	return take_fd(&empty);
 }
 
-static int proc_mask(struct setup *s, int proc, struct err *err)
+static int proc_mask(int proc, struct err *err)
 {
 	auto_fd int empty = mask_source(err);
 
-	(void)s;
 	if (empty < 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(proc_masks); i++)
@@ -209,7 +208,11 @@ int mounts_proc(struct setup *s, struct err *err)
 
 	if (proc < 0 || attach_at(s, proc, "/proc", true, err) < 0)
 		return -1;
-	return full ? proc_mask(s, proc, err) : 0;
+	if (full && proc_mask(proc, err) < 0)
+		return -1;
+	if (s->watch)
+		s->proc = take_fd(&proc);
+	return 0;
 }
 
 /* A directory of the root's own upper, so that it lives as long as the job does. */

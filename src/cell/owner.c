@@ -34,12 +34,19 @@ struct idmap {
 	int userns;
 };
 
+struct kept_filter {
+	char *policy;
+	struct seccomp_filter filter;
+};
+
 struct cell_owner {
 	bool root;
 	uint32_t uid, gid;
 	int lock;
 	struct idmap maps[8]; /* by owner of a layer: the store's, the checkout's */
 	size_t map_count;
+	struct kept_filter filters[4]; /* the step's and init's */
+	size_t filter_count;
 };
 
 /* ---- ids that are somebody's ---- */
@@ -212,6 +219,10 @@ void cell_owner_close(struct cell_owner **owner)
 		return;
 	for (size_t i = 0; i < (*owner)->map_count; i++)
 		fd_close(&(*owner)->maps[i].userns);
+	for (size_t i = 0; i < (*owner)->filter_count; i++) {
+		seccomp_filter_release(&(*owner)->filters[i].filter);
+		free((*owner)->filters[i].policy);
+	}
 	fd_close(&(*owner)->lock);
 	free(*owner);
 	*owner = NULL;
@@ -324,4 +335,34 @@ int owner_idmap(struct cell_owner *owner, uint32_t uid, uint32_t gid, struct err
 		return -1;
 	owner->map_count++;
 	return map->userns;
+}
+
+/* ---- filters ---- */
+
+const struct seccomp_filter *owner_filter(struct cell_owner *owner, const char *policy,
+					  const char *cache, struct err *err)
+{
+	struct kept_filter *kept = owner->filters;
+	char *name;
+
+	for (size_t i = 0; i < owner->filter_count; i++, kept++)
+		if (strcmp(kept->policy, policy) == 0)
+			return &kept->filter;
+	if (owner->filter_count == COUNT(owner->filters)) {
+		(void)err_fail(err, ERR_USAGE, "the cells of a job have more than %zu filters",
+			       COUNT(owner->filters));
+		return NULL;
+	}
+	name = strdup(policy);
+	if (!name) {
+		(void)err_sys(err, "cannot keep a filter");
+		return NULL;
+	}
+	if (seccomp_filter_load(policy, cache, &kept->filter, err) < 0) {
+		free(name);
+		return NULL;
+	}
+	kept->policy = name;
+	owner->filter_count++;
+	return &kept->filter;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "seccomp.h"
 #include "stepcell/cell.h"
 
 /* Are we root over the whole host, so that a job can have an id of its own? */
@@ -23,3 +24,10 @@ struct id_pair {
 };
 int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgroups,
 	    struct err *err);
+
+/*
+ * The compiled filter of a policy file. The owner keeps it: all cells of a job
+ * have the same ones. NULL with the reason.
+ */
+const struct seccomp_filter *owner_filter(struct cell_owner *owner, const char *policy,
+					  const char *cache, struct err *err);

@@ -163,6 +163,7 @@ static int fork_main(struct setup *s, struct err *err)
 		return err_sys(err, "cannot fork");
 	if (pid > 0)
 		init_run(s, pid);
+	fd_close(&s->proc);
 	return 0;
 }
 
@@ -200,30 +201,74 @@ int place_fds(struct setup *s, struct err *err)
 	return fds_place(from, 3 + spec->fd_count, &s->news, err);
 }
 
+struct rules {
+	struct landlock_rule *list;
+	size_t count;
+};
+
+static int add_rule(struct rules *rules, const char *at, unsigned access, struct err *err)
+{
+	int fd = open(at, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", at);
+	rules->list[rules->count++] = (struct landlock_rule){.fd = fd, .access = access};
+	return 0;
+}
+
+/* What the cell made for itself. */
+static const struct {
+	const char *at;
+	unsigned access;
+} own_rules[] = {
+	{"/proc", LANDLOCK_WRITE},
+	{"/dev", LANDLOCK_WRITE | LANDLOCK_DEVICE},
+	{"/dev/shm", LANDLOCK_WRITE | LANDLOCK_MAKE},
+};
+
+static int list_rules(const struct cell_spec *spec, struct rules *rules, struct err *err)
+{
+	const unsigned read = LANDLOCK_READ | LANDLOCK_EXECUTE;
+	const unsigned write = LANDLOCK_WRITE | LANDLOCK_MAKE;
+
+	for (size_t i = 0; i < COUNT(own_rules); i++)
+		if (add_rule(rules, own_rules[i].at, own_rules[i].access, err) < 0)
+			return -1;
+	for (size_t i = 0; i < spec->overlay_count; i++) {
+		const struct cell_overlay *o = &spec->overlays[i];
+
+		if (add_rule(rules, o->at, o->upper ? read | write : read, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < spec->bind_count; i++) {
+		const struct cell_bind *bind = &spec->binds[i];
+
+		if (add_rule(rules, bind->at, bind->writable ? read | write : read, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /*
  * Whatever the mounts say: nothing outside this root, though a descriptor
- * should lead there; writing only where the spec lets it.
+ * should lead there; and writing only where the spec lets it.
  */
 static int restrict_files(struct setup *s, struct err *err)
 {
-	const unsigned read = LANDLOCK_READ | LANDLOCK_EXECUTE;
-	const bool writable = s->spec->overlays[0].upper;
-	auto_free struct landlock_rule *rules =
-		calloc(4 + s->spec->overlay_count + s->spec->bind_count, sizeof(*rules));
-	size_t count = 0;
+	const size_t max = COUNT(own_rules) + s->spec->overlay_count + s->spec->bind_count;
+	auto_free struct landlock_rule *list = calloc(max, sizeof(*list));
+	struct rules rules = {.list = list};
 	int r;
 
 	if (s->missing & CELL_WALL_LANDLOCK)
 		return 0;
-	if (!rules)
+	if (!list)
 		return err_sys(err, "cannot list the Landlock rules");
-	(void)writable, (void)count;
-	rules[count++] = (struct landlock_rule){
-		.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC),
-		.access = read | LANDLOCK_ALL | LANDLOCK_DEVICE,
-	};
-	r = landlock_restrict(rules, count, err);
-	fd_close(&rules[0].fd);
+	r = list_rules(s->spec, &rules, err);
+	if (r == 0)
+		r = landlock_restrict(rules.list, rules.count, err);
+	while (rules.count)
+		fd_close(&rules.list[--rules.count].fd);
 	return r;
 }
 
@@ -252,7 +297,7 @@ int filter_calls(struct setup *s, struct err *err)
 {
 	if (s->missing & CELL_WALL_SECCOMP)
 		return 0;
-	return seccomp_filter_install(&s->filter, err);
+	return seccomp_filter_install(s->filter, err);
 }
 
 static int ready(const struct setup *s, struct err *err)

@@ -104,6 +104,8 @@ int spec_check(const struct cell_spec *spec, struct err *err)
 {
 	if (!spec->owner || !spec->state || !spec->seccomp)
 		return err_fail(err, ERR_USAGE, "a cell needs an owner, a state home and a filter");
+	if (spec->seccomp[0] != '/')
+		return bad(err, "a filter's path must be absolute", spec->seccomp);
 	if (check_name(spec, err) < 0 || check_mounts(spec, err) < 0)
 		return -1;
 	return check_command(spec, err);

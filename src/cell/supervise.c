@@ -82,19 +82,35 @@ int supervise_begin(struct cell *cell, struct err *err)
 
 /* ---- what is due ---- */
 
+static void hear_report(struct cell *cell, const struct init_report *report, uint64_t now)
+{
+	uint64_t *peak = &cell->result.usage.peak_memory;
+
+	switch (report->word) {
+	case INIT_ENDED:
+		cell->report = *report;
+		cell->reported = true;
+		break;
+	case INIT_FORKS_REFUSED:
+		cell->refused_last = now;
+		break;
+	case INIT_MEMORY:
+		*peak = report->value > *peak ? report->value : *peak;
+		if (report->value > cell->limits.memory)
+			cell_kill(cell, CELL_OUT_OF_MEMORY);
+		break;
+	default:
+		break;
+	}
+}
+
 static void hear_init(struct cell *cell, uint64_t now)
 {
 	struct init_report report;
 	ssize_t n;
 
-	while ((n = read(cell->status, &report, sizeof(report))) == sizeof(report)) {
-		if (report.word == INIT_FORKS_REFUSED)
-			cell->refused_last = now;
-		if (report.word != INIT_ENDED)
-			continue;
-		cell->report = report;
-		cell->reported = true;
-	}
+	while ((n = read(cell->status, &report, sizeof(report))) == sizeof(report))
+		hear_report(cell, &report, now);
 	if (n == 0) /* closed: say no more that it can be read */
 		(void)epoll_ctl(cell->epoll, EPOLL_CTL_DEL, cell->status, NULL);
 }
@@ -216,7 +232,8 @@ static int reap_init(struct cell *cell, struct err *err)
 	cell->reaped = true;
 	cell->result.usage.user_us = micros(usage.ru_utime);
 	cell->result.usage.system_us = micros(usage.ru_stime);
-	cell->result.usage.peak_memory = (uint64_t)usage.ru_maxrss * 1024;
+	if (cell->result.usage.peak_memory < (uint64_t)usage.ru_maxrss * 1024)
+		cell->result.usage.peak_memory = (uint64_t)usage.ru_maxrss * 1024;
 	return 0;
 }
 
@@ -239,7 +256,7 @@ static void judge(struct cell *cell)
 	r->exit_code = -1;
 	if (cell->reported) {
 		judge_status(r, cell->report.wait_status);
-		r->survivors = cell->report.survivors;
+		r->survivors = (unsigned)cell->report.value;
 	} else {
 		r->verdict = CELL_FAILED;
 		r->init_killed = !cell->killed;

@@ -12,7 +12,6 @@ struct cell {
 	int timer, epoll;
 	struct cgroup *cgroup;
 	struct cell_limits limits;
-	bool count_forks;
 
 	uint64_t started, deadline; /* milliseconds; 0: none */
 	uint64_t refused_since, refused_last;

@@ -143,6 +143,7 @@ static const struct setup_row rows[] = {
 struct worker {
 	struct cell_spec spec;
 	struct setup setup;
+	struct seccomp_filter filter;
 	int *fds; /* the caller's, and the pipe for a word about a failure */
 	int news, leash, pidfd;
 	pid_t pid;
@@ -154,7 +155,7 @@ static void worker_release(struct worker *w)
 		(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
 		(void)waitid(P_PIDFD, (id_t)w->pidfd, &(siginfo_t){0}, WEXITED | __WALL);
 	}
-	seccomp_filter_release(&w->setup.filter);
+	seccomp_filter_release(&w->filter);
 	free(w->fds);
 	fd_close(&w->news);
 	fd_close(&w->leash);
@@ -171,7 +172,7 @@ static int load_filter(struct worker *w, struct err *err)
 	    path_join(policy, sizeof(policy), data, "policies/seccomp/worker.yml", err) < 0 ||
 	    path_join(cache, sizeof(cache), state, "cache/seccomp", err) < 0)
 		return -1;
-	return seccomp_filter_load(policy, cache, &w->setup.filter, err);
+	return seccomp_filter_load(policy, cache, &w->filter, err);
 }
 
 static int open_pipes(struct worker *w, struct err *err)
@@ -208,6 +209,7 @@ static int worker_prepare(struct worker *w, const struct cell_work *work, struct
 				     .fn_arg = work->arg,
 				     .limits = work->limits};
 	w->setup.spec = &w->spec;
+	w->setup.filter = &w->filter;
 	w->setup.uid = geteuid();
 	w->setup.gid = getegid();
 	if (landlock_abi() < 1)
@@ -272,6 +274,7 @@ int cell_worker(const struct cell_work *work, struct err *err)
 			  .news = -1,
 			  .status = -1,
 			  .root = -1,
+			  .proc = -1,
 			  .null = -1,
 			  .is_worker = true},
 		.news = -1,

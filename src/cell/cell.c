@@ -141,6 +141,8 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
 
+	if (disk_begin(&cell->disk, spec, err) < 0)
+		return -1;
 	if (cgroup_open(spec->state, spec->name, &spec->limits, &cell->cgroup, err) < 0)
 		return err_wrap(err, "making the cgroup");
 	s->missing = walls_missing(cell);
@@ -167,6 +169,18 @@ static int give_ids(struct cell *cell, const struct cell_owner *owner, struct er
 		       (struct id_pair){CELL_UID, owner_gid(owner)}, false, err);
 }
 
+/* While the child can still be looked at: its init cannot be later. */
+static int keep_userns(struct cell *cell, const struct cell_owner *owner, struct err *err)
+{
+	char path[48];
+
+	if (owner_is_root(owner) || !disk_is_limited(&cell->disk))
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)cell->pid);
+	cell->disk.userns = open(path, O_RDONLY | O_CLOEXEC);
+	return cell->disk.userns < 0 ? err_sys(err, "cannot open the cell's user namespace") : 0;
+}
+
 static int bear(struct cell *cell, struct setup *s, struct err *err)
 {
 	uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -181,6 +195,8 @@ static int bear(struct cell *cell, struct setup *s, struct err *err)
 		return -1;
 	if ((outside && cgroup_attach(cell->cgroup, cell->pid, err) < 0) ||
 	    give_ids(cell, s->spec->owner, err) < 0)
+		return -1;
+	if (keep_userns(cell, s->spec->owner, err) < 0)
 		return -1;
 	if (write_full(cell->leash, "g", 1) < 0)
 		return err_sys(err, "the cell died before it began");
@@ -256,7 +272,8 @@ static struct cell *cell_new(const struct cell_spec *spec)
 
 	if (!cell)
 		return NULL;
-	*cell = (struct cell){.pidfd = -1,
+	*cell = (struct cell){.disk = {.userns = -1, .result = -1, .pidfd = -1},
+			      .pidfd = -1,
 			      .status = -1,
 			      .news = -1,
 			      .leash = -1,
@@ -325,6 +342,7 @@ void cell_release(struct cell **cell)
 		return;
 	kill_and_reap(*cell);
 	cgroup_close(&(*cell)->cgroup);
+	disk_end(&(*cell)->disk);
 	fd_close(&(*cell)->pidfd);
 	fd_close(&(*cell)->status);
 	fd_close(&(*cell)->news);

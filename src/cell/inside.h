@@ -104,6 +104,7 @@ int dev_make(struct setup *s, struct err *err);
 int own_time(struct setup *s, struct err *err);
 int own_network(struct setup *s, struct err *err);
 int own_names(struct setup *s, struct err *err);
+int own_title(struct setup *s, struct err *err);
 int own_sysctls(struct setup *s, struct err *err);
 int own_no_userns(struct setup *s, struct err *err);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +77,31 @@ int own_names(struct setup *s, struct err *err)
 	if (sethostname(s->spec->name, strlen(s->spec->name)) < 0 ||
 	    setdomainname(domain, strlen(domain)) < 0)
 		return err_sys(err, "cannot name the host");
+	return 0;
+}
+
+/*
+ * Init is a copy of stepcell, and whoever is in the cell can read its command
+ * line: the operator's, with all that he put there. The kernel shows the
+ * memory where it began; ours is a copy.
+ */
+int own_title(struct setup *s, struct err *err)
+{
+	static const char title[] = "stepcell-init";
+	auto_strbuf struct strbuf seen = STRBUF(2 * 1024 * 1024); /* ARG_MAX */
+	char *start = program_invocation_name;
+	auto_fd int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+
+	(void)s;
+	if (fd < 0)
+		return err_sys(err, "cannot open '/proc/self/cmdline'");
+	if (read_capped(fd, &seen, err) < 0)
+		return -1;
+	if (memcmp(start, seen.text, seen.len) != 0)
+		return err_fail(err, ERR_SYSTEM, "the command line is not where it was");
+	memset(start, 0, seen.len);
+	memcpy(start, title, seen.len < sizeof(title) ? seen.len : sizeof(title));
+	(void)prctl(PR_SET_NAME, title);
 	return 0;
 }
 

@@ -389,6 +389,7 @@ static const struct setup_row rows[] = {
 	{"setting the clocks", own_time},
 	{"setting up the network", own_network},
 	{"naming the host", own_names},
+	{"naming init", own_title},
 	{"making mounts private", mounts_make_private},
 	{"mounting the root", mounts_root},
 	{"mounting overlays", mounts_overlays},

@@ -46,7 +46,7 @@ static int watch(struct cell *cell, int fd, struct err *err)
 /* Something to look at every now and then, beside the end and the clock. */
 static bool has_ticks(const struct cell *cell)
 {
-	return cell->limits.pids || cell->limits.disk || cell->limits.files;
+	return cell->limits.pids || disk_is_limited(&cell->disk);
 }
 
 static void arm(struct cell *cell, uint64_t now)
@@ -131,6 +131,21 @@ static void look_at_forks(struct cell *cell, uint64_t now)
 		cell_kill(cell, CELL_PIDS_LIMIT);
 }
 
+/* A count that cannot be made now is made at the next tick. */
+static void look_at_disk(struct cell *cell, uint64_t now)
+{
+	struct err ignored = {0};
+
+	if (disk_count(&cell->disk, now, &ignored) == 0 && cell->disk.begun == now)
+		(void)watch(cell, cell->disk.result, &ignored);
+}
+
+static void hear_disk(struct cell *cell, uint64_t now)
+{
+	if (disk_is_over(&cell->disk, now))
+		cell_kill(cell, CELL_DISK_LIMIT);
+}
+
 static void look_at_clock(struct cell *cell, uint64_t now)
 {
 	uint64_t expirations;
@@ -142,6 +157,7 @@ static void look_at_clock(struct cell *cell, uint64_t now)
 		cell->deadline = 0;
 	}
 	look_at_forks(cell, now);
+	look_at_disk(cell, now);
 	arm(cell, now);
 }
 
@@ -173,6 +189,8 @@ int cell_poll(struct cell *cell, bool *ended, struct err *err)
 			look_at_clock(cell, now);
 		else if (fd == cell->pidfd)
 			cell->ended = true;
+		else if (fd == cell->disk.result)
+			hear_disk(cell, now);
 		else
 			look_at_memory(cell);
 	}
@@ -248,6 +266,20 @@ static void judge_status(struct cell_result *r, int status)
 	r->verdict = r->exit_code == 0 ? CELL_PASSED : CELL_FAILED;
 }
 
+/* A step that was quicker than the count between its ticks. */
+static bool wrote_too_much(struct cell *cell)
+{
+	struct err ignored = {0};
+
+	if (cell->killed || !disk_is_suspicious(&cell->disk))
+		return false;
+	/* one that is under way began too early */
+	if (cell->disk.result >= 0)
+		(void)disk_is_over(&cell->disk, 0);
+	cell->disk.next = 0;
+	return disk_count(&cell->disk, 0, &ignored) == 0 && disk_is_over(&cell->disk, 0);
+}
+
 /* A limit explains a failure only where there is one: a step that copes has passed. */
 static void judge(struct cell *cell)
 {
@@ -267,7 +299,7 @@ static void judge(struct cell *cell)
 		r->verdict = cell->why;
 	else if (r->verdict != CELL_PASSED && r->pids_refused)
 		r->verdict = CELL_PIDS_LIMIT;
-	else if (r->signal == SIGXFSZ && cell->limits.disk)
+	else if ((r->signal == SIGXFSZ && cell->limits.disk) || wrote_too_much(cell))
 		r->verdict = CELL_DISK_LIMIT;
 }
 
@@ -279,6 +311,10 @@ static void fill_means(struct cell *cell)
 		r->means.memory = CELL_BY_RLIMIT;
 	if (cell->limits.pids)
 		r->means.pids = CELL_BY_RLIMIT;
+	if (disk_is_limited(&cell->disk)) {
+		r->means.disk = cell->limits.disk ? CELL_BY_SAMPLED : CELL_BY_NONE;
+		r->means.files = cell->limits.files ? CELL_BY_SAMPLED : CELL_BY_NONE;
+	}
 	cgroup_means(cell->cgroup, r);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cgroup.h"
+#include "disk.h"
 #include "inside.h"
 
 struct cell {
@@ -12,6 +13,7 @@ struct cell {
 	int timer, epoll;
 	struct cgroup *cgroup;
 	struct cell_limits limits;
+	struct disk disk;
 
 	uint64_t started, deadline; /* milliseconds; 0: none */
 	uint64_t refused_since, refused_last;

@@ -437,6 +437,8 @@ static void note_verdict(const struct cell_result *r)
 		log_warn("the cell's init was killed");
 	if (r->verdict > CELL_SIGNALLED)
 		log_warn("%s", cell_verdict_name(r->verdict));
+	if (r->pids_refused && r->verdict != CELL_PIDS_LIMIT)
+		log_note("the command could not start some processes: it ran into its limit");
 	if (r->survivors)
 		log_note("%u process%s outlived the command and %s killed", r->survivors,
 			 r->survivors == 1 ? "" : "es", r->survivors == 1 ? "was" : "were");
@@ -507,9 +509,10 @@ static void print_json(const struct exec *x, const struct cell_result *r, const 
 	(void)puts(text.text);
 }
 
+/* A limit that was passed is no success, whatever the command made of it. */
 static int exit_code_of(const struct cell_result *r)
 {
-	if (r->exit_code >= 0)
+	if (r->exit_code > 0 || r->verdict == CELL_PASSED)
 		return r->exit_code;
 	return 128 + (r->signal ? r->signal : SIGKILL);
 }

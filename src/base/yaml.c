@@ -149,7 +149,8 @@ static const struct node *read_scalar(struct reader *r)
 	n->plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	if (tag && strcmp(tag, "!") != 0) {
 		/* in quotes it is a string, and may only be called one */
-		if (n->plain ? !scalar_resolve_tag(n, tag) : strcmp(tag, (const char *)YAML_STR_TAG) != 0) {
+		if (n->plain ? !scalar_resolve_tag(n, tag)
+			     : strcmp(tag, (const char *)YAML_STR_TAG) != 0) {
 			diag_error(r->diags, n->at, "syntax-check",
 				   "unexpected tag '%s' on '%.80s'", tag, n->text);
 			return NULL;
@@ -321,6 +322,11 @@ const struct node *yaml_parse(struct arena *a, const char *file, const char *tex
 	if (!yaml_parser_initialize(&r.parser)) {
 		diag_error(diags, (struct place){.file = r.file}, "syntax-check", "out of memory");
 		return NULL;
+	}
+	/* told the encoding, libyaml takes a byte order mark for text */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		len -= 3;
 	}
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);

@@ -1,14 +1,12 @@
 /* stepcell expr: one expression, evaluated. */
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/input.h"
 #include "cli/options.h"
 #include "stepcell/arena.h"
-#include "stepcell/fd.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
@@ -39,7 +37,7 @@ static const struct node *load_contexts(struct arena *a, const char *path, struc
 
 	if (!path)
 		return node_map(a);
-	if (file_read(AT_FDCWD, path, &text, err) < 0)
+	if (input_read(path, &text, err) < 0)
 		return NULL;
 	return json_parse(a, path, text.text, text.len, err);
 }

@@ -1,13 +1,12 @@
 /* stepcell lint: what is wrong with workflow files. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/calls.h"
 #include "cli/cli.h"
+#include "cli/input.h"
 #include "cli/options.h"
 #include "stepcell/arena.h"
-#include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 #include "stepcell/workflow.h"
@@ -74,15 +73,9 @@ static int lint_file(const struct lint_options *o, const char *path, bool *found
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(LIMIT_YAML_BYTES);
 	struct diags diags = {.arena = a, .max = DIAGS_MAX};
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0) {
-		(void)err_sys(err, "cannot open '%s'", path);
-		err->kind = ERR_USAGE;
+	if (input_read(path, &text, err) < 0)
 		return -1;
-	}
-	if (read_capped(fd, &text, err) < 0)
-		return err_wrap(err, "reading '%s'", path);
 	if (is_action(path))
 		(void)action_load(a, path, text.text, text.len, &diags);
 	else

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/input.h"
 #include "stepcell/arena.h"
 #include "stepcell/fd.h"
 #include "stepcell/json.h"
@@ -185,17 +186,9 @@ static const struct node *load_payload(struct arena *a, const char *path, struct
 {
 	auto_strbuf struct strbuf text = STRBUF(LIMIT_EVENT_BYTES);
 	const struct node *payload;
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0) {
-		(void)err_sys(err, "cannot open the event file '%s'", path);
-		err->kind = ERR_USAGE;
+	if (input_read(path, &text, err) < 0)
 		return NULL;
-	}
-	if (read_capped(fd, &text, err) < 0) {
-		(void)err_wrap(err, "reading '%s'", path);
-		return NULL;
-	}
 	payload = json_parse(a, path, text.text, text.len, err);
 	if (payload && payload->kind != NODE_MAP) {
 		(void)err_fail(err, ERR_USAGE, "'%s' holds %s; an event is a map", path,

@@ -174,20 +174,19 @@ static void check_use(struct checker *c, const struct node *n, size_t start, uns
 
 /* ---- expressions ---- */
 
-static const struct expr *check_one(struct checker *c, const struct node *n, unsigned offers,
-				    size_t start, size_t len)
+/* The tree is thrown away: a hostile file has tens of thousands. */
+static void check_one(struct checker *c, const struct node *n, unsigned offers, size_t start,
+		      size_t len)
 {
+	auto_arena struct arena *scratch = arena_new();
 	struct expr_err e;
-	const struct expr *expr = expr_parse(c->arena, n->text + start, len, &e);
+	const struct expr *expr = expr_parse(scratch, n->text + start, len, &e);
 
-	if (!expr) {
+	if (!expr)
 		diag_error(c->diags, place_inside(c, n, start + e.position - 1), "expression", "%s",
 			   e.text);
-		return NULL;
-	}
-	for (size_t i = 0; i < expr->use_count; i++)
+	for (size_t i = 0; expr && i < expr->use_count; i++)
 		check_use(c, n, start, offers, &expr->uses[i]);
-	return expr;
 }
 
 static void check_parts(struct checker *c, const struct node *n, unsigned offers)
@@ -204,7 +203,7 @@ static void check_parts(struct checker *c, const struct node *n, unsigned offers
 	}
 	while ((more = template_next(n->text, len, &next, &part)) > 0)
 		if (part.is_expr)
-			(void)check_one(c, n, offers, part.start, part.len);
+			check_one(c, n, offers, part.start, part.len);
 	if (more < 0)
 		diag_error(c->diags, place_inside(c, n, part.start), "expression",
 			   "this ${{ is not closed by }}");
@@ -215,6 +214,6 @@ void check_expressions(struct checker *c, const struct node *n, unsigned offers,
 	if (template_has_expr(n->text)) {
 		check_parts(c, n, offers);
 	} else if (condition && n->text[strspn(n->text, " \t\r\n")]) {
-		(void)check_one(c, n, offers, 0, strlen(n->text));
+		check_one(c, n, offers, 0, strlen(n->text));
 	}
 }

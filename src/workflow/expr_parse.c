@@ -183,7 +183,7 @@ static const struct expr_node *parse_operand(struct parser *p)
 static const struct expr_node *parse_property(struct parser *p, const struct expr_node *of)
 {
 	const struct token *t = peek(p);
-	struct expr_node n = {.op = OP_INDEX, .position = t->position};
+	struct expr_node n = {.op = OP_INDEX, .position = of->position};
 
 	kid_add(p, &n, of);
 	if (accept(p, TOKEN_STAR)) {
@@ -201,7 +201,7 @@ static const struct expr_node *parse_property(struct parser *p, const struct exp
 
 static const struct expr_node *parse_index(struct parser *p, const struct expr_node *of)
 {
-	struct expr_node n = {.op = OP_INDEX, .position = peek(p)->position};
+	struct expr_node n = {.op = OP_INDEX, .position = of->position};
 	const struct expr_node *which;
 
 	kid_add(p, &n, of);

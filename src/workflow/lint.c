@@ -72,11 +72,20 @@ static void lint_in_text(struct lint *l, const struct node *n, size_t start,
 				 node_kind_text(kind)));
 }
 
-static const struct expr *parse_part(struct lint *l, const struct node *n, size_t start, size_t len)
+/* One expression, its tree thrown away behind it: a hostile file has tens of thousands. */
+static void lint_expr(struct lint *l, const struct node *n, size_t start, size_t len, bool in_text)
 {
+	auto_arena struct arena *scratch = arena_new();
+	struct arena *own = l->checker.arena;
 	struct expr_err e;
+	const struct expr *expr = expr_parse(scratch, n->text + start, len, &e);
 
-	return expr_parse(l->checker.arena, n->text + start, len, &e);
+	l->checker.arena = scratch;
+	if (expr)
+		lint_tree(l, n, start, expr->root);
+	if (expr && in_text)
+		lint_in_text(l, n, start, expr);
+	l->checker.arena = own;
 }
 
 static void lint_template(struct lint *l, const struct node *n)
@@ -84,28 +93,17 @@ static void lint_template(struct lint *l, const struct node *n)
 	size_t len = strlen(n->text), next = 0;
 	struct template_part part;
 
-	while (template_next(n->text, len, &next, &part) > 0) {
-		const struct expr *expr =
-			part.is_expr ? parse_part(l, n, part.start, part.len) : NULL;
-
-		if (!expr)
-			continue;
-		lint_tree(l, n, part.start, expr->root);
-		if (l->script || !is_lone_expr(n))
-			lint_in_text(l, n, part.start, expr);
-	}
+	while (template_next(n->text, len, &next, &part) > 0)
+		if (part.is_expr)
+			lint_expr(l, n, part.start, part.len, l->script || !is_lone_expr(n));
 }
 
 static void lint_condition(struct lint *l, const struct node *n)
 {
-	const struct expr *expr;
-
 	if (n->kind != NODE_STRING)
 		return;
 	if (!template_has_expr(n->text)) {
-		expr = parse_part(l, n, 0, strlen(n->text));
-		if (expr)
-			lint_tree(l, n, 0, expr->root);
+		lint_expr(l, n, 0, strlen(n->text), false);
 		return;
 	}
 	if (!is_lone_expr(n))
@@ -258,6 +256,7 @@ static void lint_job(struct lint *l, const struct job *job)
 {
 	l->job = job;
 	l->steps_before = job->steps.count;
+	lint_index_steps(l);
 	for (size_t i = 0; i < job->as_written->count; i++) {
 		const char *key = job->as_written->pairs[i].key->text;
 		const struct node *v = job->as_written->pairs[i].value;

@@ -9,16 +9,25 @@ struct lint {
 	struct checker checker;
 	const struct workflow *workflow;
 	const struct graph *graph;
-	const struct job *job;     /* NULL outside of jobs */
-	size_t steps_before;       /* of the job: those whose outputs can be there */
+	const struct job *job;    /* NULL outside of jobs */
+	size_t steps_before;      /* of the job: those whose outputs can be there */
+	struct step_id *step_ids; /* of the job, sorted */
+	size_t step_id_count;
 	const struct node *inputs; /* declared: a map of definitions, or NULL */
 	size_t inputs_before;      /* how many of them can be used */
 	const struct node *dispatch_inputs;
 	bool script; /* the text is run */
 };
 
+struct step_id {
+	const char *id;
+	size_t index; /* of the step among the job's steps; those of a parallel step have its */
+};
+void lint_index_steps(struct lint *l);
+
 /* "github.event.title" in parts, as far as they are literal; texts of the expression. */
 #define PATH_PARTS_MAX 8
+#define LINT_ITEM      "[]" /* the part for an index that is a number */
 struct lint_path {
 	const char *parts[PATH_PARTS_MAX]; /* "*" for .* */
 	size_t count;

@@ -19,9 +19,12 @@ bool lint_path_of(const struct expr_node *n, struct lint_path *out)
 	if (!lint_path_of(n->kids[0], out) || out->count == PATH_PARTS_MAX)
 		return false;
 	if (n->op == OP_INDEX) {
-		if (n->kids[1]->op != OP_LITERAL || n->kids[1]->literal->kind != NODE_STRING)
+		const struct node *which = n->kids[1]->literal;
+
+		if (n->kids[1]->op != OP_LITERAL ||
+		    (which->kind != NODE_STRING && which->kind != NODE_NUMBER))
 			return false;
-		part = n->kids[1]->literal->text;
+		part = which->kind == NODE_NUMBER ? LINT_ITEM : which->text;
 	}
 	out->parts[out->count++] = part;
 	return true;
@@ -106,39 +109,57 @@ static const char *needs_reference(struct lint *l, const struct lint_path *p)
 
 /* ---- steps ---- */
 
-static bool has_step_id(const struct node *step, const char *id)
+static void index_step(struct lint *l, const struct node *step, size_t index)
 {
-	const struct node *own = node_get(step, "id"), *list = node_get(step, "parallel");
+	const char *id = node_text(node_get(step, "id"));
+	const struct node *list = node_get(step, "parallel");
 
-	if (node_text(own) && is(own->text, id))
-		return true;
+	if (id) {
+		l->step_ids = arena_grow(l->checker.arena, l->step_ids, l->step_id_count,
+					 sizeof(*l->step_ids));
+		l->step_ids[l->step_id_count++] = (struct step_id){id, index};
+	}
 	for (size_t i = 0; list && list->kind == NODE_LIST && i < list->count; i++)
-		if (has_step_id(list->items[i], id))
-			return true;
-	return false;
+		index_step(l, list->items[i], index);
+}
+
+static int by_step_id(const void *a, const void *b)
+{
+	const struct step_id *x = a, *y = b;
+
+	return strcasecmp(x->id, y->id);
+}
+
+void lint_index_steps(struct lint *l)
+{
+	l->step_ids = NULL;
+	l->step_id_count = 0;
+	for (size_t i = 0; i < l->job->steps.count; i++)
+		index_step(l, l->job->steps.list[i].as_written, i);
+	if (l->step_id_count)
+		qsort(l->step_ids, l->step_id_count, sizeof(*l->step_ids), by_step_id);
 }
 
 static const char *steps_reference(struct lint *l, const struct lint_path *p)
 {
-	const struct steps *steps;
+	const struct step_id wanted = {.id = p->parts[1]}, *found = NULL;
 
 	if (!l->job)
 		return NULL;
-	steps = &l->job->steps;
-	for (size_t i = 0; i < steps->count; i++) {
-		if (!has_step_id(steps->list[i].as_written, p->parts[1]))
-			continue;
-		if (i >= l->steps_before)
-			return arena_printf(l->checker.arena, "step '%s' has not run yet here",
-					    p->parts[1]);
-		if (p->count > 2 && !is(p->parts[2], "outputs") && !is(p->parts[2], "outcome") &&
-		    !is(p->parts[2], "conclusion") && !is(p->parts[2], "*"))
-			return arena_printf(l->checker.arena,
-					    "a step has outputs, outcome and conclusion, not '%s'",
-					    p->parts[2]);
-		return NULL;
-	}
-	return arena_printf(l->checker.arena, "no step with the id '%s' in this job", p->parts[1]);
+	if (l->step_id_count)
+		found = bsearch(&wanted, l->step_ids, l->step_id_count, sizeof(wanted), by_step_id);
+	if (!found)
+		return arena_printf(l->checker.arena, "no step with the id '%s' in this job",
+				    p->parts[1]);
+	if (found->index >= l->steps_before)
+		return arena_printf(l->checker.arena, "step '%s' has not run yet here",
+				    p->parts[1]);
+	if (p->count > 2 && !is(p->parts[2], "outputs") && !is(p->parts[2], "outcome") &&
+	    !is(p->parts[2], "conclusion") && !is(p->parts[2], "*"))
+		return arena_printf(l->checker.arena,
+				    "a step has outputs, outcome and conclusion, not '%s'",
+				    p->parts[2]);
+	return NULL;
 }
 
 /* ---- inputs and secrets ---- */
@@ -258,6 +279,13 @@ static const char *const untrusted[] = {
 	"github.head_ref",
 };
 
+static bool part_matches(const char *part, const char *pattern, size_t len)
+{
+	if (*pattern == '*')
+		return is(part, "*") || is(part, LINT_ITEM);
+	return strlen(part) == len && strncasecmp(part, pattern, len) == 0;
+}
+
 bool lint_is_untrusted(const struct lint_path *path)
 {
 	for (size_t i = 0; i < COUNT(untrusted); i++) {
@@ -267,8 +295,7 @@ bool lint_is_untrusted(const struct lint_path *path)
 		for (; k < path->count && rest; k++) {
 			size_t len = strcspn(rest, ".");
 
-			if (strlen(path->parts[k]) != len ||
-			    strncasecmp(path->parts[k], rest, len) != 0)
+			if (!part_matches(path->parts[k], rest, len))
 				break;
 			rest = rest[len] ? rest + len + 1 : NULL;
 		}

@@ -77,7 +77,7 @@ static int take_name(struct unpack *u, struct archive_entry *entry, char name[PA
 }
 
 /* The folder of `name`, made where it is missing; `*base` is the name in it. */
-static int enter_folder(struct unpack *u, const char *name, const char **base)
+static int enter_folder(struct unpack *u, const char *name, const char **base, struct err *err)
 {
 	const char *slash = strrchr(name, '/');
 	char folder[PATH_MAX];
@@ -87,10 +87,10 @@ static int enter_folder(struct unpack *u, const char *name, const char **base)
 	if (u->folder_fd >= 0 && strcmp(folder, u->folder) == 0)
 		return 0;
 	fd_close(&u->folder_fd);
-	if (*folder && mkdir_beneath(u->root, folder, 0755, u->err) < 0)
+	if (*folder && mkdir_beneath(u->root, folder, 0755, err) < 0)
 		return -1;
 	u->folder_fd =
-		open_nolinks(u->root, *folder ? folder : ".", O_RDONLY | O_DIRECTORY, 0, u->err);
+		open_nolinks(u->root, *folder ? folder : ".", O_RDONLY | O_DIRECTORY, 0, err);
 	(void)snprintf(u->folder, sizeof(u->folder), "%s", folder);
 	return u->folder_fd < 0 ? -1 : 0;
 }
@@ -191,7 +191,7 @@ static int unpack_entry(struct unpack *u, struct archive_entry *entry, char name
 		return -1;
 	if (archive_entry_hardlink(entry))
 		return err_fail(u->err, ERR_USAGE, "is a hard link, which no artifact holds");
-	if (enter_folder(u, name, &base) < 0)
+	if (enter_folder(u, name, &base, u->err) < 0)
 		return -1;
 	switch (archive_entry_filetype(entry)) {
 	case AE_IFREG:
@@ -217,17 +217,15 @@ static bool link_leads_out(const struct unpack *u, const char *name)
 static const char *drop_links(struct unpack *u)
 {
 	const char *first = NULL, *base;
-	struct err *told = u->err, ignored;
+	struct err ignored;
 
-	u->err = &ignored; /* cppcheck-suppress autoVariables */
 	for (size_t i = 0; i < u->link_count; i++) {
 		if (!link_leads_out(u, u->links[i]))
 			continue;
 		first = first ? first : u->links[i];
-		if (enter_folder(u, u->links[i], &base) == 0)
+		if (enter_folder(u, u->links[i], &base, &ignored) == 0)
 			(void)unlinkat(u->folder_fd, base, 0);
 	}
-	u->err = told;
 	return first;
 }
 

@@ -38,19 +38,18 @@ static double clock_ms(clockid_t clock)
 /* As much of `text` as fits, in a style. */
 static void frame_add(struct frame *f, enum style style, const char *text)
 {
-	unsigned width = text_columns(text);
-	unsigned room = f->t->columns > f->column + 1 ? f->t->columns - f->column - 1 : 0;
-	size_t len = strlen(text);
+	size_t len = 0;
 
-	while (width > room) {
-		width--;
-		while ((text[--len] & 0xc0) == 0x80)
-			continue;
-	}
 	style_on(f->t, &f->text, style);
+	for (; text[len]; len++) {
+		if ((text[len] & 0xc0) == 0x80) /* the rest of a character */
+			continue;
+		if (f->column + 1 >= f->t->columns)
+			break;
+		f->column++;
+	}
 	strbuf_add(&f->text, text, len);
 	style_off(f->t, &f->text);
-	f->column += width;
 }
 
 static void frame_add_seconds(struct frame *f, double seconds)

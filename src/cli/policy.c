@@ -40,13 +40,30 @@ static int is_policy_file(const struct dirent *entry)
 	return name_is_safe(entry->d_name) && dot && strcmp(dot, ".yml") == 0;
 }
 
+/* "no secrets", "2 secrets", "all secrets" */
+static void add_names(struct strbuf *out, const struct policy_names *names, const char *what)
+{
+	size_t n = names->names.count;
+
+	if (names->all || !n)
+		strbuf_addf(out, ", %s %ss", names->all ? "all" : "no", what);
+	else
+		strbuf_addf(out, ", %zu %s%s", n, what, n == 1 ? "" : "s");
+}
+
 static void print_short(const struct policy *p)
 {
-	static const char *const networks[] = {"none", "proxy", "full"};
+	static const char *const networks[] = {
+		[POLICY_NET_NONE] = "no network",
+		[POLICY_NET_PROXY] = "network by proxy",
+		[POLICY_NET_FULL] = "full network",
+	};
+	auto_strbuf struct strbuf line = STRBUF(512);
 
-	printf("%-12s network %-6s %zu secret%s, %zu environment%s\n", p->name,
-	       networks[p->network], p->secrets.names.count, p->secrets.names.count == 1 ? "" : "s",
-	       p->environments.names.count, p->environments.names.count == 1 ? "" : "s");
+	strbuf_addf(&line, "%-12s %s", p->name, networks[p->network]);
+	add_names(&line, &p->secrets, "secret");
+	add_names(&line, &p->environments, "environment");
+	(void)puts(line.text);
 }
 
 static int list_one(const char *file, struct err *err)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/names.h"
+#include "stepcell/cell.h"
 #include "stepcell/policy.h"
 #include "stepcell/util.h"
 
@@ -132,6 +134,16 @@ static void test_choose(void **state)
 			choices[i].policy);
 }
 
+/* policy may not include cell, so the names of the walls are written twice. */
+static void test_walls_are_the_cells(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CELL_WALL_COUNT; i++)
+		assert_string_equal(policy_wall_names[i],
+				    cell_wall_name((enum cell_wall)(1u << i)));
+	assert_null(policy_wall_names[CELL_WALL_COUNT]);
+}
+
 int main(void)
 {
 	/* the tests run at the top of the tree, their binaries lie deeper than stepcell's */
@@ -142,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_shipped_walls),
 		cmocka_unit_test(test_find_fails),
 		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_walls_are_the_cells),
 
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

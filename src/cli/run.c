@@ -109,7 +109,7 @@ static int run_shown(const struct options *o, struct err *err)
 int cmd_run(int argc, char **argv, struct err *err)
 {
 	struct options o = {0};
-	int rest, code;
+	int rest = 1, code;
 
 	code = options_decode(&usage, argc, argv, &o, &rest, err);
 	if (code == 0 && argv[rest])

@@ -90,141 +90,6 @@ static int open_secrets(struct run *run, struct err *err)
 	return 0;
 }
 
-/* An environment is granted, or the run is refused: before its job could start. */
-static int check_environments(struct run *run, struct err *err)
-{
-	for (size_t i = 0; i < run->plan.count; i++) {
-		const struct planned_job *p = &run->plan.jobs[i];
-		const struct node *e = p->job->environment;
-		const char *name = node_text(e && e->kind == NODE_MAP ? node_get(e, "name") : e);
-		struct node *contexts = node_map(run->arena);
-		struct expr_scope scope = {.contexts = contexts};
-
-		if (p->runs == RUNS_NO || !name)
-			continue;
-		node_set(run->arena, contexts, "github", run->github);
-		node_set(run->arena, contexts, "inputs", run->inputs);
-		node_set(run->arena, contexts, "vars", run->vars);
-		node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
-		if (scope_text(run->arena, &scope, "environment", name, &name, err) < 0 ||
-		    policy_allow_environment(run->policy, name, err) < 0)
-			return err_wrap(err, "job '%s' is refused", p->job->id);
-	}
-	return 0;
-}
-
-/* ---- images ---- */
-
-#define DEFAULT_IMAGE "python-3.11"
-
-/* Where nobody has built the usual image, what the store has will do, and is named. */
-static const char *default_image(struct run *run)
-{
-	struct image *list = NULL, usual = {.lock = -1};
-	struct err ignored = {0};
-	const char *name = DEFAULT_IMAGE;
-	size_t count = 0;
-
-	if (image_find(run->store, run->arena, name, &usual, &ignored) == 0) {
-		image_release(&usual);
-		return name;
-	}
-	if (image_list(run->store, run->arena, &list, &count, &ignored) < 0)
-		return name;
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(list[i].name, "host") == 0)
-			continue;
-		log_note("there is no image '%s'; the jobs run on '%s'", name, list[i].name);
-		return list[i].name;
-	}
-	return name;
-}
-
-static int check_image(struct run *run, struct err *err)
-{
-	struct image image = {.lock = -1};
-
-	run->image = run->options->image ? run->options->image : default_image(run);
-	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
-		return err_wrap(err, "image for the jobs");
-	image_release(&image);
-	return 0;
-}
-
-static const char *const elsewhere[] = {"windows", "macos"};
-
-static int check_label(const struct run *run, const struct job *job, const char *label,
-		       struct err *err)
-{
-	for (size_t i = 0; i < COUNT(elsewhere) && !run->options->image; i++)
-		if (strncasecmp(label, elsewhere[i], strlen(elsewhere[i])) == 0)
-			return err_fail(err, ERR_SYSTEM,
-					"%s:%u: job '%s' runs on %s, and no image serves that; "
-					"leave it out "
-					"with -j, or give --image for all jobs",
-					run->workflow_path, job->at.line, job->id, label);
-	return 0;
-}
-
-static int check_labels(const struct run *run, const struct job *job, struct err *err)
-{
-	const struct node *on = job->runs_on;
-
-	if (node_text(on))
-		return check_label(run, job, on->text, err);
-	for (size_t i = 0; on && on->kind == NODE_LIST && i < on->count; i++)
-		if (node_text(on->items[i]) && check_label(run, job, on->items[i]->text, err) < 0)
-			return -1;
-	return 0;
-}
-
-/* A toolchain that a step names outright is looked for now. */
-static int check_toolchains(struct run *run, const struct job *job, struct err *err)
-{
-	for (size_t i = 0; i < job->steps.count; i++) {
-		const struct step *step = &job->steps.list[i];
-		const char *version = node_text(node_get_nocase(step->with, "python-version"));
-		struct toolchain_match match = {.lock = -1};
-		struct uses uses;
-		struct image image = {.lock = -1};
-		int found;
-
-		if (!step->uses || !version || strstr(version, "${{") || strchr(version, '\n') ||
-		    uses_parse(run->arena, step->uses, &uses, err) < 0 ||
-		    action_builtin(&uses) != &action_setup_python)
-			continue;
-		if (image_find(run->store, run->arena, run->image, &image, err) < 0)
-			return -1;
-		found = image_toolchain(run->store, run->arena, &image, version, &match, err);
-		fd_close(&match.lock);
-		image_release(&image);
-		if (found < 0)
-			return err_wrap(err, "%s:%u: job '%s'", run->workflow_path, step->at.line,
-					job->id);
-	}
-	return 0;
-}
-
-static int check_jobs(struct run *run, struct err *err)
-{
-	if (actions_check(run, err) < 0 || check_environments(run, err) < 0 ||
-	    check_image(run, err) < 0)
-		return -1;
-	for (size_t i = 0; i < run->plan.count; i++) {
-		const struct planned_job *p = &run->plan.jobs[i];
-
-		if (p->runs == RUNS_NO || (i > 0 && run->plan.jobs[i - 1].job == p->job))
-			continue;
-		if (p->job->uses)
-			return err_fail(err, ERR_USAGE,
-					"%s:%u: job '%s' calls a workflow, which is not served",
-					run->workflow_path, p->job->at.line, p->job->id);
-		if (check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* ---- the plan ---- */
 
 static struct event event_of(const struct run *run)
@@ -276,97 +141,6 @@ static int make_plan(struct run *run, struct err *err)
 		return diags_fail(&diags, err);
 	drop_unwanted(run);
 	return 0;
-}
-
-/* ---- telling ---- */
-
-static const struct node *job_row(struct run *run, const struct job_run *job)
-{
-	struct node *row = node_map(run->arena);
-
-	node_set_text(run->arena, row, "id", job->plan->id);
-	node_set_text(run->arena, row, "name", job->plan->name);
-	node_set_text(run->arena, row, "verdict", result_name(job->result));
-	if (job->result != RESULT_SKIPPED)
-		node_set(run->arena, row, "seconds",
-			 node_number(run->arena, (double)(job->ended_ms - job->started_ms) / 1000));
-	if (job->peak_memory)
-		node_set(run->arena, row, "peak_memory",
-			 node_number(run->arena, (double)job->peak_memory));
-	if (job->artifacts)
-		node_set(run->arena, row, "artifacts", job->artifacts);
-	if (job->why)
-		node_set_text(run->arena, row, "why", job->why);
-	return row;
-}
-
-static enum result verdict_of(const struct run *run)
-{
-	enum result all = run->cancelled ? RESULT_CANCELLED : RESULT_SUCCESS;
-
-	for (size_t i = 0; i < run->job_count; i++) {
-		const struct job_run *job = run->jobs[i];
-
-		if (job->result == RESULT_FAILURE && !job->forgiven && all == RESULT_SUCCESS)
-			all = RESULT_FAILURE;
-		if (job->result == RESULT_CANCELLED && all == RESULT_SUCCESS)
-			all = RESULT_CANCELLED;
-	}
-	for (size_t i = 0; i < run->job_count && all == RESULT_CANCELLED && !run->cancelled; i++)
-		if (run->jobs[i]->result == RESULT_FAILURE)
-			all = RESULT_FAILURE;
-	return all;
-}
-
-static int tell_end(struct run *run, uint64_t started_ms, enum result verdict, struct err *err)
-{
-	struct node *rows = node_list(run->arena);
-
-	for (size_t i = 0; i < run->job_count; i++)
-		node_add(run->arena, rows, job_row(run, run->jobs[i]));
-	journal_begin(run->journal, "run-ended");
-	journal_text(run->journal, "verdict", result_name(verdict));
-	journal_number(run->journal, "seconds", (double)(now_ms() - started_ms) / 1000);
-	journal_node(run->journal, "jobs", rows);
-	return journal_end(run->journal, err);
-}
-
-static const struct node *plan_rows(struct run *run)
-{
-	struct node *rows = node_list(run->arena);
-
-	for (size_t i = 0; i < run->plan.count; i++) {
-		const struct planned_job *p = &run->plan.jobs[i];
-		struct node *row = node_map(run->arena), *needs = node_list(run->arena);
-
-		for (size_t j = 0; j < p->job->need_count; j++)
-			node_add(run->arena, needs, node_string(run->arena, p->job->needs[j]));
-		node_set_text(run->arena, row, "id", p->id);
-		node_set_text(run->arena, row, "name", p->name);
-		node_set(run->arena, row, "needs", needs);
-		node_add(run->arena, rows, row);
-	}
-	return rows;
-}
-
-static int tell_start(struct run *run, struct err *err)
-{
-	struct journal *j = run->journal;
-
-	journal_begin(j, "run-started");
-	journal_text(j, "run", journal_id(j));
-	journal_text(j, "workflow", run->workflow->name ? run->workflow->name : run->workflow_path);
-	journal_text(j, "event", node_text(node_get(run->github, "event_name")));
-	journal_text(j, "ref", node_text(node_get(run->github, "ref")));
-	journal_text(j, "sha", run->source.sha);
-	journal_text(j, "policy", run->policy->name);
-	journal_text(j, "image", run->image);
-	run->told = true;
-	if (journal_end(j, err) < 0)
-		return -1;
-	journal_begin(j, "plan");
-	journal_node(j, "jobs", plan_rows(run));
-	return journal_end(j, err);
 }
 
 /* ---- one workflow ---- */
@@ -426,7 +200,7 @@ static int run_jobs(struct run *run, struct err *err)
 	if (tell_start(run, err) < 0)
 		return -1;
 	ok = schedule_run(run, err);
-	verdict = ok < 0 && err->kind != ERR_INTERRUPTED ? RESULT_FAILURE : verdict_of(run);
+	verdict = ok < 0 && err->kind != ERR_INTERRUPTED ? RESULT_FAILURE : tell_verdict(run);
 	if (tell_end(run, started, verdict, ok < 0 ? &ignored : err) < 0 && ok == 0)
 		return -1;
 	if (run->cancelled)
@@ -441,7 +215,7 @@ static int run_granted(struct run *run, struct err *err)
 	struct err ignored;
 	int code;
 
-	if (check_jobs(run, err) < 0)
+	if (check_run(run, err) < 0)
 		return -1;
 	code = run_jobs(run, err);
 	(void)remove_tree(AT_FDCWD, run->work, &ignored);

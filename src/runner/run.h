@@ -288,6 +288,14 @@ const char *action_input(const struct step_run *step, const char *name); /* "" w
 struct texts action_lines(const struct step_run *step, const char *name);
 bool action_flag(const struct step_run *step, const char *name, bool otherwise);
 
+/* check.c: the last look before anything starts; ERR_POLICY, ERR_USAGE or ERR_SYSTEM */
+int check_run(struct run *run, struct err *err);
+
+/* tell.c */
+int tell_start(struct run *run, struct err *err);
+enum result tell_verdict(const struct run *run);
+int tell_end(struct run *run, uint64_t started_ms, enum result verdict, struct err *err);
+
 /* usage.c */
 void usage_write(struct journal *j, struct arena *a, const struct cell_result *r);
 

@@ -1,0 +1,144 @@
+/* What can be refused is refused before anything starts: grants, actions, images, toolchains. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "runner/run.h"
+#include "stepcell/fd.h"
+#include "stepcell/log.h"
+#include "stepcell/util.h"
+
+/* An environment is granted, or the run is refused: before its job could start. */
+static int check_environments(struct run *run, struct err *err)
+{
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned_job *p = &run->plan.jobs[i];
+		const struct node *e = p->job->environment;
+		const char *name = node_text(e && e->kind == NODE_MAP ? node_get(e, "name") : e);
+		struct node *contexts = node_map(run->arena);
+		struct expr_scope scope = {.contexts = contexts};
+
+		if (p->runs == RUNS_NO || !name)
+			continue;
+		node_set(run->arena, contexts, "github", run->github);
+		node_set(run->arena, contexts, "inputs", run->inputs);
+		node_set(run->arena, contexts, "vars", run->vars);
+		node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
+		if (scope_text(run->arena, &scope, "environment", name, &name, err) < 0 ||
+		    policy_allow_environment(run->policy, name, err) < 0)
+			return err_wrap(err, "job '%s' is refused", p->job->id);
+	}
+	return 0;
+}
+
+/* ---- images ---- */
+
+#define DEFAULT_IMAGE "python-3.11"
+
+/* Where nobody has built the usual image, what the store has will do, and is named. */
+static const char *default_image(struct run *run)
+{
+	struct image *list = NULL, usual = {.lock = -1};
+	struct err ignored = {0};
+	const char *name = DEFAULT_IMAGE;
+	size_t count = 0;
+
+	if (image_find(run->store, run->arena, name, &usual, &ignored) == 0) {
+		image_release(&usual);
+		return name;
+	}
+	if (image_list(run->store, run->arena, &list, &count, &ignored) < 0)
+		return name;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(list[i].name, "host") == 0)
+			continue;
+		log_note("there is no image '%s'; the jobs run on '%s'", name, list[i].name);
+		return list[i].name;
+	}
+	return name;
+}
+
+static int check_image(struct run *run, struct err *err)
+{
+	struct image image = {.lock = -1};
+
+	run->image = run->options->image ? run->options->image : default_image(run);
+	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
+		return err_wrap(err, "image for the jobs");
+	image_release(&image);
+	return 0;
+}
+
+static const char *const elsewhere[] = {"windows", "macos"};
+
+static int check_label(const struct run *run, const struct job *job, const char *label,
+		       struct err *err)
+{
+	for (size_t i = 0; i < COUNT(elsewhere) && !run->options->image; i++)
+		if (strncasecmp(label, elsewhere[i], strlen(elsewhere[i])) == 0)
+			return err_fail(err, ERR_SYSTEM,
+					"%s:%u: job '%s' runs on %s, and no image serves that; "
+					"leave it out "
+					"with -j, or give --image for all jobs",
+					run->workflow_path, job->at.line, job->id, label);
+	return 0;
+}
+
+static int check_labels(const struct run *run, const struct job *job, struct err *err)
+{
+	const struct node *on = job->runs_on;
+
+	if (node_text(on))
+		return check_label(run, job, on->text, err);
+	for (size_t i = 0; on && on->kind == NODE_LIST && i < on->count; i++)
+		if (node_text(on->items[i]) && check_label(run, job, on->items[i]->text, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A toolchain that a step names outright is looked for now. */
+static int check_toolchains(struct run *run, const struct job *job, struct err *err)
+{
+	for (size_t i = 0; i < job->steps.count; i++) {
+		const struct step *step = &job->steps.list[i];
+		const char *version = node_text(node_get_nocase(step->with, "python-version"));
+		struct toolchain_match match = {.lock = -1};
+		struct uses uses;
+		struct image image = {.lock = -1};
+		int found;
+
+		if (!step->uses || !version || strstr(version, "${{") || strchr(version, '\n') ||
+		    uses_parse(run->arena, step->uses, &uses, err) < 0 ||
+		    action_builtin(&uses) != &action_setup_python)
+			continue;
+		if (image_find(run->store, run->arena, run->image, &image, err) < 0)
+			return -1;
+		found = image_toolchain(run->store, run->arena, &image, version, &match, err);
+		fd_close(&match.lock);
+		image_release(&image);
+		if (found < 0)
+			return err_wrap(err, "%s:%u: job '%s'", run->workflow_path, step->at.line,
+					job->id);
+	}
+	return 0;
+}
+
+int check_run(struct run *run, struct err *err)
+{
+	if (actions_check(run, err) < 0 || check_environments(run, err) < 0 ||
+	    check_image(run, err) < 0)
+		return -1;
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned_job *p = &run->plan.jobs[i];
+
+		if (p->runs == RUNS_NO || (i > 0 && run->plan.jobs[i - 1].job == p->job))
+			continue;
+		if (p->job->uses)
+			return err_fail(err, ERR_USAGE,
+					"%s:%u: job '%s' calls a workflow, which is not served",
+					run->workflow_path, p->job->at.line, p->job->id);
+		if (check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
+			return -1;
+	}
+	return 0;
+}

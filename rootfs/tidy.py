@@ -13,7 +13,8 @@ import shutil
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 PYTHON = ["/opt/hostedtoolcache", "/usr/lib/python3", *sorted(map(str, pathlib.Path("/usr/lib").glob("python3.*")))]
 
-EMPTIED = ["/root", "/tmp", "/var/cache", "/var/lib/apt/lists", "/var/log", "/var/tmp", "/run"]
+# not /tmp: mmdebstrap has its own files there, without which its apt would take the host's
+EMPTIED = ["/root", "/var/cache", "/var/lib/apt/lists", "/var/log", "/var/tmp", "/run"]
 REMOVED = ["/etc/hostname", "/etc/machine-id", "/etc/mailcap.order", "/var/lib/dpkg/status-old",
            "/var/lib/dpkg/diversions-old", "/var/lib/dpkg/statoverride-old", "/var/lib/dpkg/lock",
            "/var/lib/dpkg/lock-frontend", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",

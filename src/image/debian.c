@@ -107,11 +107,25 @@ static int add_options(struct arena *a, const struct recipe *r, struct words *ar
 	return 0;
 }
 
+/* In root's namespaces the host is read-only but for the staging folder. */
+#define PROTECT_HOST                                                                               \
+	"mount --bind \"$TMPDIR\" \"$TMPDIR\" && mount -o remount,bind,ro / && exec \"$@\""
+
 static void add_mode(struct arena *a, struct words *argv)
 {
-	static const char *const as_root[] = {"unshare", "--mount",      "--pid",
-					      "--fork",  "--kill-child", "--mount-proc",
-					      "--",      "mmdebstrap",   "--mode=root"};
+	static const char *const as_root[] = {"unshare",
+	                                      "--mount",
+	                                      "--pid",
+	                                      "--fork",
+	                                      "--kill-child",
+	                                      "--mount-proc",
+	                                      "--",
+	                                      "sh",
+	                                      "-c",
+	                                      PROTECT_HOST,
+	                                      "sh",
+	                                      "mmdebstrap",
+	                                      "--mode=root"};
 	static const char *const as_user[] = {"mmdebstrap", "--mode=unshare"};
 	bool root = geteuid() == 0;
 	const char *const *words = root ? as_root : as_user;

@@ -8,17 +8,6 @@
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
-/* GITHUB_PATH's order: what is added last comes first. */
-static void prepend(struct job_run *job, const char *dir)
-{
-	struct texts all = {arena_array(job->arena, job->path.count + 2, sizeof(const char *)), 0};
-
-	all.list[all.count++] = dir;
-	for (size_t i = 0; i < job->path.count; i++)
-		all.list[all.count++] = job->path.list[i];
-	job->path = all;
-}
-
 static void export(struct step_run *step, const struct toolchain *t)
 {
 	struct job_run *job = step->job;
@@ -33,8 +22,8 @@ static void export(struct step_run *step, const struct toolchain *t)
 	node_set_text(a, job->env, "PKG_CONFIG_PATH", arena_printf(a, "%s/pkgconfig", lib));
 	node_set_text(a, job->env, "LD_LIBRARY_PATH",
 		      old && *old ? arena_printf(a, "%s:%s", lib, old) : lib);
-	prepend(job, t->path);
-	prepend(job, arena_printf(a, "%s/bin", t->path));
+	job_prepend_path(job, t->path);
+	job_prepend_path(job, arena_printf(a, "%s/bin", t->path));
 	node_set_text(a, step->outputs, "python-version", t->version);
 	node_set_text(a, step->outputs, "python-path", arena_printf(a, "%s/bin/python", t->path));
 	node_set_text(a, step->outputs, "cache-hit", "false");

@@ -15,6 +15,7 @@
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
+#include "stepcell/utf8.h"
 #include "stepcell/util.h"
 
 static int take_env(struct step_run *step, const char *text, size_t len, struct err *err);
@@ -127,8 +128,11 @@ static int take_env(struct step_run *step, const char *text, size_t len, struct 
 			  untrusted(step) ? ENVFILE_ENV_UNTRUSTED : ENVFILE_ENV, &pairs, err) < 0)
 		return -1;
 	for (size_t i = 0; i < pairs.count; i++) {
-		if (pairs.list[i].refused)
-			return err_fail(err, ERR_USAGE, "%s", pairs.list[i].refused);
+		if (pairs.list[i].refused) { /* as GitHub: told and left out, the rest is taken */
+			output_error(step, arena_printf(job->arena, "GITHUB_ENV: %s",
+							pairs.list[i].refused));
+			continue;
+		}
 		node_set_text(job->arena, job->env, pairs.list[i].name, pairs.list[i].value);
 	}
 	return 0;
@@ -136,18 +140,12 @@ static int take_env(struct step_run *step, const char *text, size_t len, struct 
 
 static int take_path(struct step_run *step, const char *text, size_t len, struct err *err)
 {
-	struct job_run *job = step->job;
-	struct texts more, all;
+	struct texts more;
 
-	if (pathfile_parse(job->arena, text, len, &more, err) < 0)
+	if (pathfile_parse(step->job->arena, text, len, &more, err) < 0)
 		return -1;
-	all.list = arena_array(job->arena, more.count + job->path.count + 1, sizeof(*all.list));
-	all.count = 0;
-	for (size_t i = more.count; i-- > 0;)
-		all.list[all.count++] = more.list[i];
-	for (size_t i = 0; i < job->path.count; i++)
-		all.list[all.count++] = job->path.list[i];
-	job->path = all;
+	for (size_t i = 0; i < more.count; i++)
+		job_prepend_path(step->job, more.list[i]);
 	return 0;
 }
 
@@ -174,11 +172,12 @@ static int take_state(struct step_run *step, const char *text, size_t len, struc
 static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err)
 {
 	struct run *run = step->job->run;
-	auto_strbuf struct strbuf clean = STRBUF(2 * LIMIT_SUMMARY);
+	auto_strbuf struct strbuf valid = STRBUF(3 * LIMIT_SUMMARY), clean = STRBUF(LIMIT_JOURNAL_LINE);
 
 	if (!len)
 		return 0;
-	mask_line(run->mask, text, len, &clean);
+	(void)utf8_clean(text, len, SIZE_MAX, true, &valid);
+	mask_line(run->mask, valid.text, valid.len, &clean);
 	journal_begin(run->journal, "summary");
 	journal_text(run->journal, "job", step->job->plan->id);
 	journal_number(run->journal, "step", step->number);

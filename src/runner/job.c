@@ -127,6 +127,17 @@ int job_start(struct job_run *job, struct err *err)
 		       : 0;
 }
 
+void job_prepend_path(struct job_run *job, const char *dir)
+{
+	struct texts all = {arena_array(job->arena, job->path.count + 1, sizeof(const char *)), 0};
+
+	all.list[all.count++] = dir;
+	for (size_t i = 0; i < job->path.count; i++)
+		if (strcmp(job->path.list[i], dir) != 0)
+			all.list[all.count++] = job->path.list[i];
+	job->path = all;
+}
+
 void job_advance(struct job_run *job)
 {
 	while (job->state == JOB_RUNNING && !job->step && job->run->fatal.kind == ERR_NONE) {
@@ -233,7 +244,7 @@ void job_finish(struct job_run *job, enum result result, const char *why)
 	job->state = JOB_ENDED;
 	job->ended_ms = now_ms();
 	job->result = result;
-	job->why = why;
+	job->why = output_masked(job->run, why);
 	job->forgiven = result == RESULT_FAILURE && forgiven(job);
 	job->lineage =
 		needs_lineage(job->run, job->plan->job, job->forgiven ? RESULT_SUCCESS : result);

@@ -31,8 +31,11 @@ static void begin(struct step_run *step, const char *type)
 static void log_text(struct step_run *step, const char *text, size_t len, bool continues)
 {
 	struct run *run = step->job->run;
-	auto_strbuf struct strbuf clean = STRBUF(4 * LIMIT_LOG_LINE);
+	/* a piece may bring the held beginning of the longest value with it */
+	auto_strbuf struct strbuf clean = STRBUF(2 * (LIMIT_LOG_LINE + LIMIT_MASK_BYTES));
 
+	if (step->mute)
+		return;
 	mask_piece(run->mask, &step->tail, text, len, !continues, &clean);
 	begin(step, "log");
 	journal_text(run->journal, "text", clean.text);
@@ -53,6 +56,16 @@ void output_say(struct step_run *step, const char *fmt, ...)
 	strbuf_vaddf(&text, fmt, args);
 	va_end(args);
 	log_text(step, text.text, text.len, false);
+}
+
+const char *output_masked(const struct run *run, const char *text)
+{
+	auto_strbuf struct strbuf out = STRBUF(2 * LIMIT_SUMMARY);
+
+	if (!text)
+		return NULL;
+	mask_line(run->mask, text, strlen(text), &out);
+	return arena_strndup(run->arena, out.text, out.len);
 }
 
 /* ---- what commands do ---- */
@@ -83,6 +96,11 @@ static void annotate(struct step_run *step, const struct annotation *note)
 	if (note->col)
 		journal_number(j, "col", note->col);
 	journal_done(step->job->run);
+}
+
+void output_error(struct step_run *step, const char *text)
+{
+	annotate(step, &(struct annotation){.level = "error", .message = text});
 }
 
 static void on_annotation(struct step_run *step, const struct command_event *event)
@@ -117,11 +135,9 @@ static void on_set_output(struct step_run *step, const struct command_event *eve
 
 static void on_refused(struct step_run *step, const struct command_event *event)
 {
-	struct annotation note = {.level = "error", .message = event->error};
-
 	if (!step->refused)
 		step->refused = arena_strdup(step->job->arena, event->error);
-	annotate(step, &note);
+	output_error(step, event->error);
 }
 
 static void (*const on_command[COMMAND_KIND_COUNT])(struct step_run *,
@@ -140,11 +156,15 @@ static void take_line(void *arg, const struct line *line)
 
 	command_filter_line(&step->commands, step->scratch, line, &event);
 	if (event.mask && mask_add(step->job->run->mask, event.mask, &err) < 0) {
-		/* what cannot be masked must not be said either */
+		/* what cannot be masked must not be said either, nor anything after it */
 		step->refused = arena_strdup(step->job->arena, err.text);
-		cell_kill(step->cell, CELL_CANCELLED);
+		output_say(step, "error: %s", err.text);
+		step->mute = true;
+		cell_kill(step->cell, CELL_LOG_LIMIT);
 		return;
 	}
+	if (step->mute)
+		return;
 	if (on_command[event.kind])
 		on_command[event.kind](step, &event);
 	if (event.log)

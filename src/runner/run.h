@@ -84,7 +84,7 @@ struct builtin {
 	const char *uses; /* "actions/checkout" */
 	/* Start: 1 when a cell runs now, 0 when all is done, -1 when the step fails. */
 	int (*start)(struct step_run *step, struct err *err);
-	/* The cell has ended with exit code 0. */
+	/* The cell has ended, however it did; what the step comes to is worse of the two. */
 	int (*finish)(struct step_run *step, struct err *err);
 };
 
@@ -106,6 +106,7 @@ struct step_run {
 	struct lines lines;
 	struct command_filter commands;
 	const char *refused; /* a command that fails the step */
+	bool mute; /* a value could not be masked: nothing more is shown */
 	struct mask_tail tail;
 	struct arena *scratch; /* of the lines in hand */
 	unsigned annotations;
@@ -270,6 +271,10 @@ int output_open(struct step_run *step, struct err *err);
 /* Take what is there; false at the end of file. */
 bool output_drain(struct step_run *step);
 void output_close(struct step_run *step);
+/* An error of ours about what the step did, which does not fail it. */
+void output_error(struct step_run *step, const char *text);
+/* A text with every secret starred, in the run's arena; NULL stays NULL. */
+const char *output_masked(const struct run *run, const char *text);
 void output_say(struct step_run *step, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* files.c: GITHUB_ENV and its like; -1 when the step fails by what it wrote */
@@ -312,6 +317,8 @@ int job_start(struct job_run *job, struct err *err);
 void job_advance(struct job_run *job);
 void job_finish(struct job_run *job, enum result result, const char *why);
 void job_skip(struct job_run *job, const char *why);
+/* GITHUB_PATH: what is added last comes first, and once. */
+void job_prepend_path(struct job_run *job, const char *dir);
 
 /* schedule.c */
 int schedule_run(struct run *run, struct err *err);

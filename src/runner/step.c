@@ -162,6 +162,7 @@ void step_end(struct step_run *step, enum result outcome, const char *why,
 			      : outcome == RESULT_CANCELLED ? "cancelled"
 							    : "failed";
 
+	why = output_masked(job->run, why);
 	if (outcome == RESULT_FAILURE && why)
 		output_say(step, "error: %s", why);
 	output_close(step);
@@ -280,7 +281,7 @@ void step_begin(struct job_run *job, struct frame *frame, const struct step *mod
 	struct err err = {0};
 	int go = evaluate_env(step, &err);
 
-	step->name = step_name(step);
+	step->name = output_masked(job->run, step_name(step));
 	if (go == 0)
 		go = evaluate_condition(step, &err);
 	if (go == 0) {
@@ -385,7 +386,7 @@ void step_cell_ended(struct step_run *step)
 		why = err.kind ? arena_strdup(step->job->arena, err.text) : explain(step, &result);
 	err_clear(&err);
 	ok = collect(step, &result, &err);
-	if (ok < 0 && (outcome == RESULT_SUCCESS || result.verdict == CELL_FAILED)) {
+	if (ok < 0 && (outcome == RESULT_SUCCESS || result.verdict == CELL_FAILED || step->mute)) {
 		outcome = RESULT_FAILURE;
 		why = arena_strdup(step->job->arena, err.text);
 	}

@@ -248,11 +248,14 @@ static void verdict_words(const struct node *event, struct strbuf *out)
 		{"setup-failed", "the cell could not be set up"},
 	};
 	const char *verdict = node_text(node_get(event, "verdict"));
+	const char *why = node_text(node_get(event, "why"));
 
 	if (!verdict)
 		return;
-	if (strcmp(verdict, "failed") == 0)
+	if (strcmp(verdict, "failed") == 0 && node_get(event, "exit"))
 		strbuf_addf(out, "exit %.0f", event_number(event, "exit"));
+	else if (strcmp(verdict, "failed") == 0) /* it had no cell */
+		text_escaped(why ? why : verdict, out);
 	else if (strcmp(verdict, "signalled") == 0)
 		strbuf_addf(out, "killed by signal %.0f", event_number(event, "signal"));
 	for (size_t i = 0; i < COUNT(table); i++)
@@ -265,7 +268,7 @@ static void on_step_ended(struct report_terminal *t, const struct node *event)
 	struct view_job *job = view_job(t, event);
 	struct view_step *s = view_step(t, job, event);
 	double survivors = event_number(event, "survivors");
-	auto_strbuf struct strbuf words = STRBUF(256);
+	auto_strbuf struct strbuf words = STRBUF(300);
 	auto_strbuf struct strbuf note = STRBUF(512);
 
 	s->state = view_state_of(node_text(node_get(event, "conclusion")));

@@ -1,4 +1,4 @@
-/* What can be refused is refused before anything starts: grants, actions, images, toolchains. */
+/* What can be refused before anything starts: environments, labels, engines, actions, toolchains. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -8,25 +8,50 @@
 #include "stepcell/log.h"
 #include "stepcell/util.h"
 
+/* ---- environments ---- */
+
+static const char *environment_of(const struct job *job)
+{
+	const struct node *e = job->environment;
+
+	return node_text(e && e->kind == NODE_MAP ? node_get(e, "name") : e);
+}
+
+int environment_check(const struct run *run, const struct job *job, const struct node *contexts,
+		      struct err *err)
+{
+	struct expr_scope scope = {.contexts = contexts};
+	const char *name = environment_of(job);
+
+	if (name && (scope_text(run->arena, &scope, "environment", name, &name, err) < 0 ||
+		     policy_allow_environment(run->policy, name, err) < 0))
+		return err_wrap(err, "job '%s' is refused", job->id);
+	return 0;
+}
+
+/* Its name is known only when the job starts; it is asked about then. */
+static bool environment_waits(const struct planned_job *p)
+{
+	const char *name = environment_of(p->job);
+
+	return name && strstr(name, "${{") && (p->matrix_depends || strcasestr(name, "needs"));
+}
+
 /* An environment is granted, or the run is refused: before its job could start. */
 static int check_environments(struct run *run, struct err *err)
 {
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned_job *p = &run->plan.jobs[i];
-		const struct node *e = p->job->environment;
-		const char *name = node_text(e && e->kind == NODE_MAP ? node_get(e, "name") : e);
 		struct node *contexts = node_map(run->arena);
-		struct expr_scope scope = {.contexts = contexts};
 
-		if (p->runs == RUNS_NO || !name)
+		if (p->runs == RUNS_NO || environment_waits(p))
 			continue;
 		node_set(run->arena, contexts, "github", run->github);
 		node_set(run->arena, contexts, "inputs", run->inputs);
 		node_set(run->arena, contexts, "vars", run->vars);
 		node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
-		if (scope_text(run->arena, &scope, "environment", name, &name, err) < 0 ||
-		    policy_allow_environment(run->policy, name, err) < 0)
-			return err_wrap(err, "job '%s' is refused", p->job->id);
+		if (environment_check(run, p->job, contexts, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -96,6 +121,38 @@ static int check_labels(const struct run *run, const struct job *job, struct err
 	return 0;
 }
 
+/* What runs beside or around the steps elsewhere would be another engine's. */
+static int check_engines(const struct run *run, const struct job *job, struct err *err)
+{
+	const struct {
+		const char *key;
+		const struct node *value;
+	} keys[] = {{"container", job->container}, {"services", job->services}};
+
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (keys[i].value && keys[i].value->kind != NODE_NULL)
+			return err_fail(err, ERR_USAGE,
+					"%s:%u: job '%s' has '%s:', which is not served; leave the "
+					"job out with -j",
+					run->workflow_path, job->at.line, job->id, keys[i].key);
+	return 0;
+}
+
+/* Steps that run beside others, and steps about those. */
+static int check_kinds(const struct run *run, const struct job *job, struct err *err)
+{
+	for (size_t i = 0; i < job->steps.count; i++) {
+		const struct step *step = &job->steps.list[i];
+
+		if ((!step->run && !step->uses) || node_get(step->as_written, "background"))
+			return err_fail(err, ERR_USAGE,
+					"%s:%u: job '%s': background, wait, cancel and parallel "
+					"steps are not served",
+					run->workflow_path, step->at.line, job->id);
+	}
+	return 0;
+}
+
 /* A toolchain that a step names outright is looked for now. */
 static int check_toolchains(struct run *run, const struct job *job, struct err *err)
 {
@@ -137,7 +194,8 @@ int check_run(struct run *run, struct err *err)
 			return err_fail(err, ERR_USAGE,
 					"%s:%u: job '%s' calls a workflow, which is not served",
 					run->workflow_path, p->job->at.line, p->job->id);
-		if (check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
+		if (check_engines(run, p->job, err) < 0 || check_kinds(run, p->job, err) < 0 ||
+		    check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
 			return -1;
 	}
 	return 0;

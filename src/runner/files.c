@@ -172,7 +172,8 @@ static int take_state(struct step_run *step, const char *text, size_t len, struc
 static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err)
 {
 	struct run *run = step->job->run;
-	auto_strbuf struct strbuf valid = STRBUF(3 * LIMIT_SUMMARY), clean = STRBUF(LIMIT_JOURNAL_LINE);
+	auto_strbuf struct strbuf valid = STRBUF(3 * LIMIT_SUMMARY),
+				  clean = STRBUF(LIMIT_JOURNAL_LINE);
 
 	if (!len)
 		return 0;

@@ -233,7 +233,8 @@ static void journal_end_of(struct job_run *job)
 	journal_text(j, "why", job->why);
 	if (job->peak_memory)
 		journal_number(j, "peak_memory", (double)job->peak_memory);
-	journal_node(j, "artifacts", job->artifacts);
+	if (job->artifacts) /* it began */
+		journal_node(j, "artifacts", job->artifacts);
 	(void)journal_end(j, &job->run->fatal);
 }
 
@@ -243,6 +244,8 @@ void job_finish(struct job_run *job, enum result result, const char *why)
 		evaluate_outputs(job);
 	job->state = JOB_ENDED;
 	job->ended_ms = now_ms();
+	if (!job->started_ms)
+		job->started_ms = job->ended_ms;
 	job->result = result;
 	job->why = output_masked(job->run, why);
 	job->forgiven = result == RESULT_FAILURE && forgiven(job);
@@ -258,7 +261,7 @@ void job_skip(struct job_run *job, const char *why)
 
 	job->state = JOB_ENDED;
 	job->result = RESULT_SKIPPED;
-	job->lineage = RESULT_SKIPPED;
+	job->lineage = needs_lineage(job->run, job->plan->job, RESULT_SKIPPED);
 	job->why = why;
 	journal_begin(j, "job-skipped");
 	journal_text(j, "job", job->plan->id);

@@ -207,7 +207,7 @@ static int run_jobs(struct run *run, struct err *err)
 		return 130;
 	if (ok < 0)
 		return -1;
-	return verdict == RESULT_SUCCESS ? 0 : 1;
+	return verdict == RESULT_SUCCESS ? 0 : run->refused ? 3 : 1;
 }
 
 static int run_granted(struct run *run, struct err *err)

@@ -106,7 +106,7 @@ struct step_run {
 	struct lines lines;
 	struct command_filter commands;
 	const char *refused; /* a command that fails the step */
-	bool mute; /* a value could not be masked: nothing more is shown */
+	bool mute;           /* a value could not be masked: nothing more is shown */
 	struct mask_tail tail;
 	struct arena *scratch; /* of the lines in hand */
 	unsigned annotations;
@@ -182,6 +182,7 @@ struct run {
 	size_t removal_count;
 	const char *image;       /* for every job */
 	const char *work;        /* the folder of all layers */
+	bool refused;            /* the policy refused a job when it was to start */
 	bool told;               /* the journal says that it began */
 	void (*tick)(void *arg); /* redraws what is live; may be NULL */
 	void *tick_arg;
@@ -295,6 +296,9 @@ bool action_flag(const struct step_run *step, const char *name, bool otherwise);
 
 /* check.c: the last look before anything starts; ERR_POLICY, ERR_USAGE or ERR_SYSTEM */
 int check_run(struct run *run, struct err *err);
+/* The policy grants the job's environment, or -1 with ERR_POLICY. */
+int environment_check(const struct run *run, const struct job *job, const struct node *contexts,
+		      struct err *err);
 
 /* tell.c */
 int tell_start(struct run *run, struct err *err);

@@ -170,7 +170,10 @@ static void start_or_skip(struct job_run *job)
 							   : why_skipped(job));
 		return;
 	}
-	if (go < 0 || job_start(job, &err) < 0) {
+	if (go < 0 ||
+	    environment_check(job->run, job->plan->job, context_job_level(job), &err) < 0 ||
+	    job_start(job, &err) < 0) {
+		job->run->refused |= err.kind == ERR_POLICY;
 		/* a host that cannot give what the run was promised ends the run, not the job alone */
 		if (err.kind == ERR_SYSTEM && job->run->fatal.kind == ERR_NONE)
 			job->run->fatal = err;
@@ -208,15 +211,13 @@ static void expand(struct run *run, size_t at)
 		return;
 	}
 	if (plan_expand(run->arena, job->plan->job, context_job_level(job), &jobs, &count, &diags) <
-		    0 ||
-	    count == 0) {
-		if (diags.errors)
-			(void)diags_fail(&diags, &err);
-		job_skip(job,
-			 diags.errors ? arena_strdup(run->arena, err.text) : "its matrix is empty");
-		if (diags.errors) {
-			job->result = job->lineage = RESULT_FAILURE;
-		}
+	    0) {
+		(void)diags_fail(&diags, &err);
+		job_finish(job, RESULT_FAILURE, arena_strdup(run->arena, err.text));
+		return;
+	}
+	if (count == 0) {
+		job_skip(job, "its matrix is empty");
 		return;
 	}
 	job->plan = &jobs[0];
@@ -297,6 +298,7 @@ static void cancel_job(struct job_run *job)
 	if (job->cancelled)
 		return;
 	job->cancelled = true;
+	job->status = RESULT_CANCELLED;
 	if (!step)
 		return;
 	scope = scope_make(&arg, context_step(job, step->frame, step));

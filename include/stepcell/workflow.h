@@ -179,10 +179,11 @@ struct action *action_load(struct arena *a, const char *path, const char *text, 
 /* ---- the plan ---- */
 
 struct event {
-	const char *name;         /* "push" */
-	const char *action;       /* activity type: "opened", "published"; NULL: none */
-	const char *ref;          /* "refs/heads/main" */
-	const char *base_ref;     /* of a pull request: the branch it goes to, "main" */
+	const char *name;   /* "push" */
+	const char *action; /* activity type: "opened", "published"; NULL: none */
+	const char *ref;    /* "refs/heads/main" */
+	const char
+		*base_ref; /* of a pull request: the branch it goes to, "main"; NULL or "" else */
 	const char *const *paths; /* changed paths; NULL: not known, then path filters match */
 	size_t path_count;
 };

@@ -7,6 +7,7 @@
 #include "stepcell/arena.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
+#include "stepcell/runner.h"
 #include "stepcell/util.h"
 
 struct plan_options {
@@ -46,29 +47,68 @@ static void plan_none(struct arena *a, const struct workflow *w, const char *why
 		};
 }
 
-static int plan_workflow(struct arena *a, const struct selection *s, const struct workflow *w,
-			 struct plan *out, struct diags *diags)
+/* The checkout and the event, as a run of this workflow would see them. */
+static int make_contexts(struct arena *a, const struct select_options *o, const struct workflow *w,
+			 const struct node **out, struct err *err)
 {
+	const struct run_options run = {
+		.dir = o->dir,
+		.workflow = o->workflow,
+		.event = o->event,
+		.event_file = o->event_file,
+		.ref = o->ref,
+		.inputs = {o->inputs.list, o->inputs.count},
+		.vars = {o->vars.list, o->vars.count},
+	};
+
+	return runner_contexts(a, &run, w->path, out, err);
+}
+
+static struct event event_of(const struct node *github)
+{
+	return (struct event){
+		.name = node_text(node_get(github, "event_name")),
+		.action = node_text(node_get(node_get(github, "event"), "action")),
+		.ref = node_text(node_get(github, "ref")),
+		.base_ref = node_text(node_get(github, "base_ref")),
+	};
+}
+
+static const struct node *with_workflow(struct arena *a, const struct node *github,
+					const struct workflow *w)
+{
+	struct node *out = node_map(a);
+
+	for (size_t i = 0; i < github->count; i++)
+		node_set(a, out, github->pairs[i].key->text, github->pairs[i].value);
+	node_set_text(a, out, "workflow", w->name ? w->name : w->path);
+	return out;
+}
+
+/* `given` is what runner_contexts() says: github, the inputs as they were given, vars. */
+static int plan_workflow(struct arena *a, const struct selection *s, const struct workflow *w,
+			 const struct node *given, struct plan *out, struct diags *diags)
+{
+	struct event event = event_of(node_get(given, "github"));
 	struct node *contexts = node_map(a);
 	const struct node *inputs;
 	const char *why, **only;
 	size_t only_count;
 
 	only = select_jobs(a, s, w, &only_count);
-	if (s->options->jobs.count && !only_count) {
-		*out = (struct plan){.workflow = w};
+	*out = (struct plan){.workflow = w};
+	if (s->options->jobs.count && !only_count)
 		return 0;
-	}
-	if (!trigger_matches(a, w, &s->event, &why)) {
+	if (!trigger_matches(a, w, &event, &why)) {
 		plan_none(a, w, why, out);
 		return 0;
 	}
-	inputs = event_inputs(a, w, s->event.name, s->inputs, diags);
+	inputs = event_inputs(a, w, event.name, node_get(given, "inputs"), diags);
 	if (!inputs)
 		return -1;
-	node_set(a, contexts, "github", select_github(a, s, w));
+	node_set(a, contexts, "github", with_workflow(a, node_get(given, "github"), w));
 	node_set(a, contexts, "inputs", inputs);
-	node_set(a, contexts, "vars", s->vars);
+	node_set(a, contexts, "vars", node_get(given, "vars"));
 	return plan_make(a, w, contexts, only, only_count, out, diags);
 }
 
@@ -118,13 +158,13 @@ static int widest(const struct selection *s, const struct plan *p)
 	return width > 60 ? 60 : (int)width;
 }
 
-static void print_table(const struct selection *s, const struct plan *p)
+static void print_table(const struct selection *s, const struct plan *p, const struct event *e)
 {
 	int width = widest(s, p);
 
 	(void)printf("%s (%s), %s of %s\n",
 		     p->workflow->name ? p->workflow->name : p->workflow->path, p->workflow->path,
-		     s->event.name, s->event.ref);
+		     e->name, e->ref);
 	(void)printf("  %-*s  %-7s  %s\n", width, "JOB", "RUNS", "WHY");
 	for (size_t i = 0; i < p->count; i++) {
 		const struct planned_job *j = &p->jobs[i];
@@ -137,29 +177,40 @@ static void print_table(const struct selection *s, const struct plan *p)
 	}
 }
 
+static int plan_all(struct arena *a, const struct plan_options *o, struct err *err)
+{
+	struct selection s;
+	const struct node *given;
+	struct diags diags = {.arena = a};
+	struct plan *plans;
+	struct event event;
+
+	if (select_load(a, &o->select, &s, err) < 0 ||
+	    make_contexts(a, &o->select, s.workflows[0], &given, err) < 0)
+		return -1;
+	plans = arena_array(a, s.count + 1, sizeof(*plans));
+	for (size_t i = 0; i < s.count; i++)
+		if (plan_workflow(a, &s, s.workflows[i], given, &plans[i], &diags) < 0)
+			return diags_fail(&diags, err);
+	event = event_of(node_get(given, "github"));
+	if (o->json)
+		print_json(a, &s, plans);
+	for (size_t i = 0; !o->json && i < s.count; i++)
+		if (plans[i].count)
+			print_table(&s, &plans[i], &event);
+	return 0;
+}
+
 int cmd_plan(int argc, char **argv, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	struct plan_options o = {0};
-	struct selection s = {0};
-	struct plan *plans = NULL;
-	struct diags diags = {.arena = a};
 	int at, got = options_decode(&usage, argc, argv, &o, &at, err);
 
 	if (!got && argv[at])
 		got = err_fail(err, ERR_USAGE, "unexpected '%s': %s", argv[at], usage.synopsis);
 	if (!got)
-		got = select_load(a, &o.select, &s, err);
-	if (!got)
-		plans = arena_array(a, s.count + 1, sizeof(*plans));
-	for (size_t i = 0; !got && i < s.count; i++)
-		if (plan_workflow(a, &s, s.workflows[i], &plans[i], &diags) < 0)
-			got = diags_fail(&diags, err);
-	if (!got && o.json)
-		print_json(a, &s, plans);
-	for (size_t i = 0; !got && !o.json && i < s.count; i++)
-		if (plans[i].count)
-			print_table(&s, &plans[i]);
+		got = plan_all(a, &o, err);
 	select_options_release(&o.select);
 	return got < 0 ? -1 : 0;
 }

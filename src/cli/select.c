@@ -7,10 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/input.h"
 #include "stepcell/arena.h"
 #include "stepcell/fd.h"
-#include "stepcell/json.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
 
@@ -142,111 +140,6 @@ static int load_workflows(struct arena *a, struct selection *s, struct err *err)
 	return load_text(a, s, o->workflow, &text, err);
 }
 
-/* ---- the event ---- */
-
-/* NAME=VALUE of the command line as a map. */
-static const struct node *pairs_map(struct arena *a, const struct option_list *list)
-{
-	struct node *map = node_map(a);
-
-	for (size_t i = 0; i < list->count; i++) {
-		const char *equals = strchr(list->list[i], '=');
-
-		node_set_text(a, map,
-			      arena_strndup(a, list->list[i], (size_t)(equals - list->list[i])),
-			      equals + 1);
-	}
-	return map;
-}
-
-/* The branch that a checkout is on, without asking git. */
-static const char *head_ref(struct arena *a, const char *dir)
-{
-	static const char prefix[] = "ref: ";
-	auto_fd int checkout = open(dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_strbuf struct strbuf text = STRBUF(4096);
-	struct err ignored = {0};
-	auto_fd int fd =
-		checkout < 0 ? -1 : open_beneath(checkout, ".git/HEAD", O_RDONLY, 0, &ignored);
-
-	if (fd < 0 || read_capped(fd, &text, &ignored) < 0 || strncmp(text.text, prefix, 5) != 0)
-		return "refs/heads/main";
-	text.text[strcspn(text.text, "\n")] = '\0';
-	return arena_strdup(a, text.text + 5);
-}
-
-static const char *payload_text(const struct node *payload, const char *outer, const char *inner,
-				const char *key)
-{
-	return node_text(node_get(
-		inner ? node_get(node_get(payload, outer), inner) : node_get(payload, outer), key));
-}
-
-static const struct node *load_payload(struct arena *a, const char *path, struct err *err)
-{
-	auto_strbuf struct strbuf text = STRBUF(LIMIT_EVENT_BYTES);
-	const struct node *payload;
-
-	if (input_read(path, &text, err) < 0)
-		return NULL;
-	payload = json_parse(a, path, text.text, text.len, err);
-	if (payload && payload->kind != NODE_MAP) {
-		(void)err_fail(err, ERR_USAGE, "'%s' holds %s; an event is a map", path,
-			       node_kind_text(payload->kind));
-		return NULL;
-	}
-	return payload;
-}
-
-/* A short name is a branch. */
-static const char *full_ref(struct arena *a, const char *ref)
-{
-	return strncmp(ref, "refs/", 5) == 0 ? ref : arena_printf(a, "refs/heads/%s", ref);
-}
-
-static const char *ref_of_event(struct arena *a, const struct selection *s, const char *given)
-{
-	const char *tag = payload_text(s->payload, "release", NULL, "tag_name");
-	const char *ref = node_text(node_get(s->payload, "ref"));
-
-	if (given)
-		return given;
-	if (tag)
-		return arena_printf(a, "refs/tags/%s", tag);
-	if (ref)
-		return full_ref(a, ref);
-	return strcmp(s->event.name, "release") == 0 ? "refs/tags/v0.0.0"
-						     : head_ref(a, s->options->dir);
-}
-
-static int load_event(struct arena *a, struct selection *s, struct err *err)
-{
-	const struct select_options *o = s->options;
-	const char *given = o->ref ? full_ref(a, o->ref) : NULL;
-	struct event *e = &s->event;
-
-	e->name = o->event ? o->event : "push";
-	if (o->event_file) {
-		s->payload = load_payload(a, o->event_file, err);
-		if (!s->payload)
-			return -1;
-	}
-	e->ref = ref_of_event(a, s, given);
-	if (!s->payload)
-		s->payload = event_payload(a, e->name, e->ref, NULL);
-	e->action = node_text(node_get(s->payload, "action"));
-	e->base_ref = payload_text(s->payload, "pull_request", "base", "ref");
-	if (e->base_ref)
-		e->ref =
-			strcmp(e->name, "pull_request_target") == 0
-				? arena_printf(a, "refs/heads/%s", e->base_ref)
-				: arena_printf(a, "refs/pull/%s/merge",
-					       expr_text(a, node_get(s->payload, "number")
-								    ? node_get(s->payload, "number")
-								    : node_number(a, 1)));
-	return 0;
-}
-
 /* ---- the whole ---- */
 
 static bool has_job(const struct workflow *w, const char *id)
@@ -283,11 +176,8 @@ int select_load(struct arena *a, const struct select_options *o, struct selectio
 {
 	struct selection s = {.options = o};
 
-	if (load_workflows(a, &s, err) < 0 || check_options(&s, err) < 0 ||
-	    load_event(a, &s, err) < 0)
+	if (load_workflows(a, &s, err) < 0 || check_options(&s, err) < 0)
 		return -1;
-	s.vars = pairs_map(a, &o->vars);
-	s.inputs = pairs_map(a, &o->inputs);
 	*out = s;
 	return 0;
 }
@@ -303,25 +193,6 @@ const char **select_jobs(struct arena *a, const struct selection *s, const struc
 		if (has_job(w, jobs->list[i]))
 			list[(*count)++] = jobs->list[i];
 	return list;
-}
-
-struct node *select_github(struct arena *a, const struct selection *s, const struct workflow *w)
-{
-	struct node *github = node_map(a);
-	const struct event *e = &s->event;
-	const char *ref = e->ref, *head = payload_text(s->payload, "pull_request", "head", "ref");
-	const char *slash = strncmp(ref, "refs/", 5) == 0 ? strchr(ref + 5, '/') : NULL;
-
-	node_set_text(a, github, "event_name", e->name);
-	node_set(a, github, "event", s->payload);
-	node_set_text(a, github, "ref", ref);
-	node_set_text(a, github, "ref_name", slash ? slash + 1 : ref);
-	node_set_text(a, github, "ref_type",
-		      strncmp(ref, "refs/tags/", 10) == 0 ? "tag" : "branch");
-	node_set_text(a, github, "head_ref", head ? head : "");
-	node_set_text(a, github, "base_ref", e->base_ref ? e->base_ref : "");
-	node_set_text(a, github, "workflow", w->name ? w->name : w->path);
-	return github;
 }
 
 /* Values of one key are alternatives; each key must agree. A combination without the key stays. */

@@ -39,15 +39,11 @@ void select_options_release(struct select_options *o);
 		SELECT_ROW(0, "var", "NAME=VALUE", opt_pair, outer, member, vars,                  \
 			   "a configuration variable (vars.NAME); may be repeated")
 
-/* What was chosen: loaded and checked. */
+/* The workflows that were chosen: loaded and checked. */
 struct selection {
 	const struct select_options *options;
 	struct workflow **workflows; /* in the order of their file names */
 	size_t count;
-	struct event event;
-	const struct node *payload; /* github.event */
-	const struct node *vars;    /* a map of texts */
-	const struct node *inputs;  /* as given: a map of texts */
 };
 
 /* Mistakes in workflows are printed to standard error, all of them, and are an ERR_USAGE. */
@@ -57,9 +53,6 @@ int select_load(struct arena *a, const struct select_options *o, struct selectio
 /* The ids of -j that this workflow has; an id that no workflow has was refused by select_load(). */
 const char **select_jobs(struct arena *a, const struct selection *s, const struct workflow *w,
 			 size_t *count);
-
-/* What github has without looking at the repository. */
-struct node *select_github(struct arena *a, const struct selection *s, const struct workflow *w);
 
 /* Does --matrix leave this combination in? */
 bool select_matrix(const struct selection *s, const struct planned_job *j);

@@ -54,9 +54,10 @@ static void release_payload(struct arena *a, struct node *event, const char *ref
 			    const char *base_ref)
 {
 	struct node *release = node_map(a);
+	const char *tag = strncmp(ref, "refs/tags/", 10) == 0 ? ref + 10 : "v0.0.0";
 
-	node_set_text(a, release, "tag_name", branch_of(ref));
-	node_set_text(a, release, "name", branch_of(ref));
+	node_set_text(a, release, "tag_name", tag);
+	node_set_text(a, release, "name", tag);
 	node_set_text(a, release, "target_commitish", base_ref ? branch_of(base_ref) : "main");
 	node_set_text(a, release, "body", "");
 	node_set(a, release, "draft", node_bool(false));

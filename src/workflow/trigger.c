@@ -137,7 +137,7 @@ static bool ref_matches(struct trigger *t)
 
 	if (strcmp(t->event->name, "push") == 0)
 		return push_ref_matches(t);
-	if (!base)
+	if (!base || !*base)
 		return true;
 	if (strncmp(base, "refs/heads/", 11) == 0)
 		base += 11;

@@ -7,6 +7,8 @@
 
 : "${STEPCELL:=$BATS_TEST_DIRNAME/../../build/release/stepcell}"
 
+setup() { export STEPCELL_HOME=$BATS_TEST_TMPDIR/home; }
+
 options_of() { sed -n 's/^#: //p' "$1"; }
 expected_of() { sed -n 's/^#= //p' "$1"; }
 

@@ -1,0 +1,372 @@
+/* How cells end: every verdict, survivors, signals, the death of stepcell, and nothing left. */
+#include "cell_fixture.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "cell/supervise.h"
+#include "unprivileged.h"
+
+static const struct {
+	const char *what, *script;
+	struct cell_limits limits;
+	enum cell_verdict verdict;
+	int exit_code, signal;
+} rows[] = {
+	{"passed", "true", {0}, CELL_PASSED, 0, 0},
+	{"failed", "exit 7", {0}, CELL_FAILED, 7, 0},
+	{"signalled", "kill -SEGV $$", {0}, CELL_SIGNALLED, -1, SIGSEGV},
+	{"timeout", "sleep 100", {.wall_ms = 100}, CELL_TIMEOUT, -1, 0},
+	{"timeout of one that will not be told",
+	 "trap '' TERM INT HUP; (setsid sleep 100 &); while :; do sleep 1; done",
+	 {.wall_ms = 200},
+	 CELL_TIMEOUT,
+	 -1,
+	 0},
+	{"timeout of one that stops itself",
+	 "kill -STOP $$",
+	 {.wall_ms = 200},
+	 CELL_TIMEOUT,
+	 -1,
+	 0},
+	{"forks refused, and failed",
+	 "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 5 & done",
+	 {.pids = 12},
+	 CELL_PIDS_LIMIT,
+	 2,
+	 0},
+	{"one file too large",
+	 "head -c 4M /dev/zero >/tmp/x",
+	 {.disk = 1 << 20},
+	 CELL_DISK_LIMIT,
+	 153,
+	 0},
+	{"its own init is out of reach",
+	 "test \"$(cat /proc/1/comm)\" = stepcell-init && kill -9 1; kill -9 1; echo "
+	 ">/proc/1/oom_score_adj;"
+	 "exit 3",
+	 {0},
+	 CELL_FAILED,
+	 3,
+	 0},
+};
+
+static void check_verdicts(void)
+{
+	struct world w;
+
+	world_make(&w);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct cell_result r;
+
+		print_message("%s\n", rows[i].what);
+		w.spec.limits = rows[i].limits;
+		r = world_run(&w, rows[i].script, NULL);
+		assert_string_equal(cell_verdict_name(r.verdict),
+				    cell_verdict_name(rows[i].verdict));
+		assert_int_equal(r.exit_code, rows[i].exit_code);
+		assert_int_equal(r.signal, rows[i].signal);
+		world_upper(&w);
+	}
+	world_drop(&w);
+}
+
+static void test_verdicts(void **state)
+{
+	(void)state;
+	check_verdicts();
+}
+
+static void test_verdicts_as_user(void **state)
+{
+	(void)state;
+	as_user(check_verdicts);
+}
+
+/* By the cgroup as root; by looking as an ordinary user without one. */
+static void check_memory(void)
+{
+	static const char script[] =
+		"exec perl -e 'fork; fork; $x = \"y\" x (35 << 20); sleep 20; print length $x'";
+	struct cell_result r;
+	struct world w;
+
+	world_make(&w);
+	w.spec.limits.memory = 100 << 20;
+	w.spec.limits.wall_ms = 15000;
+	r = world_run(&w, script, NULL);
+	assert_string_equal(cell_verdict_name(r.verdict), "out-of-memory");
+	assert_true(r.usage.peak_memory > 60 << 20);
+	world_drop(&w);
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	check_memory();
+}
+
+static void test_memory_as_user(void **state)
+{
+	(void)state;
+	as_user(check_memory);
+}
+
+/* A directory that the step has closed to all is counted all the same. */
+static void check_disk(void)
+{
+	static const char script[] =
+		"mkdir /tmp/d; for i in 1 2 3; do head -c 1M /dev/zero >/tmp/d/$i; done;"
+		"chmod 0 /tmp/d; sleep 20";
+	struct cell_result r;
+	struct world w;
+
+	world_make(&w);
+	w.spec.limits.disk = 2 << 20;
+	r = world_run(&w, script, NULL);
+	assert_string_equal(cell_verdict_name(r.verdict), "disk-limit");
+	assert_string_equal(cell_means_name(r.means.disk), "sampled");
+	world_drop(&w);
+}
+
+static void test_disk(void **state)
+{
+	(void)state;
+	check_disk();
+}
+
+static void test_disk_as_user(void **state)
+{
+	(void)state;
+	as_user(check_disk);
+}
+
+/* What outlives the main process is killed and counted; it cannot hold the log pipe open. */
+static void test_survivors(void **state)
+{
+	struct cell_result r;
+	struct world w;
+
+	(void)state;
+	world_make(&w);
+	/* the last is a zombie, which its parent has not waited for: it survived nothing */
+	r = world_run(&w,
+		      "sleep 100 & setsid sleep 100 & sh -c 'exit 1 & exec sleep 100' & sleep 0.2",
+		      NULL);
+	assert_int_equal(r.verdict, CELL_PASSED);
+	assert_int_equal(r.survivors, 3);
+	world_drop(&w);
+}
+
+/* ---- from outside ---- */
+
+static struct cell *start(struct world *w, const char *script, int out)
+{
+	const char *argv[] = {"/bin/sh", "-c", script, NULL};
+	struct cell *cell = NULL;
+	struct err err = {0};
+
+	w->spec.argv = argv;
+	w->spec.stdout_fd = w->spec.stderr_fd = out;
+	MUST(cell_start(&w->spec, &cell, NULL, &err));
+	return cell;
+}
+
+static void test_signal(void **state)
+{
+	struct cell_result r;
+	struct err err = {0};
+	struct world w;
+	struct cell *cell;
+	char byte;
+	int ends[2];
+
+	(void)state;
+	world_make(&w);
+	MUST(pipe_open(ends, &err));
+	cell = start(&w, "trap 'exit 9' USR1; echo; while :; do sleep 0.05; done", ends[1]);
+	assert_int_equal(read_full(ends[0], &byte, 1), 0);
+	MUST(cell_signal(cell, SIGUSR1, &err));
+	MUST(cell_wait(cell, &r, &err));
+	assert_int_equal(r.exit_code, 9);
+	cell_release(&cell);
+	(void)close(ends[0]), (void)close(ends[1]);
+	world_drop(&w);
+}
+
+static void test_cancelled(void **state)
+{
+	struct cell_result r;
+	struct err err = {0};
+	struct world w;
+	struct cell *cell;
+
+	(void)state;
+	world_make(&w);
+	cell = start(&w, "sleep 100", 0);
+	cell_kill(cell, CELL_CANCELLED);
+	cell_kill(cell, CELL_TIMEOUT); /* the first reason stays */
+	MUST(cell_wait(cell, &r, &err));
+	assert_int_equal(r.verdict, CELL_CANCELLED);
+	cell_release(&cell);
+	world_drop(&w);
+}
+
+/* No word from init: whatever the command did, it has not passed. */
+static void test_init_killed(void **state)
+{
+	struct cell_result r;
+	struct err err = {0};
+	struct world w;
+	struct cell *cell;
+
+	(void)state;
+	world_make(&w);
+	cell = start(&w, "sleep 100", 0);
+	(void)syscall(SYS_pidfd_send_signal, cell->pidfd, SIGKILL, NULL, 0);
+	MUST(cell_wait(cell, &r, &err));
+	assert_int_equal(r.verdict, CELL_FAILED);
+	assert_true(r.init_killed);
+	assert_int_equal(r.exit_code, -1);
+	cell_release(&cell);
+	world_drop(&w);
+}
+
+/* When stepcell is killed its cells die: the pipe that only the cell holds comes to its end. */
+static void check_death_of_stepcell(void)
+{
+	struct world w;
+	struct err err = {0};
+	int life[2], status;
+	struct pollfd fd;
+	char byte;
+	pid_t pid;
+
+	world_make(&w);
+	MUST(pipe_open(life, &err));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)start(&w, "trap '' TERM; (setsid sleep 50 &); echo; sleep 50", life[1]);
+		(void)close(life[1]);
+		for (;;)
+			(void)pause();
+	}
+	(void)close(life[1]);
+	assert_int_equal(read_full(life[0], &byte, 1), 0);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	fd = (struct pollfd){.fd = life[0], .events = POLLIN};
+	assert_int_equal(poll(&fd, 1, 10000), 1);
+	assert_int_equal(read(life[0], &byte, 1), 0);
+	(void)close(life[0]);
+	cell_sweep(w.state);
+	world_drop(&w);
+}
+
+static void test_death_of_stepcell(void **state)
+{
+	(void)state;
+	check_death_of_stepcell();
+}
+
+static void test_death_of_stepcell_as_user(void **state)
+{
+	(void)state;
+	as_user(check_death_of_stepcell);
+}
+
+/* ---- nothing is left ---- */
+
+static unsigned count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static unsigned count_mounts(void)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	unsigned count = 0;
+	int c;
+
+	assert_non_null(f);
+	while ((c = fgetc(f)) != EOF)
+		count += c == '\n';
+	(void)fclose(f);
+	return count;
+}
+
+static void check_nothing_left(void)
+{
+	static const char *const argv[] = {"true", NULL};
+	unsigned fds, mounts;
+	struct world w;
+
+	world_make(&w);
+	(void)world_run(&w, "true", NULL); /* what a job keeps is there now */
+	fds = count_entries("/proc/self/fd");
+	mounts = count_mounts();
+	for (unsigned i = 0; i < 20; i++) {
+		world_upper(&w);
+		w.spec.limits = (struct cell_limits){.pids = 32, .memory = 64 << 20};
+		(void)world_run(&w, i % 2 ? "sleep 100 & exit 1" : "true", NULL);
+	}
+	w.spec.argv = argv;
+	w.spec.workdir = "/home/missing";
+	for (unsigned i = 0; i < 5; i++) {
+		struct cell *cell = NULL;
+		struct err err = {0};
+
+		world_upper(&w);
+		assert_int_equal(cell_start(&w.spec, &cell, NULL, &err), -1);
+		assert_string_equal(err.text, "cell 'test': entering the working directory: cannot "
+					      "open '/home/missing': No such file or directory");
+	}
+	assert_int_equal(count_entries("/proc/self/fd"), fds);
+	assert_int_equal(count_mounts(), mounts);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
+	world_drop(&w);
+}
+
+static void test_nothing_left(void **state)
+{
+	(void)state;
+	check_nothing_left();
+}
+
+static void test_nothing_left_as_user(void **state)
+{
+	(void)state;
+	as_user(check_nothing_left);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_verdicts_as_user),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_as_user),
+		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_disk_as_user),
+		cmocka_unit_test(test_survivors),
+		cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_cancelled),
+		cmocka_unit_test(test_init_killed),
+		cmocka_unit_test(test_death_of_stepcell),
+		cmocka_unit_test(test_death_of_stepcell_as_user),
+		cmocka_unit_test(test_nothing_left),
+		cmocka_unit_test(test_nothing_left_as_user),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

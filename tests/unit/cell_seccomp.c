@@ -26,6 +26,7 @@
 #include <cmocka.h>
 #include <linux/filter.h>
 
+#include "../escape/calls.h"
 #include "cell/caps.h"
 #include "cell/seccomp.h"
 #include "cell/seccomp_policy.h"
@@ -33,7 +34,6 @@
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
-#include "../escape/calls.h"
 
 /* What a build needs: the filter must not be seen. */
 static const struct call allowed[] = {

@@ -1,0 +1,329 @@
+/* What a root is made of: layers over layers, binds, and roots that lie in wait. */
+#include "cell_fixture.h"
+
+#include <dirent.h>
+
+#include "unprivileged.h"
+
+static int run_fails(struct world *w, struct err *err)
+{
+	static const char *const argv[] = {"true", NULL};
+	struct cell *cell = NULL;
+	int r;
+
+	w->spec.argv = argv;
+	r = cell_start(&w->spec, &cell, NULL, err);
+	cell_release(&cell);
+	return r;
+}
+
+static void put(const char *dir, const char *name, const char *text)
+{
+	struct err err = {0};
+	char path[4096];
+
+	MUST(path_join(path, sizeof(path), dir, name, &err));
+	MUST(file_write(AT_FDCWD, path, text, strlen(text), 0644, &err));
+}
+
+/* ---- steps over steps ---- */
+
+/* Each step sees what the former ones left, and its own upper holds only its own. */
+static void check_layers(void)
+{
+	enum { DEPTH = 40 };
+	static struct cell_layer layers[DEPTH + 1];
+	static char data[DEPTH][160];
+	struct world w;
+
+	world_make(&w);
+	for (unsigned i = 0; i < DEPTH; i++) {
+		auto_strbuf struct strbuf out = STRBUF(4096);
+		char expected[32];
+
+		(void)snprintf(data[i], sizeof(data[i]), "%s/data", w.upper);
+		(void)world_run(&w, "cd /tmp; echo x >>all; wc -l <all; echo $(ls /tmp | wc -l)",
+				&out);
+		(void)snprintf(expected, sizeof(expected), "%u\n1\n", i + 1);
+		assert_string_equal(out.text, expected);
+		for (unsigned k = 0; k <= i; k++)
+			layers[k] = (struct cell_layer){.path = data[i - k]};
+		layers[i + 1] = (struct cell_layer){.path = w.skeleton};
+		w.overlays[0].layers = layers;
+		w.overlays[0].layer_count = i + 2;
+		world_upper(&w);
+	}
+	world_drop(&w);
+}
+
+static void test_layers(void **state)
+{
+	(void)state;
+	check_layers();
+}
+
+static void test_layers_as_user(void **state)
+{
+	(void)state;
+	as_user(check_layers);
+}
+
+/* A layer of another owner is the step's in the cell, and unchanged outside; foreign ones are not. */
+static void test_owners(void **state)
+{
+	auto_strbuf struct strbuf out = STRBUF(4096);
+	struct cell_layer layers[2];
+	struct world w;
+	struct stat st;
+	char path[256];
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("skipped: needs root to make files of others\n");
+		skip();
+	}
+	world_make(&w);
+	(void)snprintf(path, sizeof(path), "%s/other", w.dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	put(path, "file", "old\n");
+	assert_int_equal(chown(path, 4711, 4711), 0);
+	(void)snprintf(path, sizeof(path), "%s/other/file", w.dir);
+	assert_int_equal(chown(path, 4711, 4711), 0);
+	(void)snprintf(path, sizeof(path), "%s/other", w.dir);
+	layers[0] = (struct cell_layer){.path = path};
+	layers[1] = w.root_layers[0];
+	w.overlays[0].layers = layers;
+	w.overlays[0].layer_count = 2;
+	(void)world_run(
+		&w,
+		"stat -c %u /file /usr/bin/env; echo new >/file; cat /file; mv /home /tmp/home &&"
+		"ls /tmp/home; chmod 4755 /file; ls -n /file | cut -d' ' -f1",
+		&out);
+	assert_string_equal(out.text, "1001\n65534\nnew\nrunner\n-rwsr-xr-x\n");
+	(void)snprintf(path, sizeof(path), "%s/other/file", w.dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 4);
+	assert_int_equal(st.st_uid, 4711);
+	(void)snprintf(path, sizeof(path), "%s/data/file", w.upper);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, cell_owner_uid(w.owner));
+	(void)snprintf(path, sizeof(path), "%s", w.upper);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777,
+			 0700); /* so that no set-id file of a step is in reach */
+	world_drop(&w);
+}
+
+/* Two jobs never share an id. */
+static void test_two_owners(void **state)
+{
+	struct cell_owner *other;
+	struct err err = {0};
+	struct world w;
+	uint32_t id;
+
+	(void)state;
+	world_make(&w);
+	MUST(cell_owner_open(w.state, &other, &err));
+	if (geteuid() == 0)
+		assert_int_not_equal(cell_owner_uid(w.owner), cell_owner_uid(other));
+	else
+		assert_int_equal(cell_owner_uid(other), geteuid());
+	id = cell_owner_uid(other);
+	cell_owner_close(&other);
+	MUST(cell_owner_open(w.state, &other, &err));
+	assert_int_equal(cell_owner_uid(other), id);
+	cell_owner_close(&other);
+	world_drop(&w);
+}
+
+/* ---- roots that are read-only, or lie in wait ---- */
+
+static void check_read_only(void)
+{
+	auto_strbuf struct strbuf out = STRBUF(4096);
+	struct err err = {0};
+	struct world w;
+
+	world_make(&w);
+	w.overlays[0].upper = NULL;
+	w.spec.workdir = "/";
+	(void)world_run(&w,
+			"touch /x /tmp/x /etc/x 2>&1 | grep -c 'Read-only'; echo y >/dev/shm/y;"
+			"cat /dev/shm/y",
+			&out);
+	assert_string_equal(out.text, "3\ny\n");
+	w.overlays[1].at = "/opt/missing";
+	assert_int_equal(run_fails(&w, &err), -1);
+	assert_string_equal(err.text,
+			    "cell 'test': mounting overlays: '/opt/missing' is missing in the "
+			    "root, and a read-only root cannot be given one");
+	world_drop(&w);
+}
+
+static void test_read_only(void **state)
+{
+	(void)state;
+	check_read_only();
+}
+
+static void test_read_only_as_user(void **state)
+{
+	(void)state;
+	as_user(check_read_only);
+}
+
+static unsigned entries_of(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* A place that an image has turned into a link: where to, the canary stays as it is. */
+static const struct {
+	const char *name, *target; /* NULL: the canary, by its whole path */
+	const char *at;
+} traps[] = {
+	{"dev", NULL, "/dev"},
+	{"proc", NULL, "/proc"},
+	{"tmp", NULL, "/tmp"},
+	{"dev", "../../../../../../../../tmp", "/dev"},
+	{"proc", "/proc/self/root", "/proc"},
+	{"proc", "usr", "/proc"},
+	{"home/runner/work", NULL, "/home/runner/work/x/x"},
+	{"home", "usr", "/home/runner/work/x/x"},
+};
+
+static void spring(const char *name, const char *target, const char *at)
+{
+	struct world w;
+	char path[256], canary[96], expected[256];
+	struct cell_overlay overlays[3];
+	struct cell_layer checkout;
+	struct err err = {0};
+
+	world_make(&w);
+	(void)snprintf(canary, sizeof(canary), "%s/canary", w.dir);
+	assert_int_equal(mkdir(canary, 0755), 0);
+	(void)snprintf(path, sizeof(path), "%s/%s", w.skeleton, name);
+	MUST(remove_tree(AT_FDCWD, path, &err));
+	assert_int_equal(symlink(target ? target : canary, path), 0);
+	memcpy(overlays, w.overlays, sizeof(w.overlays));
+	checkout = (struct cell_layer){.path = canary};
+	overlays[2] = (struct cell_overlay){
+		.at = "/home/runner/work/x/x", .layers = &checkout, .layer_count = 1};
+	w.spec.overlays = overlays;
+	w.spec.overlay_count = 3;
+	assert_int_equal(run_fails(&w, &err), -1);
+	(void)snprintf(expected, sizeof(expected), "unsafe path '%s'", at);
+	print_message("%s -> %s: %s\n", name, target ? target : "canary", err.text);
+	assert_non_null(strstr(err.text, expected));
+	assert_int_equal(entries_of(canary), 2);
+	world_drop(&w);
+}
+
+static void check_traps(void)
+{
+	for (size_t i = 0; i < COUNT(traps); i++)
+		spring(traps[i].name, traps[i].target, traps[i].at);
+}
+
+static void test_traps(void **state)
+{
+	(void)state;
+	check_traps();
+}
+
+static void test_traps_as_user(void **state)
+{
+	(void)state;
+	as_user(check_traps);
+}
+
+/* A working directory is never a descriptor of somebody's. */
+static void test_workdirs(void **state)
+{
+	static const char *const bad[] = {"/proc/self/fd/3", "/proc/1/root", "/link", "/dev/fd/0",
+					  "relative"};
+	struct world w;
+	char path[256];
+
+	(void)state;
+	world_make(&w);
+	(void)snprintf(path, sizeof(path), "%s/link", w.skeleton);
+	assert_int_equal(symlink("/proc/self/root", path), 0);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct err err = {0};
+
+		w.spec.workdir = bad[i];
+		assert_int_equal(run_fails(&w, &err), -1);
+		world_upper(&w);
+	}
+	world_drop(&w);
+}
+
+/* ---- binds ---- */
+
+static void check_binds(void)
+{
+	auto_strbuf struct strbuf out = STRBUF(4096);
+	struct cell_bind binds[3];
+	char dir[96], data[128], file[128], safe[96];
+	struct err err = {0};
+	struct world w;
+
+	world_make(&w);
+	(void)snprintf(dir, sizeof(dir), "%s/shared", w.dir);
+	(void)snprintf(safe, sizeof(safe), "%s/safe", w.dir);
+	(void)snprintf(file, sizeof(file), "%s/safe/file", w.dir);
+	MUST(cell_upper_make(w.owner, dir, &err)); /* for its `data`, which the step owns */
+	assert_int_equal(mkdir(safe, 0755), 0);
+	put(safe, "file", "canary\n");
+	(void)snprintf(data, sizeof(data), "%s/data", dir);
+	binds[0] = (struct cell_bind){.from = data, .at = "/shared", .writable = true};
+	binds[1] = (struct cell_bind){.from = file, .at = "/etc/deep/file"};
+	binds[2] = (struct cell_bind){.from = safe, .at = "/safe"};
+	w.spec.binds = binds;
+	w.spec.bind_count = 3;
+	(void)world_run(&w,
+			"echo hello >/shared/out; cat /etc/deep/file;"
+			"echo bad >/etc/deep/file || echo kept; touch /safe/x || echo kept",
+			&out);
+	assert_non_null(strstr(out.text, "canary\n"));
+	assert_null(strstr(out.text, "bad"));
+	assert_int_equal(entries_of(safe), 3);
+	assert_int_equal(entries_of(data), 3);
+	world_drop(&w);
+}
+
+static void test_binds(void **state)
+{
+	(void)state;
+	check_binds();
+}
+
+static void test_binds_as_user(void **state)
+{
+	(void)state;
+	as_user(check_binds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_layers),        cmocka_unit_test(test_layers_as_user),
+		cmocka_unit_test(test_owners),        cmocka_unit_test(test_two_owners),
+		cmocka_unit_test(test_read_only),     cmocka_unit_test(test_read_only_as_user),
+		cmocka_unit_test(test_traps),         cmocka_unit_test(test_traps_as_user),
+		cmocka_unit_test(test_workdirs),      cmocka_unit_test(test_binds),
+		cmocka_unit_test(test_binds_as_user),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

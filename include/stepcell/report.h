@@ -16,7 +16,7 @@
  *   annotation    job step level message file? line? col? title?
  *   step-ended    job step name verdict conclusion seconds exit? signal? usage{...} means{...} survivors? log
  *                 verdict: a cell's; conclusion: success failure cancelled skipped
- *   artifact      job name path bytes files digest
+ *   artifact      job name path bytes files skipped digest
  *   summary       job step text            Markdown of GITHUB_STEP_SUMMARY
  *   run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory artifacts why?}]
  */

@@ -98,7 +98,6 @@ static void add_rule(struct frame *f)
 
 static void add_step(struct frame *f, const struct view_step *s)
 {
-	auto_strbuf struct strbuf mark = STRBUF(64);
 	bool running = s->state == VIEW_RUNNING;
 
 	frame_add(f, PLAIN, "    ");

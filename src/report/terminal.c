@@ -298,7 +298,7 @@ static void on_artifact(struct report_terminal *t, const struct node *event)
 	const char *name = event_text(t, event, "name");
 	const char *digest = event_text(t, event, "digest");
 	auto_strbuf struct strbuf note = STRBUF(512);
-	double files = event_number(event, "files");
+	double files = event_number(event, "files"), skipped = event_number(event, "skipped");
 
 	if (t->quiet)
 		return;
@@ -306,6 +306,8 @@ static void on_artifact(struct report_terminal *t, const struct node *event)
 	strbuf_adds(&t->above, name ? name : "");
 	strbuf_addf(&note, "%.0f file%s, ", files, files == 1 ? "" : "s");
 	text_of_bytes(event_number(event, "bytes"), &note);
+	if (skipped > 0)
+		strbuf_addf(&note, ", %.0f left out", skipped);
 	if (digest)
 		strbuf_addf(&note, ", %.*s", 19, digest);
 	line_note(t, note.text);

@@ -241,6 +241,7 @@ static void keep(struct step_run *step, const struct transfer *t, const struct a
 	journal_text(run->journal, "path", t->path);
 	journal_number(run->journal, "bytes", (double)answer->summary.bytes);
 	journal_number(run->journal, "files", (double)answer->summary.files);
+	journal_number(run->journal, "skipped", (double)answer->summary.skipped);
 	journal_text(run->journal, "digest",
 		     arena_printf(job->arena, "sha256:%s", answer->summary.blob.hex));
 	(void)journal_end(run->journal, &run->fatal);
@@ -275,6 +276,10 @@ static int upload_finish(struct step_run *step, struct err *err)
 	keep(step, t, &answer);
 	output_say(step, "artifact '%s': %llu files, sha256:%s", t->name,
 		   (unsigned long long)answer.summary.files, answer.summary.blob.hex);
+	if (answer.summary.skipped)
+		output_say(step,
+			   "%llu left out: pipes, sockets, devices, links that lead out of it",
+			   (unsigned long long)answer.summary.skipped);
 	return copy_out(step, t, err);
 }
 

@@ -116,6 +116,10 @@ static const struct {
 	 "{\"type\":\"artifact\",\"job\":\"test\",\"name\":\"dist\",\"files\":1,\"bytes\":2048,"
 	 "\"digest\":\"sha256:0123456789abcdef\"}",
 	 "test: artifact dist (1 file, 2.0 KiB, sha256:0123456789ab)\n", ""},
+	{"artifact without its links out",
+	 "{\"type\":\"artifact\",\"job\":\"test\",\"name\":\"d\",\"files\":2,\"bytes\":0,"
+	 "\"skipped\":3}",
+	 "test: artifact d (2 files, 0 B, 3 left out)\n", ""},
 	{"an unknown event", "{\"type\":\"future\",\"x\":1}", "", ""},
 	{"an event of nothing", "{\"type\":\"log\"}", "? | \n", ""},
 	{"an event with the wrong types",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "stepcell/arena.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
@@ -80,6 +81,32 @@ int own_names(struct setup *s, struct err *err)
 	return 0;
 }
 
+static const char *const *copy_list(struct arena *a, const char *const *list)
+{
+	size_t count = 0;
+	const char **copy;
+
+	while (list && list[count])
+		count++;
+	copy = arena_array(a, count + 1, sizeof(*copy));
+	for (size_t i = 0; i < count; i++)
+		copy[i] = arena_strdup(a, list[i]);
+	return list ? copy : NULL;
+}
+
+/* What a caller took straight from his command line must outlive it. The arena goes with the process. */
+static void keep_texts(struct setup *s)
+{
+	struct arena *a = arena_new();
+	struct cell_spec *copy = arena_alloc(a, sizeof(*copy));
+
+	*copy = *s->spec;
+	copy->argv = copy_list(a, copy->argv);
+	copy->env = copy_list(a, copy->env);
+	copy->workdir = copy->workdir ? arena_strdup(a, copy->workdir) : NULL;
+	s->spec = copy;
+}
+
 /*
  * Init is a copy of stepcell, and whoever is in the cell can read its command
  * line: the operator's, with all that he put there. The kernel shows the
@@ -92,13 +119,13 @@ int own_title(struct setup *s, struct err *err)
 	char *start = program_invocation_name;
 	auto_fd int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
 
-	(void)s;
 	if (fd < 0)
 		return err_sys(err, "cannot open '/proc/self/cmdline'");
 	if (read_capped(fd, &seen, err) < 0)
 		return -1;
 	if (memcmp(start, seen.text, seen.len) != 0)
 		return err_fail(err, ERR_SYSTEM, "the command line is not where it was");
+	keep_texts(s);
 	memset(start, 0, seen.len);
 	memcpy(start, title, seen.len < sizeof(title) ? seen.len : sizeof(title));
 	(void)prctl(PR_SET_NAME, title);

@@ -309,7 +309,7 @@ int tell_end(struct run *run, uint64_t started_ms, enum result verdict, struct e
 void usage_write(struct journal *j, struct arena *a, const struct cell_result *r);
 
 /* step.c */
-void step_begin(struct job_run *job, struct frame *frame, const struct step *step);
+void step_begin(struct job_run *job, struct frame *frame, const struct step *model);
 void step_cell_ended(struct step_run *step);
 void step_end(struct step_run *step, enum result outcome, const char *why,
 	      const struct cell_result *result);

@@ -3,8 +3,9 @@
  *
  * A v2 cgroup may hold processes or hand controllers down, never both. So when
  * we sit in a cgroup that controllers should pass through, and nobody else
- * does, we move ourselves into a leaf of it. Others are not moved: then there
- * are no controllers for us, and `doctor` says how to get some.
+ * does, or it was delegated, we move what is there into a leaf of it. Other
+ * people's processes stay where they are: then there are no controllers for
+ * us, and `doctor` says how to get some.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cell/cgroup_parts.h"
@@ -46,30 +48,107 @@ static unsigned read_controllers(int dir, const char *file)
 	return has;
 }
 
-/* Hand the controllers down, one by one: one that is refused does not take the others along. */
-static unsigned hand_down(int dir)
+/* What is there but not handed down yet. */
+static unsigned not_handed_down(int dir)
 {
-	const unsigned there = read_controllers(dir, "cgroup.controllers");
-	unsigned missing = there & ~read_controllers(dir, "cgroup.subtree_control");
-
-	for (size_t i = 0; i < COUNT(controllers); i++)
-		if ((missing & controllers[i].has) &&
-		    cg_write(dir, "cgroup.subtree_control", controllers[i].enable) == 0)
-			missing &= ~controllers[i].has;
-	return missing;
+	return read_controllers(dir, "cgroup.controllers") &
+	       ~read_controllers(dir, "cgroup.subtree_control");
 }
 
-#define LEAF CG_V2_LEAF
+/* One by one: a controller that is refused does not take the others along. */
+static void hand_down(int dir)
+{
+	const unsigned missing = not_handed_down(dir);
 
-/* Into a leaf of the cgroup that we are alone in. */
+	for (size_t i = 0; i < COUNT(controllers); i++)
+		if (missing & controllers[i].has)
+			(void)cg_write(dir, "cgroup.subtree_control", controllers[i].enable);
+}
+
+/* Us, or a child of ours that runs beside us. */
+static bool is_ours(pid_t pid)
+{
+	char path[64], text[256] = "";
+	const char *behind_name;
+
+	if (pid == getpid())
+		return true;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return false;
+	/* "PID (NAME) STATE PARENT ..." */
+	behind_name = strrchr(text, ')');
+	if (!behind_name || strlen(behind_name) < 5)
+		return false;
+	(void)snprintf(path, sizeof(path), "%d ", getpid());
+	return strncmp(behind_name + 4, path, strlen(path)) == 0;
+}
+
+/* systemd's mark on what it gave away (Delegate=yes): then all that is inside may be arranged. */
+static bool is_delegated(int dir)
+{
+	static const char *const names[] = {"user.delegate", "trusted.delegate"};
+	char value = 0;
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (fgetxattr(dir, names[i], &value, 1) == 1 && value == '1')
+			return true;
+	return false;
+}
+
+#define MAX_OURS 256
+
+/* The processes in `dir` when all of them are ours to move; else 0. */
+static size_t list_ours(int dir, pid_t *pids)
+{
+	const bool all = is_delegated(dir);
+	const int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *procs = fd < 0 ? NULL : fdopen(fd, "r");
+	size_t count = 0;
+	char line[32];
+	uint64_t pid;
+
+	while (procs && fgets(line, sizeof(line), procs)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (count == MAX_OURS || parse_u64(line, 1, INT32_MAX, &pid) < 0 ||
+		    !(all || is_ours((pid_t)pid))) {
+			count = 0;
+			break;
+		}
+		pids[count++] = (pid_t)pid;
+	}
+	if (procs)
+		(void)fclose(procs);
+	return count;
+}
+
+/* Into a leaf of the cgroup that nobody else has a say in. */
 static void step_aside(int dir)
 {
-	char leaf[64];
+	pid_t pids[MAX_OURS];
+	const size_t count = list_ours(dir, pids);
 
-	if (cg_each_process(dir, 0) != 1 || (mkdirat(dir, LEAF, 0755) < 0 && errno != EEXIST))
+	if (!count || (mkdirat(dir, CG_V2_LEAF, 0755) < 0 && errno != EEXIST))
 		return;
-	(void)snprintf(leaf, sizeof(leaf), "%s/cgroup.procs", LEAF);
-	(void)cg_write_u64(dir, leaf, (uint64_t)getpid());
+	for (size_t i = 0; i < count; i++)
+		(void)cg_write_u64(dir, CG_V2_LEAF "/cgroup.procs", (uint64_t)pids[i]);
+}
+
+/*
+ * Handing down some controllers from a cgroup with processes would succeed
+ * (those that can count threads), and bar all others for good. So it has to
+ * be empty first; the root of all is the exception.
+ */
+static bool may_hand_down(int dir)
+{
+	if (faccessat(dir, "cgroup.type", F_OK, 0) < 0)
+		return true;
+	if (cg_each_process(dir, 0))
+		step_aside(dir);
+	return cg_each_process(dir, 0) == 0;
 }
 
 void cgroup_v2_prepare(const char *base)
@@ -78,15 +157,13 @@ void cgroup_v2_prepare(const char *base)
 
 	if (dir < 0)
 		return;
-	if (hand_down(dir)) {
-		step_aside(dir);
-		(void)hand_down(dir);
-	}
+	if (not_handed_down(dir) && may_hand_down(dir))
+		hand_down(dir);
 
-	auto_fd int ours = openat(dir, "stepcell", O_DIRECTORY | O_CLOEXEC);
+	auto_fd int ours = openat(dir, CG_CHILD, O_DIRECTORY | O_CLOEXEC);
 
 	if (ours >= 0)
-		(void)hand_down(ours);
+		hand_down(ours);
 }
 
 struct v2_file {

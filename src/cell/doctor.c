@@ -4,6 +4,7 @@
  * A probe does what a cell does, in a process of its own: it may unshare,
  * mount and limit itself as it likes, and what it changed ends with it. It
  * fills in its row and writes it to a pipe; one that dies or hangs is down.
+ * Those of cgroups alone run here: a cgroup may have room for one process.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,31 +20,36 @@
 
 #define PROBE_MS 10000
 
+enum probe_flags {
+	PROBE_ROOT = 1, /* only root has a use for it */
+	PROBE_HERE = 2, /* in this process: being two would change the answer */
+};
+
 static const struct {
 	const char *name;
 	probe_fn *probe;
-	bool root_only;
+	unsigned flags;
 } probes[] = {
-	{"userns", probe_userns, false},
-	{"mountns", probe_mountns, false},
-	{"pidns", probe_pidns, false},
-	{"netns", probe_netns, false},
-	{"ipcns", probe_ipcns, false},
-	{"utsns", probe_utsns, false},
-	{"cgroupns", probe_cgroupns, false},
-	{"timens", probe_timens, false},
-	{"overlay", probe_overlay, false},
-	{"idmap", probe_idmap, true},
-	{"proc", probe_proc, false},
-	{"devpts", probe_devpts, false},
-	{"capabilities", probe_capabilities, false},
-	{"landlock", probe_landlock, false},
-	{"seccomp", probe_seccomp, false},
-	{"cgroup-memory", probe_cgroup_memory, false},
-	{"cgroup-pids", probe_cgroup_pids, false},
-	{"cgroup-cpu", probe_cgroup_cpu, false},
-	{"cgroup-birth", probe_cgroup_birth, false},
-	{"pids-rlimit", probe_pids_rlimit, false},
+	{"userns", probe_userns, 0},
+	{"mountns", probe_mountns, 0},
+	{"pidns", probe_pidns, 0},
+	{"netns", probe_netns, 0},
+	{"ipcns", probe_ipcns, 0},
+	{"utsns", probe_utsns, 0},
+	{"cgroupns", probe_cgroupns, 0},
+	{"timens", probe_timens, 0},
+	{"overlay", probe_overlay, 0},
+	{"idmap", probe_idmap, PROBE_ROOT},
+	{"proc", probe_proc, 0},
+	{"devpts", probe_devpts, 0},
+	{"capabilities", probe_capabilities, 0},
+	{"landlock", probe_landlock, 0},
+	{"seccomp", probe_seccomp, 0},
+	{"cgroup-memory", probe_cgroup_memory, PROBE_HERE},
+	{"cgroup-pids", probe_cgroup_pids, PROBE_HERE},
+	{"cgroup-cpu", probe_cgroup_cpu, PROBE_HERE},
+	{"cgroup-birth", probe_cgroup_birth, PROBE_HERE},
+	{"pids-rlimit", probe_pids_rlimit, 0},
 };
 
 void probe_down(struct cell_probe *row, const char *why, const char *mend)
@@ -106,10 +112,13 @@ size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max)
 	size_t count = 0;
 
 	for (size_t i = 0; i < COUNT(probes) && count < max; i++) {
-		if (probes[i].root_only && geteuid() != 0)
+		if ((probes[i].flags & PROBE_ROOT) && geteuid() != 0)
 			continue;
 		rows[count] = (struct cell_probe){.name = probes[i].name, .state = CELL_UP};
-		run_probe(probes[i].probe, state, &rows[count++]);
+		if (probes[i].flags & PROBE_HERE)
+			probes[i].probe(state, &rows[count++]);
+		else
+			run_probe(probes[i].probe, state, &rows[count++]);
 	}
 	return count;
 }

@@ -154,17 +154,27 @@ static int spin(void)
 
 /* ---- tests ---- */
 
+/* v2 also tells of other counters: ask until it is this one. */
+static bool told_of_oom(struct cgroup *cg)
+{
+	struct pollfd p = {.fd = cgroup_poll_fd(cg), .events = POLLIN};
+
+	while (poll(&p, 1, 10000) == 1)
+		if (cgroup_oom(cg))
+			return true;
+	return false;
+}
+
 static void memory_limit_is_told_and_kills(void **state)
 {
 	struct cgroup *cg = open_with(*state, (struct cell_limits){.memory = 32 * MIB});
 	struct child c = start(cg, eat_memory);
-	struct pollfd p = {.fd = cgroup_poll_fd(cg), .events = POLLIN};
 	struct cell_usage usage = {0};
 
-	assert_int_equal(poll(&p, 1, 10000), 1);
-	assert_true(cgroup_oom(cg));
+	assert_true(told_of_oom(cg));
 	(void)cgroup_kill(cg);
 	assert_true(WIFSIGNALED(reap(c.pid)));
+	assert_true(cgroup_oom(cg));
 	cgroup_usage(cg, &usage);
 	assert_in_range(usage.peak_memory, 16 * MIB, 33 * MIB);
 	cgroup_close(&cg);
@@ -279,9 +289,11 @@ static void sweep_takes_the_dead_and_spares_the_living(void **state)
 	char dead[256] = "";
 	int ends[2];
 	struct err err;
+	pid_t pid;
 
 	assert_int_equal(pipe_open(ends, &err), 0);
-	if (fork() == 0) {
+	pid = fork();
+	if (pid == 0) {
 		struct cgroup *cg = open_with(*state, (struct cell_limits){.pids = 64});
 
 		(void)write_full(ends[1], cg->path[CG_PIDS] ? cg->path[CG_PIDS] : cg->path[CG_V2],
@@ -291,7 +303,7 @@ static void sweep_takes_the_dead_and_spares_the_living(void **state)
 	assert_int_equal(read_full(ends[0], dead, 256), 0);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
-	(void)wait(NULL);
+	assert_int_equal(reap(pid), 0);
 	assert_int_equal(access(dead, F_OK), 0);
 	cgroup_sweep(((struct home *)*state)->path);
 	assert_int_equal(access(dead, F_OK), -1);

@@ -46,7 +46,8 @@ int rlimits_apply(const struct cell_limits *limits, bool have_cgroup, struct err
 		{RLIMIT_MEMLOCK, "memlock", 8 * MIB},
 		{RLIMIT_MSGQUEUE, "msgqueue", 800 * KIB},
 		{RLIMIT_NPROC, "nproc", have_cgroup ? RLIM_INFINITY : or_infinity(limits->pids)},
-		{RLIMIT_AS, "as", have_cgroup ? RLIM_INFINITY : or_infinity(limits->memory)},
+		{RLIMIT_AS, "as",
+		 have_cgroup || !RLIMITS_ADDRESSES ? RLIM_INFINITY : or_infinity(limits->memory)},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)

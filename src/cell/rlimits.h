@@ -5,6 +5,13 @@
 
 #include "stepcell/cell.h"
 
+/* A sanitizer's shadow is terabytes of addresses: a limit on them would be its end. */
+#ifdef __SANITIZE_ADDRESS__
+#define RLIMITS_ADDRESSES 0
+#else
+#define RLIMITS_ADDRESSES 1
+#endif
+
 /*
  * Only ever lowers. Without a cgroup: RLIMIT_NPROC for `pids`, RLIMIT_AS for
  * `memory`. Call it inside the cell's own user namespace: there NPROC counts

@@ -133,7 +133,8 @@ static int lowers_limits(void)
 		return 2;
 	if (!limit_is(RLIMIT_NOFILE, 100) || !limit_is(RLIMIT_FSIZE, 4 * MIB))
 		return 3;
-	return limit_is(RLIMIT_NPROC, 50) && limit_is(RLIMIT_AS, GIB) ? 0 : 4;
+	return limit_is(RLIMIT_NPROC, 50) && (!RLIMITS_ADDRESSES || limit_is(RLIMIT_AS, GIB)) ? 0
+											      : 4;
 }
 
 static int leaves_cgroups_theirs(void)

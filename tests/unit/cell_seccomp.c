@@ -105,7 +105,8 @@ static int in_child(const struct seccomp_filter *filter, child_fn *fn, void *arg
 		    (no_new_privs_set(&err) < 0 || seccomp_filter_install(filter, &err) < 0))
 			_exit(99);
 		fn(arg);
-		_exit(0);
+		/* a sanitizer does more at _exit() than the smallest filters allow */
+		(void)syscall(SYS_exit_group, 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;

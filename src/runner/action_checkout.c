@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "runner/run.h"
 #include "stepcell/util.h"
@@ -52,14 +50,6 @@ static const char *tree(const struct run *run)
 	return run->source.tree_layer[0] ? run->source.tree_layer : run->source.dir;
 }
 
-/* As an ordinary user, files of somebody else would belong to nobody in the cell. */
-static bool foreign(const struct run *run)
-{
-	struct stat st;
-
-	return geteuid() != 0 && stat(tree(run), &st) == 0 && st.st_uid != geteuid();
-}
-
 static int copy(struct step_run *step, const char *path, struct err *err)
 {
 	const struct run *run = step->job->run;
@@ -100,10 +90,12 @@ static int start(struct step_run *step, struct err *err)
 	job->checked_out = true;
 	node_set_text(job->arena, step->outputs, "ref", github_text(run, "ref"));
 	node_set_text(job->arena, step->outputs, "commit", run->source.sha);
-	if (foreign(run) && !job->plain)
-		output_say(step, "the checkout belongs to another user: copying it");
-	if (job->plain || *path || foreign(run))
+	if (job->plain || *path)
 		return copy(step, path, err);
+	if (source_is_mixed(run)) {
+		output_say(step, "the checkout holds files of another user or group: copying it");
+		return copy(step, path, err);
+	}
 	layers_reset_work(job);
 	layers_push(job, &job->mounts[job->work], tree(run), false);
 	if (run->source.git_layer[0])

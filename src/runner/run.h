@@ -199,6 +199,8 @@ uint64_t now_ms(void); /* CLOCK_MONOTONIC */
 /* The checkout's folder, nothing asked yet; dir is "" when it cannot be read. */
 struct source source_none(const struct run_options *o, struct err *err);
 int source_open(struct run *run, struct err *err);
+/* Does it hold files that a cell could not change, because they belong to somebody else? */
+bool source_is_mixed(const struct run *run);
 
 /* context.c: the contexts that expressions see */
 const struct node *context_github(struct arena *a, const struct run_options *o,

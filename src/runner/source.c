@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +319,38 @@ struct source source_none(const struct run_options *o, struct err *err)
 		s.dir[0] = '\0';
 	}
 	return s;
+}
+
+/*
+ * Only one owner and one group are mapped into a cell: files of others could
+ * be read there, but not replaced (EOVERFLOW). A look at the first of a very
+ * large tree's files has to do.
+ */
+#define LOOK_AT 50000
+
+bool source_is_mixed(const struct run *run)
+{
+	const char *top = run->source.tree_layer[0] ? run->source.tree_layer : run->source.dir;
+	char *const paths[] = {(char *)top, NULL};
+	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	bool mixed = false;
+	FTSENT *e;
+
+	for (size_t n = 0; fts && !mixed && n < LOOK_AT && (e = fts_read(fts)); n++) {
+		if (e->fts_info == FTS_DP || e->fts_info == FTS_NS || e->fts_info == FTS_ERR)
+			continue;
+		if (n == 0 &&
+		    uid == 0) { /* as root the owner of the top is mapped, whoever it is */
+			uid = e->fts_statp->st_uid;
+			gid = e->fts_statp->st_gid;
+		}
+		mixed = e->fts_statp->st_uid != uid || e->fts_statp->st_gid != gid;
+	}
+	if (fts)
+		(void)fts_close(fts);
+	return mixed;
 }
 
 int source_open(struct run *run, struct err *err)

@@ -31,10 +31,12 @@ struct setup {
 	int *trees;
 	int go;   /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
 	int news; /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
-	int status;        /* write end: init's struct init_report, and nobody else's */
-	int root;          /* in the child: the root's mount */
-	int proc;          /* in the child: its /proc, where init has to look */
-	int null;          /* in the child: /dev/null, for where stdio leads nowhere */
+	int status;  /* write end: init's struct init_report, and nobody else's */
+	int root;    /* in the child: the root's mount */
+	int proc;    /* in the child: its /proc, where init has to look */
+	int null;    /* in the child: /dev/null, for where stdio leads nowhere */
+	char *title; /* in the child: stepcell's command line */
+	size_t title_len;
 	uint32_t uid, gid; /* of a worker: the caller's */
 	bool is_worker; /* the last of the spec's fds is the pipe for an error, and not counted */
 };
@@ -105,6 +107,7 @@ int own_time(struct setup *s, struct err *err);
 int own_network(struct setup *s, struct err *err);
 int own_names(struct setup *s, struct err *err);
 int own_title(struct setup *s, struct err *err);
+int own_title_back(struct setup *s, struct err *err);
 int own_sysctls(struct setup *s, struct err *err);
 int own_no_userns(struct setup *s, struct err *err);
 

@@ -14,6 +14,7 @@
 #include "inside.h"
 #include "stepcell/arena.h"
 #include "stepcell/fd.h"
+#include "stepcell/limits.h"
 #include "stepcell/util.h"
 
 static int setting_write(const char *path, const char *text, struct err *err)
@@ -109,13 +110,14 @@ static void keep_texts(struct setup *s)
 
 /*
  * Init is a copy of stepcell, and whoever is in the cell can read its command
- * line: the operator's, with all that he put there. The kernel shows the
- * memory where it began; ours is a copy.
+ * line: the operator's, with all that he put there. The kernel shows the memory
+ * where it began; ours is a copy. The main process, which may have its own
+ * command from there, gets it back (own_title_back).
  */
 int own_title(struct setup *s, struct err *err)
 {
 	static const char title[] = "stepcell-init";
-	auto_strbuf struct strbuf seen = STRBUF(2 * 1024 * 1024); /* ARG_MAX */
+	auto_strbuf struct strbuf seen = STRBUF(2 * MIB); /* more than the kernel's ARG_MAX */
 	char *start = program_invocation_name;
 	auto_fd int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
 
@@ -123,12 +125,21 @@ int own_title(struct setup *s, struct err *err)
 		return err_sys(err, "cannot open '/proc/self/cmdline'");
 	if (read_capped(fd, &seen, err) < 0)
 		return -1;
-	if (memcmp(start, seen.text, seen.len) != 0)
+	if (!seen.len || memcmp(start, seen.text, seen.len) != 0)
 		return err_fail(err, ERR_SYSTEM, "the command line is not where it was");
 	keep_texts(s);
 	memset(start, 0, seen.len);
 	memcpy(start, title, seen.len < sizeof(title) ? seen.len : sizeof(title));
 	(void)prctl(PR_SET_NAME, title);
+	s->title_len = seen.len;
+	s->title = strbuf_detach(&seen);
+	return 0;
+}
+
+int own_title_back(struct setup *s, struct err *err)
+{
+	(void)err;
+	memcpy(program_invocation_name, s->title, s->title_len);
 	return 0;
 }
 

@@ -405,6 +405,7 @@ static const struct setup_row rows[] = {
 	{"dropping capabilities", drop_capabilities},
 	{"tying the cell to stepcell", die_with_stepcell},
 	{"forking the main process", fork_main},
+	{"restoring the command line", own_title_back},
 	{"making a session", own_session},
 	{"opening /dev/null", open_null},
 	{"placing descriptors", place_fds},

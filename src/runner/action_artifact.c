@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,19 +57,19 @@ static int hear(struct transfer *t, struct answer *out, struct err *err)
 
 struct pack {
 	struct artifact_spec spec;
-	const char *workspace;
+	const char *root;
 };
 
 /* Inside the cell: fds are the tarball and the answer's pipe. */
 static int pack_inside(void *arg, const int *fds, size_t count)
 {
 	const struct pack *p = arg;
-	auto_fd int root = open(p->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int root = open(p->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct answer answer = {0};
 
 	(void)count;
 	if (root < 0)
-		(void)err_sys(&answer.err, "cannot open the workspace");
+		(void)err_sys(&answer.err, "cannot open '%s'", p->root);
 	else
 		(void)artifact_pack(root, &p->spec, fds[0], &answer.summary, &answer.err);
 	return say(fds[1], &answer);
@@ -82,29 +83,57 @@ static const struct run_artifact *find_artifact(const struct run *run, const cha
 	return NULL;
 }
 
-/* Patterns are relative to the workspace; an absolute one below it is as good. */
-static struct texts patterns_of(const struct step_run *step)
+/* A pattern as a path of the cell, without the ! that takes away. */
+static const char *whole_path(const struct job_run *job, const char *text)
 {
+	if (text[0] == '~' && (!text[1] || text[1] == '/'))
+		return arena_printf(job->arena, "%s%s", RUNNER_HOME, text + 1);
+	return *text == '/' ? text : arena_printf(job->arena, "%s/%s", job->workspace, text);
+}
+
+static bool below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && (!path[len] || path[len] == '/');
+}
+
+/* Relative to the workspace; to "/" when one of them begins outside of it. */
+static struct texts patterns_of(const struct step_run *step, const char **root)
+{
+	const struct job_run *job = step->job;
 	struct texts lines = action_lines(step, "path");
-	size_t skip = strlen(step->job->workspace);
+	size_t skip;
 
+	*root = job->workspace;
+	for (size_t i = 0; i < lines.count; i++)
+		if (*lines.list[i] != '!' && !below(whole_path(job, lines.list[i]), job->workspace))
+			*root = "/";
+	skip = strcmp(*root, "/") == 0 ? 0 : strlen(*root);
 	for (size_t i = 0; i < lines.count; i++) {
-		const char *text = lines.list[i];
-		bool not = *text == '!';
+		bool not = *lines.list[i] == '!';
+		const char *path = whole_path(job, lines.list[i] + not );
 
-		if (strncmp(text + not, step->job->workspace, skip) != 0 ||
-		    (text[not +skip] && text[not +skip] != '/'))
-			continue;
-		lines.list[i] =
-			arena_printf(step->job->arena, "%s.%s", not ? "!" : "", text + not +skip);
+		if (below(path, *root) || !skip)
+			lines.list[i] =
+				arena_printf(job->arena, "%s.%s", not ? "!" : "", path + skip);
 	}
 	return lines;
+}
+
+/* What this job may still pack. */
+static uint64_t bytes_left(const struct job_run *job)
+{
+	uint64_t limit = job->run->policy->limits.artifacts;
+
+	return !limit ? 0 : limit > job->artifact_bytes ? limit - job->artifact_bytes : 1;
 }
 
 static int make_pack(struct step_run *step, struct pack **out, struct err *err)
 {
 	struct job_run *job = step->job;
-	struct texts patterns = patterns_of(step);
+	const char *root;
+	struct texts patterns = patterns_of(step, &root);
 	const char *epoch = node_text(node_get(job->env, "SOURCE_DATE_EPOCH"));
 	uint64_t mtime = job->run->source.commit_time;
 
@@ -118,9 +147,9 @@ static int make_pack(struct step_run *step, struct pack **out, struct err *err)
 			 .pattern_count = patterns.count,
 			 .hidden = action_flag(step, "include-hidden-files", false),
 			 .mtime = mtime,
-			 .max_bytes = job->run->policy->limits.artifacts,
+			 .max_bytes = bytes_left(job),
 			 .max_entries = job->run->policy->limits.files},
-		.workspace = job->workspace,
+		.root = root,
 	};
 	return 0;
 }
@@ -174,23 +203,27 @@ static int start_pack(struct step_run *step, struct pack *pack, struct err *err)
 		       : 1;
 }
 
+static int check_free(const struct step_run *step, const char *name, struct err *err)
+{
+	const struct run_artifact *same = find_artifact(step->job->run, name);
+
+	if (!same || action_flag(step, "overwrite", false))
+		return 0;
+	return err_fail(err, ERR_USAGE,
+			"an artifact named '%s' exists already (of job '%s'); use another name, "
+			"or overwrite: true",
+			name, same->job->plan->id);
+}
+
 static int upload_start(struct step_run *step, struct err *err)
 {
 	const char *name = action_input(step, "name");
-	const struct run_artifact *same;
 	struct pack *pack = NULL;
 
 	if (!*name)
 		name = "artifact";
-	if (artifact_check_name(name, err) < 0)
+	if (artifact_check_name(name, err) < 0 || check_free(step, name, err) < 0)
 		return -1;
-	same = find_artifact(step->job->run, name);
-	if (same && !action_flag(step, "overwrite", false))
-		return err_fail(
-			err, ERR_USAGE,
-			"an artifact named '%s' exists already (of job '%s'); use another name, "
-			"or overwrite: true",
-			name, same->job->plan->id);
 	if (make_pack(step, &pack, err) < 0 || make_transfer(step, name, err) < 0)
 		return -1;
 	return start_pack(step, pack, err);
@@ -231,6 +264,7 @@ static void keep(struct step_run *step, const struct transfer *t, const struct a
 				    sizeof(*run->artifacts));
 	run->artifacts[run->artifact_count++] = (struct run_artifact){
 		arena_strdup(run->arena, t->name), arena_strdup(run->arena, t->path), job};
+	job->artifact_bytes += answer->summary.bytes;
 	node_add(job->arena, job->artifacts, node_string(job->arena, t->name));
 	node_set_text(job->arena, step->outputs, "artifact-digest", answer->summary.blob.hex);
 	node_set_text(job->arena, step->outputs, "artifact-id",
@@ -271,6 +305,10 @@ static int upload_finish(struct step_run *step, struct err *err)
 		return ok < 0 ? -1 : nothing_found(step, err);
 	}
 	answer.summary.blob.hex[DIGEST_HEX] = '\0';
+	if (check_free(step, t->name, err) < 0) { /* another job was faster */
+		(void)unlink(t->partial);
+		return -1;
+	}
 	if (rename(t->partial, t->path) < 0)
 		return err_sys(err, "cannot keep '%s'", t->path);
 	keep(step, t, &answer);
@@ -324,6 +362,19 @@ static int unpack_inside(void *arg, const int *fds, size_t count)
 	return say(fds[count - 1], &answer);
 }
 
+/* By its name, else by the pattern, else all; of several with one name the last. */
+static bool wanted(const struct step_run *step, const struct run_artifact *artifact)
+{
+	const char *name = action_input(step, "name"), *pattern = action_input(step, "pattern");
+	bool not = *pattern == '!';
+
+	if (artifact != find_artifact(step->job->run, artifact->name))
+		return false;
+	if (*name)
+		return strcasecmp(name, artifact->name) == 0;
+	return !*pattern || (fnmatch(pattern + not, artifact->name, FNM_PERIOD) == 0) != not ;
+}
+
 /* One artifact by its name into the folder itself; several each into a folder of its name. */
 static int choose(struct step_run *step, struct unpack *u, int *fds, struct err *err)
 {
@@ -337,8 +388,7 @@ static int choose(struct step_run *step, struct unpack *u, int *fds, struct err 
 	for (size_t i = 0; i < job->run->artifact_count; i++) {
 		const struct run_artifact *a = &job->run->artifacts[i];
 
-		if (*name ? a != find_artifact(job->run, name)
-			  : a != find_artifact(job->run, a->name))
+		if (!wanted(step, a))
 			continue;
 		if (u->count == DOWNLOADS_MAX)
 			return err_fail(err, ERR_USAGE, "more than %d artifacts; name one",

@@ -350,6 +350,7 @@ static struct run *run_new(struct arena *a, const struct run_options *o)
 
 	run->arena = a;
 	run->options = o;
+	run->signals = -1;
 	run->parallel = o->parallel ? o->parallel : processors();
 	return run;
 }

@@ -149,6 +149,7 @@ struct job_run {
 	enum result status; /* job.status so far */
 	struct node *outputs;
 	struct node *artifacts; /* names */
+	uint64_t artifact_bytes;
 	uint64_t started_ms, ended_ms, deadline_ms, peak_memory;
 	bool cancelled;
 };
@@ -174,6 +175,7 @@ struct run {
 	uint64_t parallel;
 	unsigned require, missing; /* cell_wall bits: asked for; told to be missing */
 	bool cancelled;
+	int signals;                    /* a signalfd while jobs run; else -1 */
 	int interrupts;                 /* SIGINT and SIGTERM so far */
 	struct run_artifact *artifacts; /* of all jobs, in the order of their making */
 	size_t artifact_count;
@@ -233,6 +235,12 @@ int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
 typedef int view_fn(void *arg, int out, struct err *err);
 /* `fn` runs in the workspace and writes its answer to `out`; at most the strbuf's maximum. */
 int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer, struct err *err);
+/*
+ * All that a cell writes to `fd`, until its end: polled, so that the limits of
+ * the cell hold and a signal is not kept waiting.
+ */
+int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf *out,
+		struct err *err);
 /* A regular file of the workspace. */
 int view_read(struct job_run *job, const char *path, struct strbuf *text, struct err *err);
 

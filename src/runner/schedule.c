@@ -457,10 +457,12 @@ int schedule_run(struct run *run, struct err *err)
 
 	if (signals < 0)
 		return err_sys(err, "cannot make a signalfd");
+	run->signals = signals;
 	for (size_t i = 0; i < run->plan.count; i++)
 		(void)add_job(run, &run->plan.jobs[i]);
 	ok = loop(run, signals, err);
 	abandon(run);
+	run->signals = -1;
 	for (size_t i = 0; i < run->removal_count; i++)
 		(void)waitpid(run->removals[i], NULL, 0);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);

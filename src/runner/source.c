@@ -27,10 +27,11 @@
 static const char git_script[] =
 	"set -eu\n"
 	"ask() { git --git-dir=\"$1\" \"${@:2}\"; }\n"
-	"sha=$(ask \"$1\" rev-parse -q --verify \"$2^{commit}\")\n"
+	"sha=$(ask \"$1\" rev-parse -q --verify \"$2^{commit}\") ||\n"
+	"  { echo \"it has no commit '$2'\"; exit 1; }\n"
 	"branch=$(ask \"$1\" symbolic-ref -q HEAD || true)\n"
 	"url=$(ask \"$1\" config --get remote.origin.url || true)\n"
-	"url=$(printf %s \"$url\" | sed -E 's|^([a-z+]+://)[^/@]*@|\\1|; s|[?#].*||')\n"
+	"url=$(printf %s \"$url\" | sed -E 's|^([A-Za-z+.-]+://)[^/]*@|\\1|; s|[?#].*||')\n"
 	"printf 'sha %s\\ntime %s\\nbranch %s\\nremote %s\\n' \"$sha\" "
 	"\"$(ask \"$1\" log -1 --format=%ct \"$sha\")\" \"$branch\" \"$url\"\n"
 	"git init -q --template= /out/git\n"
@@ -139,7 +140,8 @@ static int find_repository(const char *dir, struct repository *out)
 }
 
 /* Run a program to its end and keep what it says; -1 when it fails. */
-static int capture(struct cell_spec *spec, struct strbuf *out, struct err *err)
+static int capture(const struct run *run, struct cell_spec *spec, struct strbuf *out,
+		   struct err *err)
 {
 	struct cell_result result;
 	struct cell *cell = NULL;
@@ -155,7 +157,7 @@ static int capture(struct cell_spec *spec, struct strbuf *out, struct err *err)
 	if (cell_start(spec, &cell, NULL, err) < 0)
 		return -1;
 	fd_close(&w);
-	if (read_capped(r, out, err) < 0) {
+	if (view_listen(run, cell, r, out, err) < 0) {
 		cell_release(&cell);
 		return -1;
 	}
@@ -273,7 +275,7 @@ static int git_cell_run(struct run *run, const struct repository *repo, struct g
 		.limits = {.memory = 2 * GIB, .pids = 64, .wall_ms = 120000},
 	};
 
-	if (capture(&spec, &text, err) < 0)
+	if (capture(run, &spec, &text, err) < 0)
 		return -1;
 	return keep_answers(run, text.text, err);
 }
@@ -301,6 +303,19 @@ static int ask_git(struct run *run, const struct repository *repo, struct err *e
 	(void)snprintf(s->git_layer, sizeof(s->git_layer), "%.*s/0/data/out/git", PATH_MAX - 32,
 		       upper);
 	return make_opaque(s->git_layer, err);
+}
+
+/* A repository that git cannot read is hidden all the same: its config may hold credentials. */
+static int hide_git(struct run *run, struct err *err)
+{
+	struct source *s = &run->source;
+	char path[PATH_MAX + 8];
+	int n = snprintf(s->git_layer, sizeof(s->git_layer), "%s/no-git", run->work);
+
+	if (n < 0 || (size_t)n >= sizeof(s->git_layer))
+		return err_fail(err, ERR_USAGE, "path too long: '%s'", run->work);
+	(void)snprintf(path, sizeof(path), "%s/.git", s->git_layer);
+	return mkdir_all(path, 0755, err) < 0 ? -1 : make_opaque(s->git_layer, err);
 }
 
 struct source source_none(const struct run_options *o, struct err *err)
@@ -370,5 +385,5 @@ int source_open(struct run *run, struct err *err)
 		return err_wrap(err, "asking git about '%s'", dir);
 	log_note("'%s' gives no commit (%s); github.sha is zeros", dir, err->text);
 	err_clear(err);
-	return 0;
+	return repo.top ? hide_git(run, err) : 0;
 }

@@ -177,7 +177,8 @@ void step_end(struct step_run *step, enum result outcome, const char *why,
 
 static void fail_step(struct step_run *step, const struct err *err)
 {
-	step_end(step, RESULT_FAILURE, arena_strdup(step->job->arena, err->text), NULL);
+	step_end(step, err->kind == ERR_INTERRUPTED ? RESULT_CANCELLED : RESULT_FAILURE,
+		 arena_strdup(step->job->arena, err->text), NULL);
 }
 
 /* ---- the beginning ---- */

@@ -3,7 +3,9 @@
  * action.yml, a .python-version. A worker inside the job's own mounts answers,
  * so what a step wrote is followed by nobody who has anything to lose.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,10 +47,42 @@ static int ask_inside(void *arg, const int *fds, size_t count)
 	return 1;
 }
 
-static int hear(struct cell *cell, int answer, int reason, struct strbuf *out, struct err *err)
+int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf *out,
+		struct err *err)
+{
+	char chunk[16 * 1024];
+	bool ended;
+
+	for (;;) {
+		struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+				       {.fd = cell_fd(cell), .events = POLLIN},
+				       {.fd = run->signals, .events = POLLIN}};
+		ssize_t n;
+
+		if (poll(fds, 3, 250) < 0 && errno != EINTR)
+			return err_sys(err, "cannot poll");
+		if (fds[2].revents) /* left for the loop to read */
+			return err_fail(err, ERR_INTERRUPTED, "interrupted");
+		if (cell_poll(cell, &ended, err) < 0)
+			return -1;
+		if (!fds[0].revents)
+			continue;
+		n = read(fd, chunk, sizeof(chunk));
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return err_sys(err, "cannot read an answer");
+		strbuf_add(out, chunk, n > 0 ? (size_t)n : 0);
+		if (out->full)
+			return err_fail(err, ERR_USAGE, "more than %zu bytes", out->max);
+	}
+}
+
+static int hear(const struct run *run, struct cell *cell, int answer, int reason,
+		struct strbuf *out, struct err *err)
 {
 	struct cell_result result;
-	int got = read_capped(answer, out, err);
+	int got = view_listen(run, cell, answer, out, err);
 
 	if (got < 0)
 		cell_kill(cell, CELL_CANCELLED);
@@ -104,7 +138,7 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
 		return -1;
 	fd_close(&answer_w);
 	fd_close(&reason_w);
-	heard = hear(cell, answer_r, reason_r, answer, err);
+	heard = hear(job->run, cell, answer_r, reason_r, answer, err);
 	cell_release(&cell);
 	return heard;
 }

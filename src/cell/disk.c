@@ -127,9 +127,11 @@ int disk_begin(struct disk *d, const struct cell_spec *spec, struct err *err)
 	for (size_t i = 0; i < spec->overlay_count; i++) {
 		if (!spec->overlays[i].upper)
 			continue;
-		d->uppers[d->count] = strdup(spec->overlays[i].upper);
-		if (!d->uppers[d->count++])
+		char *upper = strdup(spec->overlays[i].upper);
+
+		if (!upper)
 			return err_sys(err, "cannot list the uppers");
+		d->uppers[d->count++] = upper;
 	}
 	d->free_at_start = free_bytes(d);
 	return 0;

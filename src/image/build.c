@@ -148,7 +148,9 @@ static int run(struct build *b, const struct build_command *command, struct stag
 
 	if (log < 0)
 		return err_sys(err, "cannot make a log");
-	if (child_start(command->argv, command->env, log, &child, err) < 0)
+	const struct child_spec spec = {command->argv, command->env, log, command->pretend};
+
+	if (child_start(&spec, &child, err) < 0)
 		return -1;
 	r = tree_unpack(staging, child.out, tree, &unpacking);
 	/* A program that fails ends its tar early: its own reason comes first. */

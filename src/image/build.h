@@ -7,6 +7,7 @@
 /* A program that writes a tar to its standard output. */
 struct build_command {
 	const char **argv, **env; /* NULL-ended */
+	bool pretend;             /* under ownership.h's filter */
 };
 
 struct words {

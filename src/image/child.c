@@ -9,23 +9,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "image/ownership.h"
 #include "stepcell/fd.h"
 
 /* Between fork and exec: on return the exec did not happen. */
-static void become(const char *const *argv, const char *const *env, int out, int log, pid_t parent)
+static void become(const struct child_spec *spec, int out, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-	    dup2(log >= 0 ? log : null, STDERR_FILENO) < 0)
+	    dup2(spec->log >= 0 ? spec->log : null, STDERR_FILENO) < 0)
 		return;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		return;
-	(void)execvpe(argv[0], (char *const *)argv, (char *const *)env);
+	if (spec->pretend && ownership_pretend() < 0)
+		return;
+	(void)execvpe(spec->argv[0], (char *const *)spec->argv, (char *const *)spec->env);
 }
 
-int child_start(const char *const *argv, const char *const *env, int log, struct child *out,
-		struct err *err)
+int child_start(const struct child_spec *spec, struct child *out, struct err *err)
 {
 	int ends[2], words[2];
 	pid_t parent = getpid();
@@ -43,9 +45,9 @@ int child_start(const char *const *argv, const char *const *env, int log, struct
 	pid_t pid = fork();
 
 	if (pid < 0)
-		return err_sys(err, "cannot start '%s'", argv[0]);
+		return err_sys(err, "cannot start '%s'", spec->argv[0]);
 	if (pid == 0) {
-		become(argv, env, to, log, parent);
+		become(spec, to, parent);
 		cause = errno;
 		(void)write_full(said, &cause, sizeof(cause));
 		_exit(127);
@@ -55,9 +57,9 @@ int child_start(const char *const *argv, const char *const *env, int log, struct
 	if (read_full(heard, &cause, sizeof(cause)) == 0) {
 		(void)waitpid(pid, NULL, 0);
 		errno = cause;
-		return err_sys(err, "cannot run '%s'", argv[0]);
+		return err_sys(err, "cannot run '%s'", spec->argv[0]);
 	}
-	*out = (struct child){.pid = pid, .out = take_fd(&from), .name = argv[0]};
+	*out = (struct child){.pid = pid, .out = take_fd(&from), .name = spec->argv[0]};
 	return 0;
 }
 
@@ -102,7 +104,9 @@ int child_run(const char *const *argv, const char *const *env, struct strbuf *ou
 {
 	auto_child struct child child = {0};
 
-	if (child_start(argv, env, -1, &child, err) < 0)
+	const struct child_spec spec = {argv, env, -1, false};
+
+	if (child_start(&spec, &child, err) < 0)
 		return -1;
 	if (read_capped(child.out, output, err) < 0)
 		return err_wrap(err, "reading what '%s' says", argv[0]);

@@ -1,11 +1,18 @@
 /* child: a program of the host whose output is read here. Private. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "stepcell/err.h"
 #include "stepcell/strbuf.h"
+
+struct child_spec {
+	const char *const *argv, *const *env; /* NULL-ended; argv[0] is looked up in PATH */
+	int log;                              /* its standard error; -1: nowhere */
+	bool pretend;                         /* under ownership.h's filter */
+};
 
 struct child {
 	pid_t pid;
@@ -13,12 +20,8 @@ struct child {
 	const char *name;
 };
 
-/*
- * Start argv[0], looked up in PATH, with nothing but `env`; its standard error
- * goes to `log` (-1: nowhere). It dies with this process.
- */
-int child_start(const char *const *argv, const char *const *env, int log, struct child *out,
-		struct err *err);
+/* Start it with nothing but its environment. It dies with this process. */
+int child_start(const struct child_spec *spec, struct child *out, struct err *err);
 
 /* Close its output and wait; anything but exit code 0 is an error. */
 int child_end(struct child *child, struct err *err);

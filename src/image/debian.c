@@ -1,14 +1,21 @@
 /*
  * debian: a root made of packages, by mmdebstrap.
  *
- * As root it runs in namespaces of its own, so that its mounts and whatever its
- * packages start end with it. An ordinary user's mmdebstrap makes a user
- * namespace itself. In both cases it reads the host's own package sources where
- * the host runs the same suite, and the recipe's scripts are part of its command
- * line: inside, they could not be read from a private home.
+ * Its packages insist on several owners. As root it runs in namespaces of its
+ * own, so that its mounts and whatever its packages start end with it, and the
+ * host is read-only there. An ordinary user with subordinate ids has mmdebstrap
+ * make a user namespace of them. One without gets a namespace of a single id, and
+ * calls that change owners do nothing and succeed: a tree loses its owners in the
+ * store anyway, and all three give the same digest.
+ *
+ * The host's own package sources are read where it runs the same suite. The
+ * recipe's scripts are part of the command line: inside, they could not be read
+ * from a private home.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,43 +114,84 @@ static int add_options(struct arena *a, const struct recipe *r, struct words *ar
 	return 0;
 }
 
-/* In root's namespaces the host is read-only but for the staging folder. */
+/* ---- three ways to be root in the new system ---- */
+
+/* In namespaces that we make, the host is read-only but for the staging folder. */
 #define PROTECT_HOST                                                                               \
 	"mount --bind \"$TMPDIR\" \"$TMPDIR\" && mount -o remount,bind,ro / && exec \"$@\""
 
-static void add_mode(struct arena *a, struct words *argv)
-{
-	static const char *const as_root[] = {"unshare",
-	                                      "--mount",
-	                                      "--pid",
-	                                      "--fork",
-	                                      "--kill-child",
-	                                      "--mount-proc",
-	                                      "--",
-	                                      "sh",
-	                                      "-c",
-	                                      PROTECT_HOST,
-	                                      "sh",
-	                                      "mmdebstrap",
-	                                      "--mode=root"};
-	static const char *const as_user[] = {"mmdebstrap", "--mode=unshare"};
-	bool root = geteuid() == 0;
-	const char *const *words = root ? as_root : as_user;
+/* Where devices cannot be made, the host's are bound while packages are configured. */
+#define DEVICES "for d in full null random tty urandom zero; do "
+#define BIND_DEVICES                                                                               \
+	"--extract-hook=" DEVICES ": >\"$1/dev/$d\" && mount --bind \"/dev/$d\" \"$1/dev/$d\"; "   \
+				  "done"
+#define UNBIND_DEVICES "--customize-hook=" DEVICES "umount \"$1/dev/$d\" && rm \"$1/dev/$d\"; done"
 
-	for (size_t i = 0; i < (root ? COUNT(as_root) : COUNT(as_user)); i++)
+static const struct mode {
+	const char *words[16];  /* of the command line, up to mmdebstrap's own */
+	const char *options[4]; /* before the recipe's */
+	const char *last;       /* behind them */
+	bool pretend;           /* ownership.h */
+	bool in_staging;        /* the work is below the store: others cannot enter it */
+} modes[] = {
+	{.words = {"unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
+		   "sh", "-c", PROTECT_HOST, "sh", "mmdebstrap", "--mode=root"},
+	 .in_staging = true},
+	{.words = {"mmdebstrap", "--mode=unshare"}},
+	{.words = {"unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork",
+		   "--kill-child", "--mount-proc", "--", "sh", "-c", PROTECT_HOST, "sh",
+		   "mmdebstrap", "--mode=root"},
+	 .options = {"--skip=chroot/mount/dev,chroot/mount/sys", BIND_DEVICES},
+	 .last = UNBIND_DEVICES,
+	 .pretend = true,
+	 .in_staging = true},
+};
+
+/* Does /etc/subuid or /etc/subgid give the caller ids? */
+static bool has_subids(const char *path)
+{
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+	const struct passwd *user = getpwuid(geteuid());
+	struct err ignored;
+	char name[300], number[32];
+
+	if (file_read(AT_FDCWD, path, &text, &ignored) < 0)
+		return false;
+	(void)snprintf(name, sizeof(name), "%s:", user ? user->pw_name : "?");
+	(void)snprintf(number, sizeof(number), "%u:", geteuid());
+	for (const char *line = text.text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, strlen(name)) == 0 ||
+		    strncmp(line, number, strlen(number)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct mode *choose_mode(void)
+{
+	if (geteuid() == 0)
+		return &modes[0];
+	return &modes[has_subids("/etc/subuid") && has_subids("/etc/subgid") ? 1 : 2];
+}
+
+static void add_words(struct arena *a, struct words *argv, const char *const *words, size_t max)
+{
+	for (size_t i = 0; i < max && words[i]; i++)
 		words_add(a, argv, words[i]);
 }
 
 /* What apt and mmdebstrap need to know of the caller's environment, and no more. */
-static void add_environment(struct arena *a, const struct staging *staging, struct words *env)
+static void add_environment(struct arena *a, const struct mode *mode, const struct staging *staging,
+			    struct words *env)
 {
 	static const char *const passed[] = {"http_proxy", "https_proxy", "no_proxy", "HOME"};
 
 	words_add(a, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	words_add(a, env, "LC_ALL=C.UTF-8");
 	words_add(a, env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
-	/* A killed build is swept with its staging folder; other users cannot enter that one. */
-	if (geteuid() == 0)
+	/* A killed build is swept with its staging folder. */
+	if (mode->in_staging)
 		words_add(a, env, arena_printf(a, "TMPDIR=%s", staging->path));
 	for (size_t i = 0; i < COUNT(passed); i++)
 		if (getenv(passed[i]))
@@ -153,15 +201,19 @@ static void add_environment(struct arena *a, const struct staging *staging, stru
 int debian_command(struct arena *a, const struct recipe *r, const struct staging *staging,
 		   struct build_command *out, struct err *err)
 {
+	const struct mode *mode = choose_mode();
 	struct words argv = {0}, env = {0};
 
-	add_mode(a, &argv);
+	add_words(a, &argv, mode->words, COUNT(mode->words));
+	add_words(a, &argv, mode->options, COUNT(mode->options));
 	if (add_options(a, r, &argv, err) < 0)
 		return -1;
+	if (mode->last)
+		words_add(a, &argv, mode->last);
 	words_add(a, &argv, r->suite);
 	words_add(a, &argv, "-");
 	add_sources(a, r, &argv);
-	add_environment(a, staging, &env);
-	*out = (struct build_command){words_end(a, &argv), words_end(a, &env)};
+	add_environment(a, mode, staging, &env);
+	*out = (struct build_command){words_end(a, &argv), words_end(a, &env), mode->pretend};
 	return 0;
 }

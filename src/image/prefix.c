@@ -105,6 +105,6 @@ int prefix_command(struct arena *a, const struct recipe *r, const char *source,
 	words_add(a, &env, "LC_ALL=C.UTF-8");
 	words_add(a, &env, "PYTHONHASHSEED=0");
 	words_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
-	*out = (struct build_command){words_end(a, &argv), words_end(a, &env)};
+	*out = (struct build_command){words_end(a, &argv), words_end(a, &env), false};
 	return 0;
 }

@@ -223,6 +223,8 @@ static int open_archive(struct archive *a, int fd, struct err *err)
 	if (archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
 	    archive_write_set_format_gnutar(a) != ARCHIVE_OK ||
 	    archive_write_set_options(a, "zstd:compression-level=" ZSTD_LEVEL) != ARCHIVE_OK ||
+	    archive_write_set_bytes_in_last_block(a, 1) !=
+		    ARCHIVE_OK || /* no padding behind zstd */
 	    archive_write_open_fd(a, fd) != ARCHIVE_OK)
 		return archive_fail(a, err);
 	return 0;

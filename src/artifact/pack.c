@@ -21,7 +21,7 @@
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
-#define CHUNK (256 * 1024)
+#define CHUNK (64 * 1024)
 
 struct pack {
 	const struct artifact_spec *spec;

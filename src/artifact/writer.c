@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "artifact/sidehash.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
@@ -19,7 +20,8 @@ struct archive_writer {
 	struct archive *tar, *zst;
 	struct archive_entry *entry;
 	locale_t c_locale;
-	struct digest_stream *tar_hash, *blob_hash;
+	struct sidehash *tar_hash;
+	struct digest_stream *blob_hash;
 };
 
 /* ---- the two callbacks ---- */
@@ -39,9 +41,12 @@ static la_ssize_t on_blob(struct archive *a, void *arg, const void *bytes, size_
 static la_ssize_t on_tar(struct archive *a, void *arg, const void *bytes, size_t len)
 {
 	struct archive_writer *w = arg;
+	la_ssize_t n;
 
-	digest_add(w->tar_hash, bytes, len);
-	if (archive_write_data(w->zst, bytes, len) != (la_ssize_t)len) {
+	sidehash_add(w->tar_hash, bytes, len);
+	n = archive_write_data(w->zst, bytes, len);
+	sidehash_wait(w->tar_hash);
+	if (n != (la_ssize_t)len) {
 		archive_set_error(a, archive_errno(w->zst), "%s",
 				  archive_error_string(w->zst) ? archive_error_string(w->zst)
 							       : "cannot compress");
@@ -119,7 +124,7 @@ int writer_open(int out, int level, struct archive_writer **writer, struct err *
 	w->zst = archive_write_new();
 	w->entry = archive_entry_new();
 	w->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-	w->tar_hash = digest_new();
+	w->tar_hash = sidehash_new();
 	w->blob_hash = digest_new();
 	*writer = w;
 	if (open_zst(w, level) < 0)
@@ -192,7 +197,7 @@ int writer_finish(struct archive_writer *w, struct digest *tar, struct digest *b
 		return fail(w->tar, "cannot end the tar", err);
 	if (archive_write_close(w->zst) != ARCHIVE_OK)
 		return fail(w->zst, "cannot end the archive", err);
-	digest_end(&w->tar_hash, tar);
+	sidehash_end(&w->tar_hash, tar);
 	digest_end(&w->blob_hash, blob);
 	return 0;
 }
@@ -208,8 +213,7 @@ void writer_free(struct archive_writer **writer)
 	/* the tar first: closing it writes into the other */
 	(void)archive_write_free(w->tar);
 	(void)archive_write_free(w->zst);
-	if (w->tar_hash)
-		digest_end(&w->tar_hash, NULL);
+	sidehash_end(&w->tar_hash, NULL);
 	if (w->blob_hash)
 		digest_end(&w->blob_hash, NULL);
 	free(w);

@@ -89,7 +89,7 @@ static int tree_mapped(struct cell_owner *owner, const char *path, const struct 
 static int layer_open(struct cell_owner *owner, const struct cell_layer *layer, bool *detached,
 		      struct err *err)
 {
-	auto_fd int dir = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int dir = open(layer->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (dir < 0 || fstat(dir, &st) < 0)

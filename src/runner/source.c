@@ -54,7 +54,7 @@ static const char *const git_env[] = {
 	"GIT_CONFIG_NOSYSTEM=1",
 	"GIT_CONFIG_GLOBAL=/dev/null",
 	"GIT_TERMINAL_PROMPT=0",
-	"GIT_CONFIG_COUNT=6",
+	"GIT_CONFIG_COUNT=7",
 	"GIT_CONFIG_KEY_0=safe.directory",
 	"GIT_CONFIG_VALUE_0=*",
 	"GIT_CONFIG_KEY_1=core.hooksPath",
@@ -67,6 +67,8 @@ static const char *const git_env[] = {
 	"GIT_CONFIG_VALUE_4=main",
 	"GIT_CONFIG_KEY_5=protocol.file.allow",
 	"GIT_CONFIG_VALUE_5=always",
+	"GIT_CONFIG_KEY_6=log.showSignature", /* it would run the repository's gpg.program */
+	"GIT_CONFIG_VALUE_6=false",
 	NULL,
 };
 
@@ -193,9 +195,31 @@ static int keep_answers(struct run *run, const char *text, struct err *err)
 	s->branch = *branch ? branch : NULL;
 	if (parse_u64(time, 0, UINT32_MAX, &s->commit_time) < 0)
 		return err_fail(err, ERR_USAGE, "git gave no time");
-	if (strlen(s->sha) < 40)
+	if (strlen(s->sha) < 40 || s->sha[strspn(s->sha, "0123456789abcdef")])
 		return err_fail(err, ERR_USAGE, "git gave no commit");
 	return 0;
+}
+
+/*
+ * What the git cell made is a stranger's: its configuration can run programs,
+ * which can leave a link to any folder of the host in the result's place. So
+ * now that they are dead the result is moved to where no cell ever writes, and
+ * must be a folder there.
+ */
+static int take_out(const char *upper, const char *name, char *path, size_t size, struct err *err)
+{
+	auto_fd int top = open(upper, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int out = -1, taken = -1;
+
+	if (top < 0)
+		return err_sys(err, "cannot open '%s'", upper);
+	out = open_nolinks(top, "0/data/out", O_PATH | O_DIRECTORY, 0, err);
+	if (out < 0)
+		return -1;
+	if (renameat(out, name, top, name) < 0)
+		return err_sys(err, "git gave no %s", name);
+	taken = open_nolinks(top, name, O_PATH | O_DIRECTORY, 0, err);
+	return taken < 0 ? -1 : path_join(path, size, upper, name, err);
 }
 
 /*
@@ -205,12 +229,16 @@ static int keep_answers(struct run *run, const char *text, struct err *err)
 static int make_opaque(const char *layer, struct err *err)
 {
 	const char *name = geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque";
-	char path[PATH_MAX];
+	auto_fd int top = open(layer, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int git = -1;
 
-	if (path_join(path, sizeof(path), layer, ".git", err) < 0)
+	if (top < 0)
+		return err_sys(err, "cannot open '%s'", layer);
+	git = open_nolinks(top, ".git", O_RDONLY | O_DIRECTORY, 0, err);
+	if (git < 0)
 		return -1;
-	if (lsetxattr(path, name, "y", 1, 0) < 0)
-		return err_sys(err, "cannot mark '%s' opaque", path);
+	if (fsetxattr(git, name, "y", 1, 0) < 0)
+		return err_sys(err, "cannot mark '%s/.git' opaque", layer);
 	return 0;
 }
 
@@ -295,14 +323,14 @@ static int ask_git(struct run *run, const struct repository *repo, struct err *e
 	image_release(&g.host);
 	if (!ok)
 		return -1;
-	if (run->options->at)
-		(void)snprintf(s->tree_layer, sizeof(s->tree_layer), "%.*s/0/data/out/tree",
-			       PATH_MAX - 32, upper);
+	if (run->options->at &&
+	    take_out(upper, "tree", s->tree_layer, sizeof(s->tree_layer), err) < 0)
+		return -1;
 	if (!repo->top && !run->options->at)
 		return 0;
-	(void)snprintf(s->git_layer, sizeof(s->git_layer), "%.*s/0/data/out/git", PATH_MAX - 32,
-		       upper);
-	return make_opaque(s->git_layer, err);
+	return take_out(upper, "git", s->git_layer, sizeof(s->git_layer), err) < 0
+		       ? -1
+		       : make_opaque(s->git_layer, err);
 }
 
 /* A repository that git cannot read is hidden all the same: its config may hold credentials. */
@@ -368,6 +396,15 @@ bool source_is_mixed(const struct run *run)
 	return mixed;
 }
 
+static bool has_git(const char *dir)
+{
+	char path[PATH_MAX + 8];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/.git", dir);
+	return lstat(path, &st) == 0;
+}
+
 int source_open(struct run *run, struct err *err)
 {
 	struct repository repo = {0};
@@ -377,7 +414,8 @@ int source_open(struct run *run, struct err *err)
 		if (run->options->at)
 			return err_fail(err, ERR_USAGE, "--at %s: '%s' is in no git repository",
 					run->options->at, dir);
-		return 0;
+		/* a file that names a repository we do not believe in names a folder of the host */
+		return has_git(dir) ? hide_git(run, err) : 0;
 	}
 	if (ask_git(run, &repo, err) == 0)
 		return 0;

@@ -100,6 +100,7 @@ static int hear(const struct run *run, struct cell *cell, int answer, int reason
 int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer, struct err *err)
 {
 	static const char *const env[] = {NULL};
+	const struct policy_limits *limits = &job->run->policy->limits;
 	struct question question = {fn, arg};
 	struct cell_bind plain;
 	struct cell *cell = NULL;
@@ -131,7 +132,9 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
 		.fd_count = 2,
 		.seccomp = job->run->seccomp,
 		.require = job->run->require,
-		.limits = {.wall_ms = 120000}, /* GitHub's limit on hashFiles() */
+		.limits = {.memory = limits->memory,
+			   .pids = limits->pids,
+			   .wall_ms = 120000}, /* GitHub's limit on hashFiles() */
 	};
 
 	if (cell_start(&spec, &cell, NULL, err) < 0)

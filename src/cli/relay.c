@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "stepcell/fd.h"
@@ -16,13 +18,27 @@ static int hand_in(int fd, struct err *err)
 	return copy < 0 ? err_sys(err, "cannot hand in descriptor %d", fd) : copy;
 }
 
+/*
+ * A file that is handed in is the command's to change beyond its contents: as
+ * an ordinary user it could make it set-id, and truncate what was there before.
+ */
+static bool is_harmless(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return true; /* closed */
+	return S_ISFIFO(st.st_mode) ||
+	       (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)); /* /dev/null */
+}
+
 static int open_stream(struct relay *r, int number, int outside, struct err *err)
 {
 	const bool input = number == 0;
 	struct stream *s = &r->streams[number];
 	int ends[2];
 
-	if (!isatty(outside)) {
+	if (is_harmless(outside)) {
 		r->inside[number] = hand_in(outside, err);
 		return r->inside[number] < 0 ? -1 : 0;
 	}

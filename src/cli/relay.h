@@ -1,8 +1,8 @@
 /*
  * relay: the command's three streams.
  *
- * A terminal of the operator's is never handed into a cell: what is typed and
- * printed goes through pipes. Everything else is handed in as it is.
+ * A terminal, a file or a socket of the operator's is never handed into a cell:
+ * what goes in and comes out goes through pipes. Pipes are handed in as they are.
  */
 #pragma once
 

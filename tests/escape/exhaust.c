@@ -206,7 +206,10 @@ static const struct {
 	{"pipes", take_pipes},         {"sockets", take_sockets},
 };
 
-/* KIND WANTED-MIB LIMIT-MIB: a cell that kills in the middle never comes to the last line. */
+/*
+ * KIND WANTED-MIB LIMIT-MIB [SECONDS]: keeps what it got for so long, where a
+ * limit is sampled. A cell that kills in the middle never comes to the last line.
+ */
 int attack_memory(int argc, char **argv)
 {
 	if (argc < 4)
@@ -218,6 +221,8 @@ int attack_memory(int argc, char **argv)
 		if (strcmp(argv[1], kinds[i].name) == 0) {
 			const size_t got = kinds[i].take(wanted);
 
+			if (argc > 4 && got > limit)
+				(void)sleep((unsigned)atoi(argv[4]));
 			return got > limit ? open_way("%zu MiB", got / MIB)
 					   : held("stopped at %zu MiB", got / MIB);
 		}

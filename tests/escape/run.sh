@@ -261,6 +261,7 @@ flood() {
 	local id=$1 what=$2 want=$3 limit=$4 open said verdict
 	shift 4
 	open=$(ulimit -n 8192 2>/dev/null; outside ./attack "$@")
+	[ "$1" != memory ] || set -- "$@" 4
 	for who in $(users); do
 		inside "$who" --json --limit "$limit" --limit step=40s -- ./attack "$@" >"$tmp/json"
 		said=$(grep -m1 -E '^(held|open|cannot):' "$tmp/stderr")

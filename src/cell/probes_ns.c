@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cell/newmount.h"
 #include "cell/probes.h"
 #include "stepcell/fd.h"
 #include "stepcell/parse.h"
@@ -224,29 +225,64 @@ static bool make_layers(const char *state, char *dir, size_t size, struct cell_p
 	return true;
 }
 
+#define MEND_UPPER "put the state home (STEPCELL_HOME) on ext4, xfs or btrfs"
+
+/* In the order in which a cell says it; each kernel that is too old stops at another. */
+static const struct {
+	const char *key, *value;
+	enum { BY_ALL, BY_ROOT, BY_USER } by;
+	const char *mend;
+} overlay_options[] = {
+	{"redirect_dir", "on", BY_ROOT, "a kernel of 6.5 or newer"},
+	{"userxattr", NULL, BY_USER, "a kernel of 6.5 or newer"},
+	{"lowerdir+", "lower", BY_ALL, "a kernel of 6.8 or newer"},
+	{"upperdir", "upper", BY_ALL, MEND_UPPER},
+	{"workdir", "work", BY_ALL, MEND_UPPER},
+	{"volatile", NULL, BY_ALL, "a kernel of 5.10 or newer"},
+};
+
+/* Detached, below the current directory; -1 with the row down. */
+static int make_overlay(bool root, struct cell_probe *row)
+{
+	struct err err = {0};
+	auto_fd int context = fs_open("overlay", &err);
+	int tree;
+
+	errno = 0; /* the reasons are in words */
+	if (context < 0) {
+		probe_down(row, err.text, "modprobe overlay");
+		return -1;
+	}
+	for (size_t i = 0; i < COUNT(overlay_options); i++) {
+		if (overlay_options[i].by == (root ? BY_USER : BY_ROOT) ||
+		    fs_set(context, overlay_options[i].key, overlay_options[i].value, &err) == 0)
+			continue;
+		errno = 0;
+		probe_down(row, err.text, overlay_options[i].mend);
+		return -1;
+	}
+	tree = fs_mount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &err);
+	errno = 0;
+	/* before 6.5 the kernel takes any option, and complains here */
+	if (tree < 0)
+		probe_down(row, err.text, "a kernel of 6.8 or newer; else " MEND_UPPER);
+	return tree;
+}
+
 /* As a cell will: inside a user namespace for an ordinary user, outside of it for root. */
 static void try_overlay(const char *dir, bool root, struct cell_probe *row)
 {
-	if (root ? unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0
-		 : !probe_enter(CLONE_NEWNS, row)) {
-		if (root)
-			probe_down(row, "cannot make a mount namespace", "");
+	auto_fd int tree = -1;
+
+	if (!root && !probe_enter(CLONE_NEWNS, row))
+		return;
+	if (chdir(dir) < 0) {
+		probe_down(row, "cannot enter the state home", "");
 		return;
 	}
-	if (chdir(dir) < 0 ||
-	    mount("overlay", "lower", "overlay", MS_NOSUID | MS_NODEV,
-		  root ? "lowerdir=lower,upperdir=upper,workdir=work,redirect_dir=on"
-		       : "lowerdir=lower,upperdir=upper,workdir=work,userxattr") < 0) {
-		probe_down(row, "cannot mount an overlay",
-			   root ? "modprobe overlay, and a state home on ext4, xfs or btrfs"
-				: "a kernel of 5.11 or newer, overlay loaded, and a state home on "
-				  "ext4, xfs or btrfs");
-		return;
-	}
-	errno = 0;
-	if (mkdir("lower/probe", 0700) < 0)
-		probe_down(row, "the overlay is not writable",
-			   "a state home whose file system can hold an overlay's upper layer");
+	tree = make_overlay(root, row);
+	if (tree >= 0 && mkdirat(tree, "probe", 0700) < 0)
+		probe_down(row, "the overlay is not writable", MEND_UPPER);
 }
 
 void probe_overlay(const char *state, struct cell_probe *row)

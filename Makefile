@@ -81,6 +81,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libstepcell-all.a
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libstepcell-all.a $(LDLIBS)
 
 deps: build/deps-BASE build/deps-TOOLS ## install what is missing from Debian (apt)
+build/deps-TOOLS: build/deps-BASE # apt is one at a time
 build/deps-%: Makefile
 	$(Q)tests/tools/deps $($*)
 	$(Q)mkdir -p $(@D) && touch $@

@@ -21,8 +21,8 @@
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
-/* Where run-started and run-ended are found: the latter names every job of the run. */
-#define HEAD_BYTES ((off_t)(64 * KIB))
+/* Where run-started and, mostly, run-ended are found; the latter names every job of the run. */
+#define PART_BYTES ((off_t)(64 * KIB))
 #define TAIL_BYTES ((off_t)(1 * MIB))
 
 struct row {
@@ -82,6 +82,11 @@ static int read_part(struct row *row, int fd, off_t from, off_t len)
 	return len > 0 ? -1 : 0;
 }
 
+static off_t smaller(off_t a, off_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The journal's writer holds its lock for as long as it lives. */
 static const char *verdict_of_open(int fd)
 {
@@ -103,11 +108,11 @@ static int run_load(struct arena *a, int runs, struct kept_run *run)
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -1;
-	(void)read_part(&row, fd, 0, st.st_size < HEAD_BYTES ? st.st_size : HEAD_BYTES);
-	if (!run->verdict && st.st_size > HEAD_BYTES) {
-		off_t from = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : HEAD_BYTES;
+	(void)read_part(&row, fd, 0, smaller(st.st_size, PART_BYTES));
+	for (off_t tail = PART_BYTES; !run->verdict && tail <= TAIL_BYTES; tail *= 16) {
+		off_t len = smaller(st.st_size, tail);
 
-		(void)read_part(&row, fd, from, st.st_size - from);
+		(void)read_part(&row, fd, st.st_size - len, len);
 	}
 	if (!run->verdict)
 		run->verdict = verdict_of_open(fd);

@@ -352,6 +352,7 @@ int action_enter(struct step_run *step, struct err *err)
 		.env = step->env,
 		.action_path = place.inside,
 		.status = RESULT_SUCCESS,
+		.deadline_ms = step->timeout_ms ? now_ms() + step->timeout_ms : 0,
 	};
 	if (!frame->inputs)
 		return -1;

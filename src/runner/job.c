@@ -138,12 +138,37 @@ void job_prepend_path(struct job_run *job, const char *dir)
 	job->path = all;
 }
 
+/* An action that ran out of time between two of its steps. */
+static void check_time(struct job_run *job, struct frame *frame)
+{
+	if (!frame->deadline_ms || now_ms() < frame->deadline_ms ||
+	    frame->status != RESULT_SUCCESS || frame->next == frame->steps->count)
+		return;
+	frame->status = RESULT_FAILURE;
+	frame->why = arena_printf(job->arena, "timeout: it ran longer than %g seconds",
+				  (double)frame->owner->timeout_ms / 1000);
+}
+
+/* Cancelled, and what wants to run all the same has had its time. */
+static void give_up(struct job_run *job)
+{
+	while (job->frame->up)
+		job->frame = job->frame->up;
+	job_finish(job, RESULT_CANCELLED, job->why);
+}
+
 void job_advance(struct job_run *job)
 {
 	while (job->state == JOB_RUNNING && !job->step && job->run->fatal.kind == ERR_NONE) {
 		struct frame *frame = job->frame;
 
-		if (frame->next < frame->steps->count)
+		schedule_signals(job->run);
+		check_time(job, frame);
+		if (job->run->fatal.kind != ERR_NONE)
+			break;
+		if (job->cancelled && now_ms() >= job->cancel_end_ms)
+			give_up(job);
+		else if (frame->next < frame->steps->count)
 			step_begin(job, frame, &frame->steps->list[frame->next++]);
 		else if (frame->up)
 			frame_end(job);

@@ -206,9 +206,10 @@ int output_open(struct step_run *step, struct err *err)
 	return open_log_file(step, err);
 }
 
-bool output_drain(struct step_run *step)
+bool output_drain(struct step_run *step, bool all)
 {
 	char chunk[64 * 1024];
+	int turns = 16;
 	ssize_t n;
 
 	if (step->log < 0)
@@ -222,7 +223,7 @@ bool output_drain(struct step_run *step)
 			cell_kill(step->cell, CELL_LOG_LIMIT);
 		arena_free(&step->scratch);
 		step->scratch = arena_new();
-		if ((size_t)n < sizeof(chunk))
+		if (!all && ((size_t)n < sizeof(chunk) || --turns == 0))
 			return true;
 	}
 	fd_close(&step->log); /* or poll() would find it ready for ever */

@@ -76,6 +76,8 @@ struct frame {
 	const struct node *env;    /* of the step that uses the action; NULL for the job's own */
 	const char *action_path;   /* inside the cell */
 	enum result status;        /* what success() and failure() ask inside */
+	bool cancelled;            /* with the step that uses the action, and success() ends */
+	uint64_t deadline_ms;      /* of timeout-minutes around it; 0: none */
 	const char *why;           /* its status is no success */
 };
 
@@ -152,6 +154,7 @@ struct job_run {
 	uint64_t artifact_bytes;
 	uint64_t started_ms, ended_ms, deadline_ms, peak_memory;
 	bool cancelled;
+	uint64_t cancel_end_ms; /* once cancelled: when even always() ends */
 };
 
 /* ---- the run ---- */
@@ -279,8 +282,8 @@ int launch(struct step_run *step, const struct launch *l, struct err *err);
 
 /* output.c: what a step says */
 int output_open(struct step_run *step, struct err *err);
-/* Take what is there; false at the end of file. */
-bool output_drain(struct step_run *step);
+/* Take what is there, or as much as leaves others their turn; false at the end of file. */
+bool output_drain(struct step_run *step, bool all);
 void output_close(struct step_run *step);
 /* An error of ours about what the step did, which does not fail it. */
 void output_error(struct step_run *step, const char *text);
@@ -336,6 +339,8 @@ void job_prepend_path(struct job_run *job, const char *dir);
 
 /* schedule.c */
 int schedule_run(struct run *run, struct err *err);
+/* Take the signals that have come by now: between two steps too, for a question may have taken long. */
+void schedule_signals(struct run *run);
 /* What needs.ID.result is: of all its matrix jobs. `ended` (may be NULL): whether all have. */
 enum result needs_result(const struct run *run, const char *id, bool *ended);
 /* The worst of all ancestors of a job, and of `own`. */

@@ -286,25 +286,49 @@ static bool start_jobs(struct run *run)
 
 /* ---- cancelling ---- */
 
-/* The step that runs is interrupted unless its condition still holds, as always() does. */
-static void cancel_job(struct job_run *job)
+/* GitHub's hard end of a cancelled job: five minutes, unless the workflow says otherwise. */
+static uint64_t cancel_time(const struct job_run *job)
 {
-	struct step_run *step = job->step;
-	struct scope_arg arg = {job, step ? step->frame : job->frame};
-	struct expr_scope scope;
-	struct expr_err e;
-	bool stays = false;
+	const struct node *m = node_get(job->plan->job->as_written, "cancel-timeout-minutes");
 
+	return m && m->kind == NODE_NUMBER && m->number > 0 && m->number < 5
+		       ? (uint64_t)(m->number * 60000)
+		       : UINT64_C(5) * 60000;
+}
+
+/* Does a step that has begun still want to run, as with always()? */
+static bool stays(struct job_run *job, struct step_run *step)
+{
+	struct scope_arg arg = {job, step->frame};
+	struct expr_scope scope = scope_make(&arg, context_step(job, step->frame, step));
+	struct expr_err e;
+	bool yes = false;
+
+	(void)condition_eval(job->arena, step->step->condition, &scope, &yes, &e);
+	return yes;
+}
+
+/* From the outermost action inwards: each is asked as its caller stands then. */
+static void cancel_frames(struct job_run *job, struct frame *frame)
+{
+	if (!frame->up)
+		return;
+	cancel_frames(job, frame->up);
+	frame->cancelled = frame->up->cancelled || !stays(job, frame->owner);
+}
+
+static void cancel_job(struct job_run *job, const char *why)
+{
 	if (job->cancelled)
 		return;
 	job->cancelled = true;
+	job->cancel_end_ms = now_ms() + cancel_time(job);
 	job->status = RESULT_CANCELLED;
-	if (!step)
-		return;
-	scope = scope_make(&arg, context_step(job, step->frame, step));
-	(void)condition_eval(job->arena, step->step->condition, &scope, &stays, &e);
-	if (!stays)
-		step_cancel(step);
+	if (!job->why)
+		job->why = why;
+	cancel_frames(job, job->frame);
+	if (job->step && !stays(job, job->step))
+		step_cancel(job->step);
 }
 
 static void cancel_run(struct run *run)
@@ -312,7 +336,7 @@ static void cancel_run(struct run *run)
 	run->cancelled = true;
 	for (size_t i = 0; i < run->job_count; i++)
 		if (run->jobs[i]->state == JOB_RUNNING)
-			cancel_job(run->jobs[i]);
+			cancel_job(run->jobs[i], "the run was interrupted");
 }
 
 /* The second interrupt does not ask. */
@@ -330,11 +354,11 @@ static void kill_run(struct run *run)
 		(void)err_fail(&run->fatal, ERR_INTERRUPTED, "interrupted twice");
 }
 
-static void take_signals(struct run *run, int fd)
+void schedule_signals(struct run *run)
 {
 	struct signalfd_siginfo info;
 
-	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (run->interrupts++ == 0)
 			cancel_run(run);
 		else
@@ -354,15 +378,15 @@ static void see_to_job(struct job_run *job, uint64_t now)
 
 	if (job->state != JOB_RUNNING || !step)
 		return;
-	if (now >= job->deadline_ms && !job->cancelled) {
-		job->why = "the job's time is over";
-		cancel_job(job);
-	}
+	if (now >= job->deadline_ms)
+		cancel_job(job, "the job's time is over");
 	if (sibling_failed(job))
-		cancel_job(job);
+		cancel_job(job, "a job of its matrix failed (fail-fast)");
+	if (job->cancelled && now >= job->cancel_end_ms)
+		cell_kill(step->cell, CELL_CANCELLED);
 	if (step->cancel_ms && now >= step->cancel_ms)
 		step_cancel(step);
-	(void)output_drain(step);
+	(void)output_drain(step, false);
 	if (cell_poll(step->cell, &ended, &err) < 0) {
 		cell_kill(step->cell, CELL_SETUP_FAILED);
 		ended = true;
@@ -416,7 +440,7 @@ static int loop(struct run *run, int signals, struct err *err)
 			return err_sys(err, "cannot poll");
 		}
 		free(fds);
-		take_signals(run, signals);
+		schedule_signals(run);
 		for (size_t i = 0; i < run->job_count; i++)
 			see_to_job(run->jobs[i], now_ms());
 		if (run->tick)

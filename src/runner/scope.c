@@ -24,6 +24,8 @@ static bool status(void *arg, const char *name, const struct node *const *args, 
 		now = s->frame->up ? s->frame->status : s->job->status;
 	if (strcmp(name, "failure") == 0)
 		return now == RESULT_FAILURE;
+	if (s->frame && s->frame->up)
+		return now == RESULT_SUCCESS && !s->frame->cancelled;
 	return now == RESULT_SUCCESS && !run->cancelled && !s->job->cancelled;
 }
 

@@ -23,7 +23,8 @@ static const char *first_line(struct arena *a, const char *text)
 	return arena_strndup(a, text, strcspn(text, "\r\n"));
 }
 
-static const char *step_name(struct step_run *step)
+/* hashFiles() is asked only for a name that somebody wrote, of a step that runs. */
+static const char *step_name(struct step_run *step, bool runs)
 {
 	struct job_run *job = step->job;
 	struct scope_arg arg = {job, step->frame};
@@ -32,6 +33,8 @@ static const char *step_name(struct step_run *step)
 	const char *name = NULL;
 	struct err ignored = {0};
 
+	if (!runs || !step->step->name)
+		scope.hash_files = NULL;
 	if (step->step->uses && !step->step->name)
 		return arena_printf(job->arena, "Run %s", step->step->uses);
 	if (scope_text(job->arena, &scope, "name", source, &name, &ignored) < 0)
@@ -223,22 +226,35 @@ static int evaluate_condition(struct step_run *step, struct err *err)
 	return run;
 }
 
+/* Of the time of the action around a step; never none, which would be no limit. */
+static uint64_t remaining(uint64_t deadline_ms)
+{
+	uint64_t now = now_ms();
+
+	return now < deadline_ms ? deadline_ms - now : 1;
+}
+
 static int evaluate_rest(struct step_run *step, struct err *err)
 {
 	struct job_run *job = step->job;
 	struct scope_arg arg = {job, step->frame};
 	struct expr_scope scope = scope_make(&arg, context_step(job, step->frame, step));
 	const struct node *minutes = NULL;
+	uint64_t ms;
 
 	if (scope_tree(job->arena, &scope, "with", step->step->with, &step->with, err) < 0 ||
 	    scope_tree(job->arena, &scope, "timeout-minutes", step->step->timeout_minutes, &minutes,
 		       err) < 0)
 		return -1;
+	if (step->frame->deadline_ms)
+		step->timeout_ms = remaining(step->frame->deadline_ms);
 	if (!minutes)
 		return 0;
 	if (minutes->kind != NODE_NUMBER || !(minutes->number > 0) || minutes->number > 1e6)
 		return err_fail(err, ERR_USAGE, "timeout-minutes: expected a number above 0");
-	step->timeout_ms = (uint64_t)ceil(minutes->number * 60000);
+	ms = (uint64_t)ceil(minutes->number * 60000);
+	if (!step->timeout_ms || ms < step->timeout_ms)
+		step->timeout_ms = ms;
 	return 0;
 }
 
@@ -270,9 +286,10 @@ static void skip(struct step_run *step)
 
 	keep_result(step, RESULT_SKIPPED, RESULT_SKIPPED);
 	journal_result(step, NULL, RESULT_SKIPPED,
-		       condition ? arena_printf(step->job->arena, "if: %s",
-						first_line(step->job->arena, condition))
-				 : "an earlier step failed",
+		       step->job->cancelled ? "the job was cancelled"
+		       : condition          ? arena_printf(step->job->arena, "if: %s",
+							   first_line(step->job->arena, condition))
+					    : "an earlier step failed",
 		       NULL);
 }
 
@@ -282,9 +299,9 @@ void step_begin(struct job_run *job, struct frame *frame, const struct step *mod
 	struct err err = {0};
 	int go = evaluate_env(step, &err);
 
-	step->name = output_masked(job->run, step_name(step));
 	if (go == 0)
 		go = evaluate_condition(step, &err);
+	step->name = output_masked(job->run, step_name(step, go != 0));
 	if (go == 0) {
 		skip(step);
 		return;
@@ -378,9 +395,9 @@ void step_cell_ended(struct step_run *step)
 
 	if (cell_wait(step->cell, &result, &err) < 0)
 		result.verdict = CELL_SETUP_FAILED;
-	(void)output_drain(step);
+	(void)output_drain(step, true);
 	cell_release(&step->cell);
-	if (step->job->run->cancelled && step->cancel_stage && result.verdict != CELL_PASSED)
+	if (step->job->cancelled && step->cancel_stage && result.verdict != CELL_PASSED)
 		result.verdict = CELL_CANCELLED;
 	outcome = outcome_of(&result);
 	if (outcome != RESULT_SUCCESS)

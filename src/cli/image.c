@@ -207,13 +207,15 @@ static int image_cmd_export(struct session *s, struct err *err)
 
 static int image_cmd_import(struct session *s, struct err *err)
 {
-	auto_fd int file = open(s->words[0], O_RDONLY | O_CLOEXEC);
+	const char *path = s->words[0];
+	auto_fd int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	struct digest digest;
 
-	if (file < 0)
-		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", s->words[0],
-				strerror(errno));
-	if (image_import(s->store, file, &digest, err) < 0)
+	if (path && file < 0)
+		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", path, strerror(errno));
+	if (!path && isatty(STDIN_FILENO))
+		return err_fail(err, ERR_USAGE, "name the file to import, or redirect it");
+	if (image_import(s->store, path ? file : STDIN_FILENO, &digest, err) < 0)
 		return -1;
 	(void)printf("sha256:%s\n", digest.hex);
 	return 0;
@@ -244,12 +246,13 @@ static const struct option_row resolve_rows[] = {
 static const struct subcommand {
 	const char *name;
 	int (*run)(struct session *s, struct err *err);
-	size_t words; /* how many arguments it takes */
+	size_t least, most; /* how many arguments it takes */
 	struct option_usage usage;
 	const char *help;
 } subcommands[] = {
 	{"build",
 	 image_cmd_build,
+	 1,
 	 1,
 	 {.synopsis = "stepcell image build [--source DIR] [--force] [--quiet] RECIPE",
 	  .about = "Builds the image of a recipe: a name in rootfs/, or a path with a slash.",
@@ -259,6 +262,7 @@ static const struct subcommand {
 	{"export",
 	 image_cmd_export,
 	 1,
+	 1,
 	 {.synopsis = "stepcell image export [-o FILE] IMAGE",
 	  .about = "Writes an image as one file, for another store.",
 	  .rows = export_rows,
@@ -266,13 +270,16 @@ static const struct subcommand {
 	 "an image as one file"},
 	{"import",
 	 image_cmd_import,
+	 0,
 	 1,
-	 {.synopsis = "stepcell image import FILE",
-	  .about = "Puts an exported image into the store (/dev/stdin works too), every file "
+	 {.synopsis = "stepcell image import [FILE]",
+	  .about = "Puts an exported image into the store, from standard input or a file; every "
+		   "file is "
 		   "verified."},
 	 "an exported image into the store"},
 	{"list",
 	 image_cmd_list,
+	 0,
 	 0,
 	 {.synopsis = "stepcell image list [--json]",
 	  .about = "Lists the images of the store.",
@@ -282,6 +289,7 @@ static const struct subcommand {
 	{"show",
 	 image_cmd_show,
 	 1,
+	 1,
 	 {.synopsis = "stepcell image show [--json] IMAGE",
 	  .about = "Shows an image: a name, sha256:DIGEST, or host.",
 	  .rows = json_row,
@@ -289,6 +297,7 @@ static const struct subcommand {
 	 "one image: its layers, toolchains and environment"},
 	{"resolve",
 	 image_cmd_resolve,
+	 1,
 	 1,
 	 {.synopsis = "stepcell image resolve [--image REF] VERSION",
 	  .about = "Says which toolchain setup-python would get for a version: 3.10, 3.x, "
@@ -311,9 +320,9 @@ static int run_subcommand(const struct subcommand *sub, int argc, char **argv, s
 	s.words = argv + at;
 	while (s.words[count])
 		count++;
-	if (count != sub->words)
-		return err_fail(err, ERR_USAGE, "expected %zu argument%s: %s", sub->words,
-				sub->words == 1 ? "" : "s", sub->usage.synopsis);
+	if (count < sub->least || count > sub->most)
+		return err_fail(err, ERR_USAGE, "expected %zu argument%s: %s", sub->most,
+				sub->most == 1 ? "" : "s", sub->usage.synopsis);
 	if (state_home(home, sizeof(home), err) < 0 || store_open(home, &s.store, err) < 0)
 		return -1;
 	r = sub->run(&s, err);

@@ -124,7 +124,7 @@ static int add_options(struct arena *a, const struct recipe *r, struct words *ar
 #define DEVICES "for d in full null random tty urandom zero; do "
 #define BIND_DEVICES                                                                               \
 	"--extract-hook=" DEVICES ": >\"$1/dev/$d\" && mount --bind \"/dev/$d\" \"$1/dev/$d\"; "   \
-				  "done"
+	"done"
 #define UNBIND_DEVICES "--customize-hook=" DEVICES "umount \"$1/dev/$d\" && rm \"$1/dev/$d\"; done"
 
 static const struct mode {

@@ -219,6 +219,8 @@ static int pack_all(struct packer *p, struct store *store, const struct manifest
 
 static int open_archive(struct archive *a, int fd, struct err *err)
 {
+	/* To standard output libarchive would pad what it compressed, which zstd takes amiss. */
+	(void)archive_write_set_bytes_in_last_block(a, 1);
 	/* The GNU format: its names are bytes, and no locale has a say in them. */
 	if (archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
 	    archive_write_set_format_gnutar(a) != ARCHIVE_OK ||

@@ -140,7 +140,11 @@ int image_toolchain(struct store *store, struct arena *a, const struct image *cu
 	auto_strbuf struct strbuf have = STRBUF(1024);
 	struct choice c = {.range = version};
 	struct toolchain_match match = {.lock = -1};
+	bool ignored;
 
+	/* What is no version is wrong usage, whatever there is. */
+	if (version_match(&c.version, version, &ignored, err) < 0)
+		return -1;
 	if (search_current(current, &c, err) < 0)
 		return -1;
 	if (!c.found && search(store, a, current, &c, &match, &have, err) < 0) {

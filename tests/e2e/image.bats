@@ -1,0 +1,190 @@
+#!/usr/bin/env bats
+# The image store: what it says, what it takes in, and that nothing half-made is ever in it.
+# shellcheck disable=SC2154 # run sets stderr
+
+bats_require_minimum_version 1.5.0
+load helper
+
+# image ARGUMENT...: $status, $output and $stderr are set.
+image() { run --separate-stderr timeout 60 "$STEPCELL" image "$@" </dev/null; }
+
+# make_export NAME: an exported image by hand, with one layer of two files, in the folder export/.
+make_export() {
+	local hello list
+	mkdir -p export/root/bin
+	printf 'hello' >export/root/bin/hello
+	ln -sf hello export/root/bin/link
+	chmod 755 export/root/bin/hello export/root/bin
+	hello=$(printf 'hello' | sha256sum | cut -d ' ' -f 1)
+	list=$(printf 'd 755 bin\nf 755 5 %s bin/hello\nl bin/link hello\n' "$hello" | sha256sum | cut -d ' ' -f 1)
+	mkdir -p "export/trees/$list"
+	mv export/root "export/trees/$list/root"
+	: >"export/trees/$list/owners"
+	printf '{"name":"%s","layers":[{"tree":"sha256:%s","bytes":5,"entries":3}],"env":{"A":"1"},"toolchains":[]}\n' \
+		"$1" "$list" >export/image.json
+	tree=$list
+}
+
+pack() { tar -C export --sort=name --owner=0 --group=0 -cf "$1" image.json trees; }
+
+# empty_store: no tree, no name, no blob, nothing staged.
+empty_store() {
+	local left
+	left=$(find "$STEPCELL_HOME/store" -mindepth 2 ! -path '*/blobs/sha256')
+	[ -z "$left" ] || { printf 'in the store:\n%s\n' "$left"; return 1; }
+}
+
+@test "an image made by hand is imported, listed, shown and exported again" {
+	make_export small
+	pack image.tar
+	image import image.tar
+	exits 0
+	digest=$output
+	[ "$digest" = "sha256:$(sha256sum <export/image.json | cut -d ' ' -f 1)" ]
+	image list
+	says small
+	image show --json "$digest"
+	says '"name": "small"' '"A": "1"' "trees/$tree/root"
+	[ "$(cat "$STEPCELL_HOME/store/trees/$tree/root/bin/link")" = hello ]
+
+	"$STEPCELL" image export small >again.tar.zst
+	STEPCELL_HOME=$BATS_TEST_TMPDIR/other run "$STEPCELL" image import <again.tar.zst
+	exits 0
+	[ "$output" = "$digest" ]
+	diff -r "$STEPCELL_HOME/store/trees/$tree" "other/store/trees/$tree"
+}
+
+@test "an import whose files are not what it says is refused, and leaves nothing" {
+	make_export small
+	printf 'hullo' >"export/trees/$tree/root/bin/hello"
+	pack image.tar
+	image import image.tar
+	exits 2
+	says "is damaged"
+	empty_store
+}
+
+@test "an import that was cut off leaves nothing" {
+	make_export small
+	head -c 300000 /dev/zero >"export/trees/$tree/root/big"
+	pack image.tar
+	head -c 200000 image.tar >cut.tar
+	image import cut.tar
+	exits 2
+	empty_store
+}
+
+@test "an import that names a layer it does not hold is refused" {
+	make_export small
+	sed -i 's/sha256:[0-9a-f]*/sha256:0000000000000000000000000000000000000000000000000000000000000000/' export/image.json
+	pack image.tar
+	image import image.tar
+	[ "$status" != 0 ]
+	empty_store
+}
+
+@test "an import with paths that lead out is refused, and changes nothing outside" {
+	make_export ../../small
+	pack image.tar
+	image import image.tar
+	exits 2
+	says "cannot be an image's name"
+	empty_store
+	echo canary >canary
+	tar -P --transform 's|^canary|../../../canary|' -cf image.tar canary
+	image import image.tar
+	exits 2
+	says "'..'"
+	[ "$(cat canary)" = canary ]
+	empty_store
+}
+
+@test "something that is no image is no import" {
+	image import /dev/null
+	[ "$status" != 0 ]
+	head -c 5000 /dev/urandom >noise
+	image import noise
+	exits 2
+	image import nowhere
+	exits 2
+	empty_store
+}
+
+staged() { [ -n "$(find "$STEPCELL_HOME/store/staging" -mindepth 1 2>/dev/null)" ]; }
+swept() { "$STEPCELL" image list && ! staged; }
+
+@test "killed in the middle of an import: the next start sweeps what it left" {
+	make_export small
+	pack image.tar
+	mkfifo pipe
+	"$STEPCELL" image import pipe >/dev/null 2>&1 3>&- &
+	importer=$!
+	exec 4>pipe
+	head -c 2000 image.tar >&4
+	within 10 staged
+	kill -KILL "$importer"
+	wait "$importer" || true
+	exec 4>&-
+	# its worker dies with it, at once but not before kill returns
+	within 5 swept
+	empty_store
+}
+
+@test "a full disk: a clear error, and nothing half-published" {
+	[ "$(id -u)" = 0 ] || cannot "mounting a small file system takes root"
+	make_export small
+	head -c 8000000 /dev/urandom >"export/trees/$tree/root/big"
+	pack image.tar
+	mkdir -p "$STEPCELL_HOME"
+	cat >on-a-small-disk <<-'END'
+		mount -t tmpfs -o size=4m none "$STEPCELL_HOME" || exit
+		"$STEPCELL" image import image.tar 2>said
+		echo $? >code
+		find "$STEPCELL_HOME/store" -mindepth 2 ! -path "*/blobs/sha256" >left
+	END
+	unshare --mount sh on-a-small-disk
+	[ "$(cat code)" = 4 ]
+	grep -q "No space left on device" said
+	[ ! -s left ]
+}
+
+@test "the host's image: nothing to build, and nothing of the host but what is meant" {
+	image show host
+	exits 0
+	root=$(sed -n 's/^layer    \/  //p' <<<"$output")
+	grep -q '^runner:x:1001:1001:' "$root/etc/passwd"
+	[ ! -e "$root/etc/shadow" ]
+	[ ! -e "$root/etc/hostname" ]
+	[ "$(cat "$root/etc/resolv.conf")" = "" ]
+	[ "$(find "$root" -newer /etc -type p -o -type s -o -type b -o -type c)" = "" ]
+}
+
+@test "what is missing is named, with the command that builds it" {
+	image show python-3.10
+	exits 4
+	says "stepcell image build python-3.10"
+	image resolve 3.10
+	exits 4
+	says "no toolchain for Python 3.10" "stepcell image build python-3.10"
+	image resolve three
+	exits 2
+	image build nothing
+	exits 2
+	says "there is no recipe 'nothing'"
+}
+
+@test "a recipe with mistakes: its place, and nothing is started" {
+	cat >wrong.yml <<-END
+		kind: debian
+		suite: bookworm
+		packages: [git]
+		pakages: [make]
+	END
+	image build ./wrong.yml
+	exits 2
+	says "wrong.yml:4:1" "pakages"
+	printf 'kind: debian\nsuite: bookworm\npackages: ["git --option"]\n' >wrong.yml
+	image build ./wrong.yml
+	exits 2
+	says "cannot be a package"
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # A whole pipeline on real toolchain images: what each event starts, what comes out, and that the
-# checkout is the same afterwards. pipeline.yml asks for Python 3.10, which is built from this host's own;
-# where there is none the same pipeline runs on Debian's 3.11.
+# checkout is the same afterwards. It is somebody's own, found through STEPCELL_SHARED or ../shared, and
+# asks for Python 3.10, which is built from this host's own; where there is none it runs on Debian's 3.11.
 # shellcheck disable=SC2154 # user_open sets user and user_home
 
 bats_require_minimum_version 1.5.0
@@ -11,7 +11,9 @@ setup_file() {
 	cd "$BATS_TEST_DIRNAME/../../.." || return 1
 	export STEPCELL_HOME=$BATS_FILE_TMPDIR/home shared=$BATS_FILE_TMPDIR
 	cp -R tests/projects/abi "$shared/abi"
-	cp "$BATS_TEST_DIRNAME/pipeline.yml" "$shared/pipeline.yml"
+	seed=${STEPCELL_SHARED:-../shared}/seed/pipeline.yml
+	[ -f "$seed" ] || return 0 # each test says so
+	cp "$seed" "$shared/pipeline.yml"
 	(
 		cd "$shared/abi" || exit 1
 		export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_DATE='2024-01-02T03:04:05Z' GIT_COMMITTER_DATE='2024-01-02T03:04:05Z'
@@ -24,7 +26,10 @@ setup_file() {
 	fi
 }
 
-setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	[ -f "$shared/pipeline.yml" ] || cannot "no seed/pipeline.yml in STEPCELL_SHARED or ../shared"
+}
 
 # pipeline [OPTION]...: run it on the project.
 pipeline() {

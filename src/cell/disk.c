@@ -105,9 +105,10 @@ static _Noreturn void count_all(const struct disk *d, int out)
 
 static uint64_t free_bytes(const struct disk *d)
 {
+	const char *upper = d->count ? d->uppers[0] : NULL;
 	struct statvfs st;
 
-	if (!d->count || statvfs(d->uppers[0], &st) < 0)
+	if (!upper || statvfs(upper, &st) < 0)
 		return 0;
 	return (uint64_t)st.f_bfree * st.f_frsize;
 }

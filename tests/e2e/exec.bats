@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # stepcell exec: one command in one cell.
-# shellcheck disable=SC2154 # run sets status, output and stderr; user_open sets user and user_home
+# shellcheck disable=SC2154,SC2016 # run sets status, output and stderr; scripts for the cell are quoted whole
 
 bats_require_minimum_version 1.5.0
 load helper

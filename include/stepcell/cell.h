@@ -123,7 +123,7 @@ struct cell_spec {
 	enum cell_proc proc;
 	const char *seccomp; /* path of a policies/seccomp/NAME.yml; required */
 	unsigned require;    /* cell_wall bits without which starting is an error (ERR_SYSTEM) */
-	bool pty;            /* a private pty: /dev/tty, and stdio on it */
+	bool pty;            /* a private terminal: /dev/tty, and stdio on it; see cell_pty() */
 };
 
 /* ---- running it ---- */
@@ -184,6 +184,12 @@ int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missin
  */
 int cell_fd(const struct cell *cell);
 int cell_poll(struct cell *cell, bool *ended, struct err *err);
+
+/*
+ * The master side of a cell's private terminal, -1 where none was asked for.
+ * The caller moves the bytes: what a cell prints can carry any escape sequence.
+ */
+int cell_pty(const struct cell *cell);
 
 /* Send a signal to the main process, through its init. */
 int cell_signal(struct cell *cell, int number, struct err *err);

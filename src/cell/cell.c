@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,6 +85,7 @@ static void setup_release(struct setup *s)
 	fd_close(&s->go);
 	fd_close(&s->news);
 	fd_close(&s->status);
+	fd_close(&s->pty);
 }
 
 /* As root the mounts are made here, with root's rights over layers; else inside. */
@@ -137,6 +139,17 @@ static int prepare_pipe(int *read_end, int *write_end, struct err *err)
 	return 0;
 }
 
+static int prepare_socket(struct cell *cell, struct setup *s, struct err *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_sys(err, "cannot create a socket");
+	cell->pty_socket = ends[0];
+	s->pty = ends[1];
+	return 0;
+}
+
 static int prepare(struct cell *cell, struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
@@ -155,6 +168,8 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 		return -1;
 	if (prepare_pipe(&s->go, &cell->leash, err) < 0 ||
 	    prepare_pipe(&cell->news, &s->news, err) < 0)
+		return -1;
+	if (spec->pty && prepare_socket(cell, s, err) < 0)
 		return -1;
 	return prepare_pipe(&cell->status, &s->status, err);
 }
@@ -279,6 +294,8 @@ static struct cell *cell_new(const struct cell_spec *spec)
 			      .leash = -1,
 			      .timer = -1,
 			      .epoll = -1,
+			      .pty = -1,
+			      .pty_socket = -1,
 			      .limits = spec->limits};
 	(void)snprintf(cell->name, sizeof(cell->name), "%s", spec->name);
 	return cell;
@@ -293,18 +310,18 @@ static int start(struct cell *cell, struct setup *s, struct err *err)
 	if (hear_setup(cell, err) < 0)
 		return -1;
 	fd_close(&cell->news);
+	if (cell->pty_socket >= 0) {
+		cell->pty = pty_receive(cell->pty_socket, err);
+		fd_close(&cell->pty_socket);
+		if (cell->pty < 0)
+			return -1;
+	}
 	return supervise_begin(cell, err);
 }
 
 int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
 {
-	struct setup s = {.spec = spec,
-			  .go = -1,
-			  .news = -1,
-			  .status = -1,
-			  .root = -1,
-			  .proc = -1,
-			  .null = -1};
+	struct setup s = {SETUP_NO_FDS, .spec = spec};
 	struct cell *cell;
 	int r;
 
@@ -349,6 +366,8 @@ void cell_release(struct cell **cell)
 	fd_close(&(*cell)->leash);
 	fd_close(&(*cell)->timer);
 	fd_close(&(*cell)->epoll);
+	fd_close(&(*cell)->pty);
+	fd_close(&(*cell)->pty_socket);
 	free(*cell);
 	*cell = NULL;
 }

@@ -51,8 +51,13 @@ static int device_bind(int dev, const struct device *d, struct err *err)
 	return point_attach(tree, point, d->path, err);
 }
 
-static int dev_fill(int dev, struct err *err)
+/* Whoever opens it gets his own controlling terminal, and the cell has one of its own. */
+static const struct device tty = {"tty", "/dev/tty", 5, 0};
+
+static int dev_fill(struct setup *s, int dev, struct err *err)
 {
+	if (s->spec->pty && device_bind(dev, &tty, err) < 0)
+		return -1;
 	for (size_t i = 0; i < COUNT(devices); i++)
 		if (device_bind(dev, &devices[i], err) < 0)
 			return -1;
@@ -117,7 +122,7 @@ int dev_make(struct setup *s, struct err *err)
 	point = point_open(s->root, "/dev", true, true, err);
 	if (point < 0 || point_attach(dev, point, "/dev", err) < 0)
 		return -1;
-	if (dev_fill(dev, err) < 0 || dev_pts(dev, err) < 0 || dev_shm(s, dev, err) < 0)
+	if (dev_fill(s, dev, err) < 0 || dev_pts(dev, err) < 0 || dev_shm(s, dev, err) < 0)
 		return -1;
 	/* what lies in it can be used; nothing can be put beside it */
 	if (mount_setattr(dev, "", AT_EMPTY_PATH, &frozen, sizeof(frozen)) < 0)

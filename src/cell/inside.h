@@ -31,15 +31,21 @@ struct setup {
 	int *trees;
 	int go;   /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
 	int news; /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
-	int status;  /* write end: init's struct init_report, and nobody else's */
-	int root;    /* in the child: the root's mount */
-	int proc;    /* in the child: its /proc, where init has to look */
-	int null;    /* in the child: /dev/null, for where stdio leads nowhere */
-	char *title; /* in the child: stepcell's command line */
+	int status;   /* write end: init's struct init_report, and nobody else's */
+	int pty;      /* a socket to hand the master of a private terminal through; -1: none */
+	int terminal; /* in the child: the other side of it */
+	int root;     /* in the child: the root's mount */
+	int proc;     /* in the child: its /proc, where init has to look */
+	int null;     /* in the child: /dev/null, for where stdio leads nowhere */
+	char *title;  /* in the child: stepcell's command line */
 	size_t title_len;
 	uint32_t uid, gid; /* of a worker: the caller's */
 	bool is_worker; /* the last of the spec's fds is the pipe for an error, and not counted */
 };
+
+#define SETUP_NO_FDS                                                                               \
+	.go = -1, .news = -1, .status = -1, .pty = -1, .terminal = -1, .root = -1, .proc = -1,     \
+	.null = -1
 
 /* What a child that reaches exec writes into `news`; anything longer is a struct err. */
 #define NEWS_READY 'R'
@@ -101,6 +107,11 @@ int mounts_pivot(struct setup *s, struct err *err);
 
 /* dev.c */
 int dev_make(struct setup *s, struct err *err);
+
+/* pty.c */
+int pty_make(struct setup *s, struct err *err);
+int pty_control(struct setup *s, struct err *err);
+int pty_receive(int socket, struct err *err);
 
 /* own.c: the namespaces' own settings */
 int own_time(struct setup *s, struct err *err);

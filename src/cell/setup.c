@@ -37,7 +37,7 @@ int keep_own_fds(struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
 	const size_t trees = s->trees ? spec->overlay_count + spec->bind_count : 0;
-	const int ours[] = {s->go,          s->news,         s->status,
+	const int ours[] = {s->go,          s->news,         s->status,      s->pty,
 			    spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
 	const size_t count = COUNT(ours) + CGROUP_ENTRIES + trees + spec->fd_count;
 	auto_free int *keep = calloc(count, sizeof(*keep));
@@ -195,7 +195,7 @@ int place_fds(struct setup *s, struct err *err)
 	if (!from)
 		return err_sys(err, "cannot list the descriptors");
 	for (size_t i = 0; i < 3; i++)
-		from[i] = stdio[i] > 0 ? stdio[i] : s->null;
+		from[i] = s->terminal >= 0 ? s->terminal : stdio[i] > 0 ? stdio[i] : s->null;
 	if (spec->fd_count)
 		memcpy(from + 3, spec->fds, spec->fd_count * sizeof(*from));
 	return fds_place(from, 3 + spec->fd_count, &s->news, err);
@@ -399,6 +399,7 @@ static const struct setup_row rows[] = {
 	{"mounting binds", mounts_binds},
 	{"setting the namespaces' limits", own_sysctls},
 	{"changing the root", mounts_pivot},
+	{"making a terminal", pty_make},
 	{"proving that no user namespace can be made", own_no_userns},
 	{"setting resource limits", limit_resources},
 	{"making a session keyring", own_keyring},
@@ -407,6 +408,7 @@ static const struct setup_row rows[] = {
 	{"forking the main process", fork_main},
 	{"restoring the command line", own_title_back},
 	{"making a session", own_session},
+	{"taking the terminal", pty_control},
 	{"opening /dev/null", open_null},
 	{"placing descriptors", place_fds},
 	{"entering the working directory", enter_workdir},

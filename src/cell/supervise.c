@@ -172,6 +172,11 @@ int cell_fd(const struct cell *cell)
 	return cell->epoll;
 }
 
+int cell_pty(const struct cell *cell)
+{
+	return cell->pty;
+}
+
 int cell_poll(struct cell *cell, bool *ended, struct err *err)
 {
 	struct epoll_event events[8];

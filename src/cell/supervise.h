@@ -11,6 +11,7 @@ struct cell {
 	int pidfd, status, news;
 	int leash; /* the other end of `go`: closed, the cell knows that stepcell is gone */
 	int timer, epoll;
+	int pty, pty_socket;
 	struct cgroup *cgroup;
 	struct cell_limits limits;
 	struct disk disk;

@@ -270,13 +270,7 @@ static int worker_judge(struct worker *w, int status, struct err *err)
 int cell_worker(const struct cell_work *work, struct err *err)
 {
 	struct worker w = {
-		.setup = {.go = -1,
-			  .news = -1,
-			  .status = -1,
-			  .root = -1,
-			  .proc = -1,
-			  .null = -1,
-			  .is_worker = true},
+		.setup = {SETUP_NO_FDS, .is_worker = true},
 		.news = -1,
 		.leash = -1,
 		.pidfd = -1,

@@ -152,12 +152,54 @@ static void test_function(void **state)
 	world_drop(&w);
 }
 
+/* A terminal of its own: it has a name inside, jobs can be controlled, and what is typed comes. */
+static void check_terminal(void)
+{
+	static const char *const argv[] = {
+		"/bin/sh", "-c",
+		"tty; test -t 0 && test -t 2 && echo three; echo direct >/dev/tty; ls -1 /dev/pts;"
+		"read line; echo got $line; stty size >/dev/null && echo sized",
+		NULL};
+	auto_strbuf struct strbuf out = STRBUF(65536);
+	struct cell_result result;
+	struct cell *cell = NULL;
+	struct err err = {0};
+	struct world w;
+
+	world_make(&w);
+	w.spec.pty = true;
+	w.spec.argv = argv;
+	MUST(cell_start(&w.spec, &cell, NULL, &err));
+	assert_true(cell_pty(cell) >= 0);
+	assert_int_equal(write(cell_pty(cell), "typed\n", 6), 6);
+	result = world_follow(cell, cell_pty(cell), &out);
+	cell_release(&cell);
+	assert_int_equal(result.verdict, CELL_PASSED);
+	assert_non_null(strstr(out.text, "/dev/pts/0\r\n"));
+	assert_non_null(strstr(out.text, "three\r\ndirect\r\n0\r\nptmx\r\n"));
+	assert_non_null(strstr(out.text, "got typed\r\nsized\r\n"));
+	world_drop(&w);
+}
+
+static void test_terminal(void **state)
+{
+	(void)state;
+	check_terminal();
+}
+
+static void test_terminal_as_user(void **state)
+{
+	(void)state;
+	as_user(check_terminal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_inside),    cmocka_unit_test(test_inside_as_user),
 		cmocka_unit_test(test_full_proc), cmocka_unit_test(test_full_proc_as_user),
 		cmocka_unit_test(test_clocks),    cmocka_unit_test(test_function),
+		cmocka_unit_test(test_terminal),  cmocka_unit_test(test_terminal_as_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Jobs that call another workflow, held against what it asks for. */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,26 +172,33 @@ static void check_names(struct calls *c, const struct job *job, const char *what
 	}
 }
 
+/* A quoted number is a number, a quoted true is true. */
+static bool can_be(const struct node *value, const char *type)
+{
+	const char *text = node_text(value);
+
+	if (is_lone_expr(value))
+		return true;
+	if (strcmp(type, "boolean") == 0)
+		return value->kind == NODE_BOOL ||
+		       (text && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0));
+	if (strcmp(type, "number") == 0)
+		return value->kind == NODE_NUMBER || (value->kind == NODE_STRING && *text &&
+						      !isnan(text_number(text, strlen(text))));
+	return value_is_primitive(value);
+}
+
 static void check_input_types(struct calls *c, const struct job *job, const struct node *declared)
 {
-	static const struct {
-		const char *type;
-		enum node_kind kind;
-	} types[] = {{"boolean", NODE_BOOL}, {"number", NODE_NUMBER}};
-
 	for (size_t i = 0; job->with && job->with->kind == NODE_MAP && i < job->with->count; i++) {
 		const struct node *value = job->with->pairs[i].value;
-		const char *type = node_text(
-			node_get(node_get_nocase(declared, job->with->pairs[i].key->text), "type"));
+		const char *name = job->with->pairs[i].key->text;
+		const char *type = node_text(node_get(node_get_nocase(declared, name), "type"));
 
-		for (size_t k = 0; type && k < COUNT(types); k++)
-			if (strcmp(types[k].type, type) == 0 && value->kind != types[k].kind &&
-			    !is_lone_expr(value))
-				diag_error(c->diags, value->at, "workflow-call",
-					   "the input '%s' is %s, found %s",
-					   job->with->pairs[i].key->text,
-					   node_kind_text(types[k].kind),
-					   node_kind_text(value->kind));
+		if (type && !can_be(value, type))
+			diag_error(c->diags, value->at, "workflow-call",
+				   "the input '%s' is a %s, found %s", name, type,
+				   node_kind_text(value->kind));
 	}
 }
 

@@ -170,4 +170,7 @@ void check_jobs(struct checker *c, const struct workflow *w, const struct node *
 	for (size_t i = 0; i < w->job_count; i++)
 		check_known(c, &g, i);
 	check_cycles(c, &g);
+	if (w->job_count && !g.ordered)
+		diag_error(c->diags, jobs->at, "job-needs",
+			   "every job needs another, so none can be the first");
 }

@@ -1,9 +1,8 @@
-/* Values with a syntax of their own: actions, patterns, cron. */
+/* Values with a syntax of their own: actions, groups, cron. */
 #include <string.h>
 
 #include "stepcell/parse.h"
 #include "workflow/check.h"
-#include "workflow/filter.h"
 
 /* ---- uses ---- */
 
@@ -68,63 +67,6 @@ void check_call_uses(struct checker *c, const struct type *type, const struct no
 		   s);
 }
 
-/* ---- patterns ---- */
-
-typedef const char *fault_fn(const char *pattern);
-
-static const char *ref_fault(const char *s)
-{
-	if (strpbrk(s, " ~^:\t"))
-		return "has a character that no ref can have (space ~ ^ :)";
-	if (s[0] == '/' || (*s && s[strlen(s) - 1] == '/'))
-		return "begins or ends with /, which no ref does";
-	return strstr(s, "//") || strstr(s, "..") ? "has // or .., which no ref has" : NULL;
-}
-
-static const char *path_fault(const char *s)
-{
-	if (strncmp(s, "./", 2) == 0 || strncmp(s, "../", 3) == 0)
-		return "begins with ./ or ../, but paths are matched from the top of the "
-		       "repository";
-	return *s == ' ' || (*s && s[strlen(s) - 1] == ' ') ? "begins or ends with a space" : NULL;
-}
-
-static void check_pattern(struct checker *c, const struct node *n, fault_fn *own)
-{
-	const char *s = node_text(n), *fault;
-
-	if (!s || !*s)
-		return;
-	s += *s == '!';
-	fault = *s ? filter_pattern_fault(s) : "is empty behind its !";
-	if (!fault)
-		fault = own(s);
-	if (fault)
-		diag_error(c->diags, n->at, "glob", "the pattern '%.200s' %s", n->text, fault);
-}
-
-static void check_patterns(struct checker *c, const struct node *n, fault_fn *own)
-{
-	if (n->kind != NODE_LIST) {
-		check_pattern(c, n, own);
-		return;
-	}
-	for (size_t i = 0; i < n->count; i++)
-		check_pattern(c, n->items[i], own);
-}
-
-void check_glob_refs(struct checker *c, const struct type *type, const struct node *n)
-{
-	(void)type;
-	check_patterns(c, n, ref_fault);
-}
-
-void check_glob_paths(struct checker *c, const struct type *type, const struct node *n)
-{
-	(void)type;
-	check_patterns(c, n, path_fault);
-}
-
 /* ---- concurrency ---- */
 
 #define GROUP_MAX 400
@@ -137,6 +79,40 @@ void check_concurrency_group(struct checker *c, const struct type *type, const s
 	if (s && strlen(s) > GROUP_MAX && !template_has_expr(s))
 		diag_error(c->diags, n->at, "syntax-check",
 			   "a concurrency group has at most %d characters", GROUP_MAX);
+}
+
+/* One waits and the other would cancel it. */
+void check_concurrency(struct checker *c, const struct type *type, const struct node *n)
+{
+	const struct node *cancel = node_get(n, "cancel-in-progress"),
+			  *queue = node_get(n, "queue");
+
+	(void)type;
+	if (cancel && cancel->kind == NODE_BOOL && cancel->truth && node_text(queue) &&
+	    strcmp(queue->text, "max") == 0)
+		diag_error(c->diags, queue->at, "syntax-check",
+			   "'queue: max' does not go with 'cancel-in-progress: true'");
+}
+
+/* ---- runs-on ---- */
+
+/* NAME, or with its owner in front: org/NAME, enterprise/NAME */
+void check_runner_group(struct checker *c, const struct type *type, const struct node *n)
+{
+	static const char *const owners[] = {"org/", "organization/", "ent/", "enterprise/"};
+	const char *s = node_text(n), *slash = s ? strchr(s, '/') : NULL;
+
+	(void)type;
+	if (!slash || template_has_expr(s))
+		return;
+	for (size_t i = 0; i < COUNT(owners); i++)
+		if (strncmp(s, owners[i], strlen(owners[i])) == 0 && slash[1] &&
+		    !strchr(slash + 1, '/'))
+			return;
+	diag_error(c->diags, n->at, "syntax-check",
+		   "expected the name of a runner group, or organization/NAME or enterprise/NAME, "
+		   "found '%.100s'",
+		   s);
 }
 
 /* ---- cron ---- */

@@ -125,8 +125,6 @@ static const struct type texts = {.kind = TYPE_LIST, .other = &filled};
 		&filled, &texts, NULL                                                              \
 	}
 static const struct type names = {.kind = TYPE_CHOICE, TEXT_OR_TEXTS};
-static const struct type refs = {.kind = TYPE_CHOICE, TEXT_OR_TEXTS, .check = check_glob_refs};
-static const struct type paths = {.kind = TYPE_CHOICE, TEXT_OR_TEXTS, .check = check_glob_paths};
 
 static const struct type cron = {.kind = TYPE_STRING, .filled = true, .check = check_cron};
 static const struct key schedule_keys[] = {NEED("cron", cron), KEY("timezone", filled), {0}};
@@ -199,12 +197,12 @@ static const struct {
 	const struct type *type;
 } filter_keys[] = {
 	{"types", FILTER_TYPES, &names},
-	{"branches", FILTER_BRANCHES, &refs},
-	{"branches-ignore", FILTER_BRANCHES, &refs},
-	{"tags", FILTER_TAGS, &refs},
-	{"tags-ignore", FILTER_TAGS, &refs},
-	{"paths", FILTER_PATHS, &paths},
-	{"paths-ignore", FILTER_PATHS, &paths},
+	{"branches", FILTER_BRANCHES, &names},
+	{"branches-ignore", FILTER_BRANCHES, &names},
+	{"tags", FILTER_TAGS, &names},
+	{"tags-ignore", FILTER_TAGS, &names},
+	{"paths", FILTER_PATHS, &names},
+	{"paths-ignore", FILTER_PATHS, &names},
 	{"workflows", FILTER_WORKFLOWS, &names},
 	{"names", FILTER_VERSIONS, &names},
 	{"versions", FILTER_VERSIONS, &names},
@@ -314,6 +312,8 @@ static void check_event(struct checker *c, const struct node_pair *p)
 void check_on(struct checker *c, const struct type *type, const struct node *on)
 {
 	(void)type;
+	if ((on->kind == NODE_LIST || on->kind == NODE_MAP) && !on->count)
+		diag_error(c->diags, on->at, "events", "no event is given, so nothing starts this");
 	switch (on->kind) {
 	case NODE_STRING:
 		(void)check_event_name(c, on);

@@ -69,7 +69,11 @@ static const struct key concurrency_keys[] = {
 	{0},
 };
 static const struct type concurrency_map = {
-	.kind = TYPE_MAP, .what = "concurrency", .keys = concurrency_keys};
+	.kind = TYPE_MAP,
+	.what = "concurrency",
+	.keys = concurrency_keys,
+	.check = check_concurrency,
+};
 static const struct type workflow_concurrency = {.kind = TYPE_CHOICE,
 						 .offers = OFFERS_WORKFLOW,
 						 .choices = CHOICES(&group, &concurrency_map)};
@@ -202,7 +206,10 @@ static const struct type job_if = {
 	.offers = OFFERS_JOB | OFFER_STATUS | OFFER_STATUS_ARGS,
 	.condition = true,
 };
-static const struct key runs_on_keys[] = {KEY("group", filled), KEY("labels", text_or_texts), {0}};
+static const struct type runner_group = {
+	.kind = TYPE_STRING, .filled = true, .check = check_runner_group};
+static const struct key runs_on_keys[] = {
+	KEY("group", runner_group), KEY("labels", text_or_texts), {0}};
 static const struct type runs_on_map = {.kind = TYPE_MAP, .what = "runs-on", .keys = runs_on_keys};
 static const struct type runs_on = {.kind = TYPE_CHOICE,
 				    .offers = OFFERS_MATRIX,

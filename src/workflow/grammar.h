@@ -82,9 +82,9 @@ extern const struct type type_workflow, type_action;
 /* The scopes of `permissions`, each with the levels that it has. */
 extern const struct key permission_keys[];
 
-/* Of `on`: built from the table of events. */
-check_fn check_on, check_uses, check_call_uses, check_cron, check_glob_refs, check_glob_paths,
-	check_concurrency_group;
+/* What the tables point to. */
+check_fn check_on, check_uses, check_call_uses, check_cron, check_concurrency_group,
+	check_concurrency, check_runner_group;
 
 /* ---- events ---- */
 

@@ -5,6 +5,7 @@
  */
 #include "workflow/lint.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "workflow/matrix.h"
@@ -35,10 +36,27 @@ static void lint_path(struct lint *l, const struct node *n, size_t start, const 
 	else if (missing)
 		diag_warn(l->checker.diags, place_inside(&l->checker, n, at), "expression", "%s",
 			  missing);
-	if (l->script && lint_is_untrusted(path))
-		say(l, n, at, "untrusted-input",
-		    "strangers write this, and it becomes part of the script; "
-		    "pass it through env and use the variable in quotes");
+}
+
+/* What strangers write reaches the script through values, not through what is asked of them. */
+static void lint_taint(struct lint *l, const struct node *n, size_t start,
+		       const struct expr_node *x)
+{
+	struct lint_path path;
+	bool call = x->op == OP_CALL;
+
+	if (x->op == OP_NOT || (x->op >= OP_EQ && x->op <= OP_GE) ||
+	    (call && lint_kind(l, x) == NODE_BOOL) || (call && x->function->flags))
+		return;
+	if (lint_path_of(x, &path)) {
+		if (lint_is_untrusted(&path))
+			say(l, n, start + x->position - 1, "untrusted-input",
+			    "strangers write this, and it becomes part of the script; "
+			    "pass it through env and use the variable in quotes");
+		return;
+	}
+	for (size_t i = 0; i < x->count; i++)
+		lint_taint(l, n, start, x->kids[i]);
 }
 
 static void lint_tree(struct lint *l, const struct node *n, size_t start, const struct expr_node *x)
@@ -83,6 +101,8 @@ static void lint_expr(struct lint *l, const struct node *n, size_t start, size_t
 	l->checker.arena = scratch;
 	if (expr)
 		lint_tree(l, n, start, expr->root);
+	if (expr && l->script)
+		lint_taint(l, n, start, expr->root);
 	if (expr && in_text)
 		lint_in_text(l, n, start, expr);
 	l->checker.arena = own;
@@ -176,8 +196,48 @@ static void lint_defaults(struct lint *l, const struct node *defaults)
 		lint_shell(l, shell);
 }
 
+/* Keys whose value, when it is one ${{ }}, must come to something else than text. */
+static const struct {
+	const char *key;
+	unsigned kinds; /* bits */
+	const char *expected;
+} typed_keys[] = {
+	{"continue-on-error", 1 << NODE_BOOL, "true or false"},
+	{"fail-fast", 1 << NODE_BOOL, "true or false"},
+	{"cancel-in-progress", 1 << NODE_BOOL, "true or false"},
+	{"timeout-minutes", 1 << NODE_NUMBER, "a number"},
+	{"max-parallel", 1 << NODE_NUMBER, "a number"},
+	{"strategy", 1 << NODE_MAP, "a map"},
+	{"matrix", 1 << NODE_MAP, "a map"},
+	{"include", 1 << NODE_LIST, "a list"},
+	{"exclude", 1 << NODE_LIST, "a list"},
+	{"runs-on", 1 << NODE_STRING | 1 << NODE_LIST, "a string or a list"},
+};
+
+static void lint_typed(struct lint *l, const char *key, const struct node *v)
+{
+	enum node_kind kind;
+
+	for (size_t i = 0; i < COUNT(typed_keys); i++) {
+		if (strcmp(typed_keys[i].key, key) != 0 || !is_lone_expr(v))
+			continue;
+		kind = lint_kind_of_text(l, v);
+		if (kind != NODE_KIND_COUNT && !(typed_keys[i].kinds & 1U << kind))
+			diag_error(l->checker.diags, v->at, "expression",
+				   "'%s': expected %s, this is %s", key, typed_keys[i].expected,
+				   node_kind_text(kind));
+	}
+	if (v->kind == NODE_NUMBER && strcmp(key, "timeout-minutes") == 0 && !(v->number > 0))
+		diag_warn(l->checker.diags, v->at, "syntax-check",
+			  "a timeout of no minutes is no timeout");
+	if (v->kind == NODE_NUMBER && strcmp(key, "max-parallel") == 0 &&
+	    (v->number < 1 || v->number != floor(v->number)))
+		diag_error(l->checker.diags, v->at, "syntax-check",
+			   "max-parallel must be a whole number, 1 or more");
+}
+
 /* Any tree: its expressions. */
-static void lint_any(struct lint *l, const struct node *n)
+void lint_any(struct lint *l, const struct node *n)
 {
 	if (!n)
 		return;
@@ -211,6 +271,7 @@ static void lint_step(struct lint *l, const struct node *step)
 		const char *key = step->pairs[i].key->text;
 		const struct node *v = step->pairs[i].value;
 
+		lint_typed(l, key, v);
 		if (strcmp(key, "if") == 0) {
 			lint_condition(l, v);
 		} else if (strcmp(key, "run") == 0) {
@@ -261,6 +322,7 @@ static void lint_job(struct lint *l, const struct job *job)
 		const char *key = job->as_written->pairs[i].key->text;
 		const struct node *v = job->as_written->pairs[i].value;
 
+		lint_typed(l, key, v);
 		if (strcmp(key, "if") == 0)
 			lint_condition(l, v);
 		else if (strcmp(key, "steps") != 0)
@@ -269,76 +331,15 @@ static void lint_job(struct lint *l, const struct job *job)
 	if (job->env)
 		lint_env(l, job->env);
 	lint_defaults(l, node_get(job->as_written, "defaults"));
+	for (size_t i = 0;
+	     job->strategy && job->strategy->kind == NODE_MAP && i < job->strategy->count; i++)
+		lint_typed(l, job->strategy->pairs[i].key->text, job->strategy->pairs[i].value);
 	lint_matrix(l, node_get(job->strategy, "matrix"));
 	for (size_t i = 0; i < job->steps.count; i++) {
 		l->steps_before = i;
 		lint_step(l, job->steps.list[i].as_written);
 	}
 	l->job = NULL;
-}
-
-/* ---- on ---- */
-
-static void lint_default(struct lint *l, const struct node *input)
-{
-	static const struct {
-		const char *type;
-		enum node_kind kind;
-	} types[] = {{"boolean", NODE_BOOL}, {"number", NODE_NUMBER}, {"string", NODE_STRING}};
-	const char *type = node_text(node_get(input, "type"));
-	const struct node *value = node_get(input, "default");
-
-	if (!value || value->kind == NODE_NULL || is_lone_expr(value))
-		return;
-	for (size_t i = 0; type && i < COUNT(types); i++)
-		if (strcmp(type, types[i].type) == 0 && value->kind != types[i].kind)
-			diag_error(l->checker.diags, value->at, "events",
-				   "the default of a %s is %s, found %s", type,
-				   node_kind_text(types[i].kind), node_kind_text(value->kind));
-}
-
-static void lint_inputs(struct lint *l, const struct node *inputs)
-{
-	for (size_t i = 0; inputs && inputs->kind == NODE_MAP && i < inputs->count; i++) {
-		l->inputs = inputs;
-		l->inputs_before = i;
-		lint_default(l, inputs->pairs[i].value);
-		lint_any(l, node_get(inputs->pairs[i].value, "default"));
-	}
-}
-
-/* What both calls and dispatches declare. */
-static void join_inputs(struct lint *l)
-{
-	static const char *const events[] = {"workflow_call", "workflow_dispatch"};
-	struct node *all = node_map(l->checker.arena);
-
-	for (size_t i = 0; i < COUNT(events); i++) {
-		const struct node *inputs =
-			node_get(node_get(l->workflow->on, events[i]), "inputs");
-
-		for (size_t k = 0; inputs && inputs->kind == NODE_MAP && k < inputs->count; k++)
-			node_set(l->checker.arena, all, inputs->pairs[k].key->text,
-				 inputs->pairs[k].value);
-	}
-	l->inputs = all;
-	l->inputs_before = all->count;
-}
-
-static void lint_on(struct lint *l)
-{
-	const struct node *on = l->workflow->on, *schedule = node_get(on, "schedule");
-	const struct node *dispatch = node_get(on, "workflow_dispatch");
-
-	if (schedule && schedule->kind == NODE_NULL)
-		diag_error(l->checker.diags, on->at, "events",
-			   "schedule needs a list of cron entries, else it never comes");
-	l->dispatch_inputs =
-		dispatch && dispatch->kind == NODE_MAP ? node_get(dispatch, "inputs") : NULL;
-	lint_inputs(l, node_get(node_get(on, "workflow_call"), "inputs"));
-	lint_inputs(l, l->dispatch_inputs);
-	join_inputs(l);
-	lint_any(l, node_get(node_get(on, "workflow_call"), "outputs"));
 }
 
 void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,

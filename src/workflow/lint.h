@@ -16,7 +16,9 @@ struct lint {
 	const struct node *inputs; /* declared: a map of definitions, or NULL */
 	size_t inputs_before;      /* how many of them can be used */
 	const struct node *dispatch_inputs;
-	bool script; /* the text is run */
+	bool with_dispatch; /* those count too: not so within the declarations */
+	size_t work;        /* names that were compared */
+	bool script;        /* the text is run */
 };
 
 struct step_id {
@@ -24,6 +26,10 @@ struct step_id {
 	size_t index; /* of the step among the job's steps; those of a parallel step have its */
 };
 void lint_index_steps(struct lint *l);
+
+/* The expressions of a tree. */
+void lint_any(struct lint *l, const struct node *n);
+void lint_on(struct lint *l);
 
 /* "github.event.title" in parts, as far as they are literal; texts of the expression. */
 #define PATH_PARTS_MAX 8
@@ -36,6 +42,9 @@ struct lint_path {
 /* False when `n` is no chain of properties that starts at a context. */
 bool lint_path_of(const struct expr_node *n, struct lint_path *out);
 
+/* Looks a name up, until that has cost too much for one file; then every name is there. */
+const struct node *lint_get(struct lint *l, const struct node *map, const char *key);
+
 /* NULL, or why a path cannot be there. */
 const char *lint_reference(struct lint *l, const struct lint_path *path);
 
@@ -44,6 +53,9 @@ bool lint_is_untrusted(const struct lint_path *path);
 
 /* What is known of an expression's value: NODE_KIND_COUNT when nothing is. */
 enum node_kind lint_kind(struct lint *l, const struct expr_node *n);
+
+/* Of a value that is one ${{ }}. */
+enum node_kind lint_kind_of_text(struct lint *l, const struct node *n);
 
 /* NULL, or why an operator cannot do what it looks like on these values. */
 const char *lint_operator(struct lint *l, const struct expr_node *n);

@@ -30,6 +30,24 @@ bool lint_path_of(const struct expr_node *n, struct lint_path *out)
 	return true;
 }
 
+/* A hostile file has tens of thousands of references to as many names. */
+#define WORK_MAX 20000000
+
+static bool afford(struct lint *l, size_t names)
+{
+	l->work += names;
+	return l->work < WORK_MAX;
+}
+
+const struct node *lint_get(struct lint *l, const struct node *map, const char *key)
+{
+	if (!map)
+		return NULL;
+	if (!afford(l, map->count))
+		return node_null();
+	return node_get_nocase(map, key);
+}
+
 static bool is(const char *part, const char *name)
 {
 	return strcasecmp(part, name) == 0;
@@ -76,8 +94,7 @@ static const char *output_reference(struct lint *l, const struct job *job, const
 		return NULL; /* what a called workflow gives is not known here */
 	if (!outputs)
 		return arena_printf(l->checker.arena, "job '%s' has no outputs", job->id);
-	if (outputs->kind != NODE_MAP || has_template_key(outputs) ||
-	    node_get_nocase(outputs, name))
+	if (outputs->kind != NODE_MAP || lint_get(l, outputs, name) || has_template_key(outputs))
 		return NULL;
 	return no_key(l, arena_printf(l->checker.arena, "output of job '%s' named", job->id), name,
 		      outputs, outputs->count);
@@ -100,6 +117,8 @@ static const char *job_reference(struct lint *l, const struct lint_path *p)
 
 static const char *needs_reference(struct lint *l, const struct lint_path *p)
 {
+	if (l->job && !afford(l, l->job->need_count))
+		return NULL;
 	for (size_t i = 0; l->job && i < l->job->need_count; i++)
 		if (is(l->job->needs[i], p->parts[1]))
 			return job_reference(l, p);
@@ -166,9 +185,15 @@ static const char *steps_reference(struct lint *l, const struct lint_path *p)
 
 static const char *inputs_reference(struct lint *l, const struct lint_path *p)
 {
+	if (l->with_dispatch && l->dispatch_inputs && lint_get(l, l->dispatch_inputs, p->parts[1]))
+		return NULL;
+	if (!afford(l, l->inputs_before))
+		return NULL;
 	for (size_t i = 0; i < l->inputs_before; i++)
 		if (is(l->inputs->pairs[i].key->text, p->parts[1]))
 			return NULL;
+	if (l->with_dispatch && l->dispatch_inputs)
+		return arena_printf(l->checker.arena, "no input '%s'", p->parts[1]);
 	return no_key(l, "input", p->parts[1], l->inputs, l->inputs_before);
 }
 
@@ -176,7 +201,7 @@ static const char *event_inputs_reference(struct lint *l, const char *name)
 {
 	const struct node *declared = l->dispatch_inputs;
 
-	if (!declared || declared->kind != NODE_MAP || node_get_nocase(declared, name))
+	if (!declared || declared->kind != NODE_MAP || lint_get(l, declared, name))
 		return NULL;
 	return no_key(l, "input", name, declared, declared->count);
 }
@@ -190,7 +215,7 @@ static const char *secrets_reference(struct lint *l, const struct lint_path *p)
 	const struct node *secrets = node_get(node_get(on, "workflow_call"), "secrets");
 
 	if (on->count != 1 || !secrets || secrets->kind != NODE_MAP ||
-	    node_get_nocase(secrets, p->parts[1]))
+	    lint_get(l, secrets, p->parts[1]))
 		return NULL;
 	for (size_t i = 0; i < COUNT(always); i++)
 		if (is(always[i], p->parts[1]))
@@ -200,11 +225,15 @@ static const char *secrets_reference(struct lint *l, const struct lint_path *p)
 
 /* ---- matrix ---- */
 
-static bool include_has(const struct node *include, const char *key)
+static bool include_has(struct lint *l, const struct node *include, const char *key)
 {
-	for (size_t i = 0; include && include->kind == NODE_LIST && i < include->count; i++)
-		if (node_get_nocase(include->items[i], key) ||
-		    template_has_expr(node_text(include->items[i]) ? include->items[i]->text : ""))
+	if (!include)
+		return false;
+	if (include->kind != NODE_LIST || !afford(l, include->count))
+		return true;
+	for (size_t i = 0; i < include->count; i++)
+		if (include->items[i]->kind == NODE_STRING ||
+		    node_get_nocase(include->items[i], key))
 			return true;
 	return false;
 }
@@ -212,16 +241,15 @@ static bool include_has(const struct node *include, const char *key)
 static const char *matrix_reference(struct lint *l, const struct lint_path *p)
 {
 	const struct node *strategy = l->job ? l->job->strategy : NULL;
-	const struct node *matrix = node_get(strategy, "matrix"),
-			  *include = node_get_nocase(matrix, "include");
+	const struct node *matrix = node_get(strategy, "matrix");
 
 	if (!l->job || (strategy && strategy->kind != NODE_MAP) ||
 	    (matrix && matrix->kind != NODE_MAP))
 		return NULL;
 	if (!matrix)
 		return "this job has no matrix";
-	if (node_get_nocase(matrix, p->parts[1]) || has_template_key(matrix) ||
-	    (include && include->kind != NODE_LIST) || include_has(include, p->parts[1]))
+	if (lint_get(l, matrix, p->parts[1]) || has_template_key(matrix) ||
+	    include_has(l, node_get_nocase(matrix, "include"), p->parts[1]))
 		return NULL;
 	return arena_printf(l->checker.arena, "the matrix has no '%s'", p->parts[1]);
 }
@@ -281,8 +309,10 @@ static const char *const untrusted[] = {
 
 static bool part_matches(const char *part, const char *pattern, size_t len)
 {
+	if (is(part, "*"))
+		return true;
 	if (*pattern == '*')
-		return is(part, "*") || is(part, LINT_ITEM);
+		return is(part, LINT_ITEM);
 	return strlen(part) == len && strncasecmp(part, pattern, len) == 0;
 }
 

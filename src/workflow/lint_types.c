@@ -15,9 +15,13 @@ static bool is(const char *part, const char *name)
 
 static enum node_kind input_kind(struct lint *l, const char *name)
 {
-	const struct node *declared = node_get_nocase(l->inputs, name);
+	const struct node *declared = l->inputs ? lint_get(l, l->inputs, name) : NULL;
 	const char *type = node_text(node_get(declared, "type"));
 
+	if (!declared && l->dispatch_inputs && l->with_dispatch) {
+		declared = lint_get(l, l->dispatch_inputs, name);
+		type = node_text(node_get(declared, "type"));
+	}
 	if (!declared)
 		return UNKNOWN;
 	if (type && strcmp(type, "boolean") == 0)
@@ -29,7 +33,7 @@ static enum node_kind input_kind(struct lint *l, const char *name)
 static enum node_kind vector_kind(struct lint *l, const char *name)
 {
 	const struct node *matrix = l->job ? node_get(l->job->strategy, "matrix") : NULL;
-	const struct node *vector = node_get_nocase(matrix, name);
+	const struct node *vector = matrix ? lint_get(l, matrix, name) : NULL;
 
 	if (!vector || vector->kind != NODE_LIST || !vector->count || node_get(matrix, "include"))
 		return UNKNOWN;
@@ -125,6 +129,18 @@ enum node_kind lint_kind(struct lint *l, const struct expr_node *n)
 	default:
 		return NODE_BOOL;
 	}
+}
+
+enum node_kind lint_kind_of_text(struct lint *l, const struct node *n)
+{
+	size_t next = 0;
+	struct template_part part;
+	struct expr_err e;
+	const struct expr *expr;
+
+	(void)template_next(n->text, strlen(n->text), &next, &part);
+	expr = expr_parse(l->checker.arena, n->text + part.start, part.len, &e);
+	return expr ? lint_kind(l, expr->root) : UNKNOWN;
 }
 
 /* ---- operators ---- */

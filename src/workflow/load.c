@@ -178,6 +178,7 @@ struct workflow *workflow_load(struct arena *a, const char *path, const char *te
 {
 	const struct node *root = yaml_parse(a, path, text, len, diags);
 	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+	size_t before = diags->errors;
 	struct workflow *w;
 
 	if (!root || !is_document(diags, root))
@@ -190,7 +191,7 @@ struct workflow *workflow_load(struct arena *a, const char *path, const char *te
 	w->on = normal_on(a, node_get(root, "on"));
 	load_jobs(a, w, node_get(root, "jobs"));
 	check_jobs(&c, w, node_get(root, "jobs"));
-	return diags->errors ? NULL : w;
+	return diags->errors != before ? NULL : w;
 }
 
 /* ---- actions ---- */
@@ -209,6 +210,7 @@ struct action *action_load(struct arena *a, const char *path, const char *text, 
 {
 	const struct node *root = yaml_parse(a, path, text, len, diags);
 	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+	size_t before = diags->errors;
 	struct action *action;
 
 	if (!root || !is_document(diags, root))
@@ -223,5 +225,5 @@ struct action *action_load(struct arena *a, const char *path, const char *text, 
 	action->kind = kind_of(action->runs);
 	action->steps = load_steps(a, node_get(action->runs, "steps"));
 	check_step_ids(&c, &action->steps);
-	return diags->errors ? NULL : action;
+	return diags->errors != before ? NULL : action;
 }

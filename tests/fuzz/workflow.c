@@ -35,6 +35,13 @@ static void plan(struct arena *a, const struct workflow *w)
 			abort();
 }
 
+/* Every call is one of the workflow itself: as deep as calls go. */
+static const struct workflow *find_self(void *arg, const char *uses, struct place at)
+{
+	(void)uses, (void)at;
+	return arg;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *a = arena_new();
@@ -43,8 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!w != (diags.errors > 0))
 		abort();
-	if (w)
+	if (w) {
+		workflow_lint(a, w, (const char *)data, size, &diags);
+		workflow_check_calls(a, w, PERMISSIONS_WRITE, find_self, (void *)w, &diags);
 		plan(a, w);
+	}
 	(void)action_load(a, "action.yml", (const char *)data, size, &again);
 	arena_free(&a);
 	return 0;

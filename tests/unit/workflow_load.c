@@ -34,8 +34,13 @@ static const struct {
 	 "unpublished, created, edited, deleted, prereleased, released"},
 	{"on: {schedule: [{cron: '61 * * * *'}]}\njobs: {a: {runs-on: x}}\n",
 	 "w.yml:1:24: '61 * * * *' is no schedule: wrong minute"},
-	{"on: {push: {branches: ['v[2-1]']}}\njobs: {a: {runs-on: x}}\n",
-	 "w.yml:1:24: the pattern 'v[2-1]' has a range in [ ] that runs backwards"},
+	{"on: []\njobs: {a: {runs-on: x}}\n",
+	 "w.yml:1:5: no event is given, so nothing starts this"},
+	{HEAD STEPS "    concurrency: {group: g, queue: max, cancel-in-progress: true}\n",
+	 "w.yml:7:36: 'queue: max' does not go with 'cancel-in-progress: true'"},
+	{"on: push\njobs:\n  a: {runs-on: {group: x/y}}\n",
+	 "w.yml:3:24: expected the name of a runner group, or organization/NAME or "
+	 "enterprise/NAME"},
 	/* jobs */
 	{"on: push\njobs:\n  a:\n    steps:\n      - run: x\n",
 	 "w.yml:4:5: missing 'runs-on' in a job"},
@@ -43,11 +48,13 @@ static const struct {
 	{HEAD "    uses: o/r/.github/workflows/x.yml@v1\n",
 	 "w.yml:5:5: 'uses' does not go with 'runs-on' in a job"},
 	{HEAD STEPS "    needs: b\n", "w.yml:7:12: job 'a' needs 'b', which does not exist"},
-	{HEAD STEPS "    needs: [a]\n",
+	{HEAD STEPS "    needs: [a]\n  z: {runs-on: x}\n",
 	 "w.yml:7:13: job 'a' needs 'a', which makes a cycle: a -> a"},
 	{HEAD STEPS "    needs: c\n  b: {runs-on: x, needs: a, steps: []}\n"
-		    "  c: {runs-on: x, needs: [b], steps: []}\n",
+		    "  c: {runs-on: x, needs: [b], steps: []}\n  z: {runs-on: x}\n",
 	 "w.yml:7:12: job 'a' needs 'c', which makes a cycle: a -> c -> b -> a"},
+	{"on: push\njobs:\n  a: {runs-on: x, needs: b}\n  b: {runs-on: x, needs: a}\n",
+	 "w.yml:3:3: every job needs another, so none can be the first"},
 	{HEAD STEPS "  A: {runs-on: x}\n",
 	 "w.yml:7:3: 'A' is already defined at line 3 (case does not count)"},
 	{"on: push\njobs:\n  1a: {runs-on: x}\n",
@@ -104,7 +111,9 @@ static const char *first_error(struct arena *a, const char *text)
 	for (size_t i = 0; i < diags.count; i++) {
 		const struct diag *d = &diags.list[i];
 
-		if (d->level == DIAG_ERROR && (!first || d->at.line < first->at.line))
+		if (d->level == DIAG_ERROR &&
+		    (!first || d->at.line < first->at.line ||
+		     (d->at.line == first->at.line && d->at.col < first->at.col)))
 			first = d;
 	}
 	return first ? arena_printf(a, "%s:%u:%u: %s", first->at.file, first->at.line,

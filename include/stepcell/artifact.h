@@ -50,6 +50,13 @@ struct artifact_unpack_limits {
 int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limits,
 		    struct artifact_summary *summary, struct err *err);
 
+/*
+ * Before packing or unpacking inside a root that somebody else made, and outside
+ * of it: what the C library looks up in files once is looked up in ours. Its
+ * table of character sets names libraries to load.
+ */
+void artifact_settle(void);
+
 /* Is this a name that GitHub would take? -1 with the character that it would not. */
 int artifact_check_name(const char *name, struct err *err);
 

@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <iconv.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,20 @@ int writer_open(int out, int level, struct archive_writer **writer, struct err *
 	if (open_tar(w) < 0)
 		return fail(w->tar, "cannot start a tar", err);
 	return 0;
+}
+
+/* libarchive asks for these two, to and from the C locale's; the table is kept once it is read. */
+void artifact_settle(void)
+{
+	static const char *const pairs[][2] = {{"UTF-8", "ANSI_X3.4-1968"},
+					       {"ANSI_X3.4-1968", "UTF-8"}};
+
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		iconv_t cd = iconv_open(pairs[i][0], pairs[i][1]);
+
+		if (cd != (iconv_t)-1)
+			(void)iconv_close(cd);
+	}
 }
 
 /* ---- entries ---- */

@@ -190,6 +190,7 @@ static int start_pack(struct step_run *step, struct pack *pack, struct err *err)
 	auto_fd int answer = ends[1];
 	const int fds[] = {file, answer};
 
+	artifact_settle();
 	t->answer = ends[0];
 	return launch(step,
 		      &(struct launch){
@@ -418,6 +419,7 @@ static int start_unpack(struct step_run *step, struct unpack *u, int *fds, struc
 	t->answer = ends[0];
 	step->data = t;
 	fds[u->count] = answer;
+	artifact_settle();
 	return launch(step,
 		      &(struct launch){
 			      .fn = unpack_inside,

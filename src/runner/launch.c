@@ -170,7 +170,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		.limits = limits_of(step),
 		.network = run->policy->network == POLICY_NET_FULL ? CELL_NET_FULL : CELL_NET_NONE,
 		.proc = run->policy->proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID,
-		.seccomp = run->seccomp,
+		.seccomp = l->fn ? run->seccomp_fn : run->seccomp,
 		.require = run->require,
 	};
 

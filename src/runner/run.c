@@ -51,8 +51,11 @@ static int require_walls(struct run *run, struct err *err)
 {
 	int n = snprintf(run->seccomp, sizeof(run->seccomp), "%s/policies/seccomp/%s.yml",
 			 run->data, run->policy->seccomp);
+	int m = snprintf(run->seccomp_fn, sizeof(run->seccomp_fn), "%s/policies/seccomp/worker.yml",
+			 run->data);
 
-	if (n < 0 || (size_t)n >= sizeof(run->seccomp))
+	if (n < 0 || (size_t)n >= sizeof(run->seccomp) || m < 0 ||
+	    (size_t)m >= sizeof(run->seccomp_fn))
 		return err_fail(err, ERR_USAGE, "path too long: '%s'", run->data);
 	for (size_t i = 0; i < run->policy->require.count; i++)
 		for (size_t j = 0; j < CELL_WALL_COUNT; j++)

@@ -162,8 +162,10 @@ struct job_run {
 struct run {
 	struct arena *arena;
 	const struct run_options *options;
-	char home[PATH_MAX], data[PATH_MAX], seccomp[PATH_MAX];
-	const char *workflow_path; /* relative to the checkout where it lies in it */
+	char home[PATH_MAX], data[PATH_MAX];
+	char seccomp[PATH_MAX],
+		seccomp_fn[PATH_MAX]; /* of steps; of our own code in a job's mounts */
+	const char *workflow_path;    /* relative to the checkout where it lies in it */
 	struct store *store;
 	const struct policy *policy;
 	struct journal *journal;

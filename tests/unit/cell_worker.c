@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -77,6 +78,10 @@ static int look_around(void *arg, const int *fds, size_t count)
 		return 8;
 	if (openat(fds[0], "x", O_WRONLY | O_CREAT, 0600) >= 0)
 		return 9;
+	/* no library of a hostile tree is ever loaded */
+	if (mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+	    MAP_FAILED)
+		return 11;
 	fd = open("/1/made", O_WRONLY | O_CREAT | O_EXCL, 0640);
 	return fd >= 0 && write(fd, "ok", 2) == 2 ? 0 : 10;
 }

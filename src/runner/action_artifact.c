@@ -232,30 +232,47 @@ static int upload_start(struct step_run *step, struct err *err)
 	return start_pack(step, pack, err);
 }
 
-/* -o DIR: a copy as JOB/NAME.tar.zst. */
+static int copy_file(const char *from, int dir, const char *name, struct err *err)
+{
+	auto_fd int in = open(from, O_RDONLY | O_CLOEXEC);
+	auto_fd int out = -1;
+	ssize_t n = 1;
+
+	if (in < 0)
+		return err_sys(err, "cannot open '%s'", from);
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "cannot replace '%s'", name);
+	out = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	while (out >= 0 && n > 0)
+		n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
+	return out < 0 || n < 0 ? err_sys(err, "cannot write '%s'", name) : 0;
+}
+
+/*
+ * -o DIR: a copy as JOB/NAME.tar.zst. DIR is the operator's word, but may lie
+ * in the checkout, and a checkout may have brought links of the names in it.
+ */
 static int copy_out(const struct step_run *step, const struct transfer *t, struct err *err)
 {
-	const struct job_run *job = step->job;
-	const char *out = job->run->options->out;
-	const char *tail = t->path + strlen(journal_dir(job->run->journal)) + strlen("/artifacts");
-	const char *to, *slash = strrchr(tail, '/');
+	const char *out = step->job->run->options->out;
+	const char *name = strrchr(t->path, '/') + 1;
+	auto_strbuf struct strbuf job = STRBUF(200);
+	auto_fd int top = -1, dir = -1;
 
 	if (!out)
 		return 0;
-	to = arena_printf(job->arena, "%s%.*s", out, (int)(slash - tail), tail);
-	if (mkdir_all(to, 0755, err) < 0)
+	name_make_safe(step->job->plan->id, &job);
+	if (mkdir_all(out, 0755, err) < 0)
 		return -1;
-	to = arena_printf(job->arena, "%s%s", out, tail);
-
-	auto_fd int in = open(t->path, O_RDONLY | O_CLOEXEC);
-	auto_fd int file = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	ssize_t n = 1;
-
-	if (in < 0 || file < 0)
-		return err_sys(err, "cannot write '%s'", to);
-	while (n > 0)
-		n = copy_file_range(in, NULL, file, NULL, 1 << 30, 0);
-	return n < 0 ? err_sys(err, "cannot write '%s'", to) : 0;
+	top = open(out, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return err_sys(err, "cannot open '%s'", out);
+	if (mkdir_beneath(top, job.text, 0755, err) < 0)
+		return err_wrap(err, "'%s'", out);
+	dir = open_nolinks(top, job.text, O_PATH | O_DIRECTORY, 0, err);
+	if (dir < 0 || copy_file(t->path, dir, name, err) < 0)
+		return err_wrap(err, "'%s/%s'", out, job.text);
+	return 0;
 }
 
 static void keep(struct step_run *step, const struct transfer *t, const struct answer *answer)

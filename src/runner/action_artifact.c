@@ -156,6 +156,16 @@ static int make_pack(struct step_run *step, struct pack **out, struct err *err)
 	return 0;
 }
 
+/* Two names can come to one file name: "a b" and "a-b". */
+static bool path_is_taken(const struct run *run, const char *path, const char *name)
+{
+	for (size_t i = 0; i < run->artifact_count; i++)
+		if (strcmp(run->artifacts[i].path, path) == 0 &&
+		    strcasecmp(run->artifacts[i].name, name) != 0)
+			return true;
+	return false;
+}
+
 static int make_transfer(struct step_run *step, const char *name, struct err *err)
 {
 	struct job_run *job = step->job;
@@ -169,6 +179,8 @@ static int make_transfer(struct step_run *step, const char *name, struct err *er
 		return -1;
 	t->name = name;
 	t->path = arena_printf(job->arena, "%s/%s.tar.zst", dir.text, file.text);
+	for (unsigned i = 2; path_is_taken(job->run, t->path, name); i++)
+		t->path = arena_printf(job->arena, "%s/%s-%u.tar.zst", dir.text, file.text, i);
 	t->partial = arena_printf(job->arena, "%s.partial", t->path);
 	t->answer = -1;
 	step->data = t;

@@ -4,11 +4,13 @@
 static const struct node *job_row(struct run *run, const struct job_run *job)
 {
 	struct node *row = node_map(run->arena);
+	/* a run that broke off has jobs that never began: nobody may take them for passed */
+	enum result result = job->state == JOB_ENDED ? job->result : RESULT_CANCELLED;
 
 	node_set_text(run->arena, row, "id", job->plan->id);
 	node_set_text(run->arena, row, "name", job->plan->name);
-	node_set_text(run->arena, row, "verdict", result_name(job->result));
-	if (job->result != RESULT_SKIPPED)
+	node_set_text(run->arena, row, "verdict", result_name(result));
+	if (job->state == JOB_ENDED && result != RESULT_SKIPPED)
 		node_set(run->arena, row, "seconds",
 			 node_number(run->arena, (double)(job->ended_ms - job->started_ms) / 1000));
 	if (job->peak_memory)

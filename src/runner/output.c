@@ -129,7 +129,12 @@ static void on_set_output(struct step_run *step, const struct command_event *eve
 {
 	const char *name = command_prop(&event->command, "name");
 
-	if (name && *name)
+	if (!name || !*name)
+		return;
+	/* looking for the name takes longer with each: a million of them would stop all jobs */
+	if (step->outputs->count >= LIMIT_ENV_PAIRS && !node_get(step->outputs, name))
+		step->refused = "::set-output: more outputs than a step may have";
+	else
 		node_set_text(step->job->arena, step->outputs, name, event->command.data);
 }
 

@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# What a job may use: a verdict of its own for each limit, and other jobs go on.
+# shellcheck disable=SC2016 # what runs in the step is for its shell to expand
+# shellcheck disable=SC2154 # bats' run sets status, output and stderr
+
+bats_require_minimum_version 1.5.0
+load helper
+
+# limits LINE...: a policy with these limits, small.yml.
+limits() {
+	printf 'name: small\nrequire: [userns, seccomp, landlock]\nlimits:\n' >small.yml
+	printf '  %s\n' "$@" >>small.yml
+}
+
+@test "memory, processes, disk, time and output: each ends its own job, others go on" {
+	limits 'memory: 64MiB' 'pids: 32' 'disk: 8MiB' 'log: 64KiB' 'step: 20s'
+	{
+		printf 'on: push\njobs:\n'
+		job mem 'python3 -c "x = bytearray(200 << 20); print(len(x))"'
+		job pids 'for i in $(seq 60); do sleep 5 & done; wait'
+		job disk 'dd if=/dev/zero of=big bs=1M count=64; echo wrote-$?'
+		job log 'while :; do echo a line that is said again and again; done'
+		job fine 'sleep 2; echo fine:$((1 + 1))'
+	} | workflow
+	cell_run --policy ./small.yml --parallel 5
+	exits 1
+	says fine:2
+	all | grep -q '^log: failed the job.*log-limit: it said more than'
+	all | grep -q '^disk: failed the job'
+	all | grep -q '^pids: failed the job'
+	all | grep -q '^mem: failed the job'
+	says_not wrote-0
+	[ "$(cat home/runs/*/logs/log/*.log | wc -c)" -lt 100000 ]
+	[[ "$(all)" == *"no cgroup wall"* ]] || says out-of-memory
+}
+
+@test "a long line, a line of a secret across pieces, bytes that are no text" {
+	echo TOKEN=supersecret >secrets
+	printf 'name: one\nsecrets: [TOKEN]\n' >one.yml
+	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    env: { T: "${{ secrets.TOKEN }}" }\n    steps:\n      - run: |\n          %s\n          %s\n' \
+		'python3 -c "import os; print(\"x\" * 65530 + os.environ[\"T\"] + \"y\" * 200000)"' \
+		"printf 'a\\000b\\377c\\033[31mred\\rbar\\n'" | workflow
+	cell_run --secret-file secrets --policy ./one.yml --json
+	exits 0
+	[[ $output != *supersecret* ]]
+	[[ $output != *persecret* ]]
+	[[ $output == *'***'* && $output == *'bar'* ]]
+	python3 -c 'import json, sys
+for line in sys.stdin: json.loads(line)' <<<"$output"
+}
+
+@test "artifacts: the limit is of the whole job" {
+	limits 'artifacts: 1MiB'
+	{
+		printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: head -c 700000 /dev/zero >one\n'
+		for n in 1 2; do printf '      - { uses: actions/upload-artifact@v4, with: { name: a%s, path: one } }\n' $n; done
+	} | workflow
+	cell_run --policy ./small.yml -o out
+	exits 1
+	[ -f out/a/a1.tar.zst ]
+	[ ! -e out/a/a2.tar.zst ]
+}
+
+@test "a variable that is too long, files that are no files: the step fails or nothing happens" {
+	workflow <<-'END'
+		on: push
+		jobs:
+		  a:
+		    runs-on: x
+		    steps:
+		      - run: rm $GITHUB_ENV; mkdir $GITHUB_ENV; ln -sf /etc/passwd $GITHUB_OUTPUT; rm $GITHUB_PATH; mkfifo $GITHUB_PATH
+		      - run: echo 1:fine
+		      - run: head -c 12000000 /dev/zero >$GITHUB_OUTPUT
+		        continue-on-error: true
+		      - run: printf 'A<<E\n' >>$GITHUB_ENV
+		        continue-on-error: true
+		      - run: '{ printf BIG=; head -c 3000000 /dev/zero | tr "\0" x; echo; } >>$GITHUB_ENV'
+		      - run: echo 2:not
+	END
+	cell_run
+	exits 1
+	says 1:fine "GITHUB_OUTPUT is larger than" "Matching delimiter not found" "Argument list too long"
+	says_not '| 2:not'
+}

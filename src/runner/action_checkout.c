@@ -56,8 +56,14 @@ static int copy(struct step_run *step, const char *path, struct err *err)
 	struct arena *a = step->job->arena;
 	const char *to = arena_printf(a, "%s%s%s", step->job->workspace, *path ? "/" : "", path);
 	const char *const argv[] = {
-		"sh", "-c", "mkdir -p \"$1\" && cp -a --no-preserve=ownership /checkout/. \"$1\"/",
-		"sh", to,   NULL};
+		"sh",
+		"-c",
+		"mkdir -p \"$1\" && { [ \"$2\" ] || find \"$1\" -mindepth 1 -delete; } && cp -a "
+		"--no-preserve=ownership /checkout/. \"$1\"/",
+		"sh",
+		to,
+		path,
+		NULL};
 	struct cell_layer *layers = arena_array(a, 2, sizeof(*layers));
 	struct cell_overlay *from = arena_alloc(a, sizeof(*from));
 	size_t count = 0;
@@ -88,6 +94,8 @@ static int start(struct step_run *step, struct err *err)
 	if (check_inputs(step, err) < 0)
 		return -1;
 	job->checked_out = true;
+	if (strcmp(action_input(step, "fetch-depth"), "0") == 0)
+		output_say(step, "fetch-depth: 0 is not served: .git holds the one commit");
 	node_set_text(job->arena, step->outputs, "ref", github_text(run, "ref"));
 	node_set_text(job->arena, step->outputs, "commit", run->source.sha);
 	if (job->plain || *path)

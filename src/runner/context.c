@@ -213,7 +213,7 @@ const struct node *context_runner(struct job_run *job)
 		{"workspace",
 		 arena_strndup(job->arena, job->workspace, (size_t)(slash - job->workspace))},
 		{"environment", "self-hosted"},
-		{"debug", NULL},
+		{"debug", job->run->debug ? "1" : NULL},
 	};
 
 	add_texts(job->arena, map, rows, COUNT(rows));

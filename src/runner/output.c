@@ -111,6 +111,12 @@ static void on_annotation(struct step_run *step, const struct command_event *eve
 		annotate(step, &note);
 }
 
+static void on_debug(struct step_run *step, const struct command_event *event)
+{
+	if (step->job->run->debug)
+		output_say(step, "debug: %s", event->command.data);
+}
+
 static void on_group(struct step_run *step, const struct command_event *event)
 {
 	begin(step, "group");
@@ -147,10 +153,10 @@ static void on_refused(struct step_run *step, const struct command_event *event)
 
 static void (*const on_command[COMMAND_KIND_COUNT])(struct step_run *,
 						    const struct command_event *) = {
-	[COMMAND_ERROR] = on_annotation,  [COMMAND_WARNING] = on_annotation,
-	[COMMAND_NOTICE] = on_annotation, [COMMAND_GROUP] = on_group,
-	[COMMAND_ENDGROUP] = on_endgroup, [COMMAND_SET_OUTPUT] = on_set_output,
-	[COMMAND_REFUSED] = on_refused,
+	[COMMAND_ERROR] = on_annotation,      [COMMAND_WARNING] = on_annotation,
+	[COMMAND_NOTICE] = on_annotation,     [COMMAND_GROUP] = on_group,
+	[COMMAND_DEBUG] = on_debug,           [COMMAND_ENDGROUP] = on_endgroup,
+	[COMMAND_SET_OUTPUT] = on_set_output, [COMMAND_REFUSED] = on_refused,
 };
 
 static void take_line(void *arg, const struct line *line)
@@ -206,7 +212,7 @@ int output_open(struct step_run *step, struct err *err)
 	step->log = step->log_file = -1;
 	step->scratch = arena_new();
 	mask_tail_init(&step->tail);
-	command_filter_init(&step->commands, false);
+	command_filter_init(&step->commands, step->job->run->debug);
 	lines_init(&step->lines, step->job->run->policy->limits.log, take_line, step);
 	return open_log_file(step, err);
 }

@@ -340,6 +340,20 @@ static int open_all(struct run *run, const char *path, struct err *err)
 		       : 0;
 }
 
+/* GitHub's switch for ::debug:: lines and RUNNER_DEBUG. */
+static bool wants_debug(const struct run *run)
+{
+	const struct node *maps[] = {run->vars, run->secrets};
+
+	for (size_t i = 0; i < COUNT(maps); i++) {
+		const char *text = node_text(node_get(maps[i], "ACTIONS_STEP_DEBUG"));
+
+		if (text && strcasecmp(text, "true") == 0)
+			return true;
+	}
+	return false;
+}
+
 static uint64_t processors(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -386,8 +400,10 @@ static int run_path(const struct run_options *o, const char *path, const struct 
 		run->tick = view->tick;
 		run->tick_arg = view->arg;
 		run->work = arena_printf(a, "%s/layers", journal_dir(run->journal));
-		if (open_all(run, path, err) == 0)
+		if (open_all(run, path, err) == 0) {
+			run->debug = wants_debug(run);
 			code = run_one(run, path, err);
+		}
 	}
 	if (!run->told)
 		forget(run);

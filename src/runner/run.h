@@ -179,6 +179,7 @@ struct run {
 	size_t job_count;
 	uint64_t parallel;
 	unsigned require, missing; /* cell_wall bits: asked for; told to be missing */
+	bool debug;                /* ACTIONS_STEP_DEBUG, a variable or a granted secret, is true */
 	bool cancelled;
 	int signals;                    /* a signalfd while jobs run; else -1 */
 	int interrupts;                 /* SIGINT and SIGTERM so far */

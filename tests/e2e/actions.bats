@@ -115,7 +115,9 @@ repository() {
 		- run: |
 		    python3 -c 'import os; os.rename("dir", "new")' && echo renamed
 		    touch dir/other || true
-		- run: ls
+		- run: ls; touch left
+		- uses: actions/checkout@v4
+		- run: echo "again:$(ls)"
 	END
 	before=$(tree_hash "$project")
 	printf 'name: strict\ncheckout: strict\n' >strict.yml
@@ -125,7 +127,7 @@ repository() {
 	says_not '| renamed'
 	cell_run --policy ./copy.yml
 	exits 0
-	says '| renamed' '| new'
+	says '| renamed' '| new' again:dir
 	cell_run
 	exits 0
 	[ "$(tree_hash "$project")" = "$before" ]

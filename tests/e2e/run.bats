@@ -132,6 +132,15 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 	grep -q '"type":"summary"' home/runs/*/journal.ndjson
 }
 
+@test "debug lines are for those who ask" {
+	one_job <<<'- run: echo "::debug::inner"; echo "debug=$RUNNER_DEBUG."' | workflow
+	cell_run
+	says debug=.
+	says_not '| debug: inner'
+	cell_run --var ACTIONS_STEP_DEBUG=true
+	says 'debug: inner' debug=1.
+}
+
 @test "conditions: success, failure, always, and what continue-on-error makes of them" {
 	one_job <<-'END' | workflow
 		- id: soft

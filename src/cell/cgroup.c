@@ -50,25 +50,6 @@ static bool means_absent(int error)
 	return error == EACCES || error == EPERM || error == EROFS || error == ENOENT;
 }
 
-/* Another stepcell that just ended may remove the parent between the two calls. */
-static int make_child(const char *base, const char *path, bool v2)
-{
-	char parent[PATH_MAX];
-
-	(void)snprintf(parent, sizeof(parent), "%s/" CG_CHILD, base);
-	for (int tries = 0; tries < 5; tries++) {
-		if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-			return -1;
-		if (v2)
-			cgroup_v2_prepare(base);
-		if (mkdir(path, 0755) == 0)
-			return open(path, O_DIRECTORY | O_CLOEXEC);
-		if (errno != ENOENT)
-			return -1;
-	}
-	return -1;
-}
-
 /* Controllers that are mounted together share a directory: the first one has it. */
 static bool shares(struct cgroup *cg, size_t part)
 {
@@ -84,7 +65,10 @@ static int make_part(struct cgroup *cg, const char *base, size_t part, struct er
 {
 	if (shares(cg, part))
 		return 0;
-	cg->dir[part] = make_child(base, cg->path[part], part == CG_V2);
+	if (part == CG_V2)
+		cgroup_v2_prepare(base);
+	if (mkdir(cg->path[part], 0755) == 0)
+		cg->dir[part] = open(cg->path[part], O_DIRECTORY | O_CLOEXEC);
 	if (cg->dir[part] >= 0)
 		return 0;
 	if (!means_absent(errno))
@@ -365,16 +349,12 @@ bool cgroup_covers(const struct cgroup *cg, const struct cell_limits *limits)
 
 static bool remove_part(const char *path)
 {
-	char parent[PATH_MAX];
-	bool gone;
+	int r;
 
 	/* the last process leaves the list a moment before it leaves the count */
-	for (int ms = 0; rmdir(path) < 0 && errno == EBUSY && ms < REMOVE_WAIT_MS; ms++)
+	for (int ms = 0; (r = rmdir(path)) < 0 && errno == EBUSY && ms < REMOVE_WAIT_MS; ms++)
 		(void)usleep(1000);
-	gone = access(path, F_OK) < 0;
-	(void)snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
-	(void)rmdir(parent);
-	return gone;
+	return r == 0 || errno == ENOENT;
 }
 
 void cgroup_close(struct cgroup **cgp)

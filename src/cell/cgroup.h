@@ -4,7 +4,7 @@
  * One cell has one directory in each hierarchy that the host gives: v2 where
  * it holds controllers (or holds none and still gives birth and kill), v1 for
  * the controllers that are mounted there. They hang below the caller's own
- * cgroup, in a directory `stepcell`, and are written down below the state home
+ * cgroup, named stepcell-NAME-RANDOM, and are written down below the state home
  * so that the next start removes what a killed stepcell left.
  */
 #pragma once

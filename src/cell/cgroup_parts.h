@@ -33,7 +33,7 @@ int cgroup_places_find(struct arena *a, struct cgroup_places *out, struct err *e
 
 /* ---- making and removing ---- */
 
-#define CG_CHILD "stepcell" /* the directory that holds those of all our cells */
+#define CG_PREFIX "stepcell-" /* of a cell's directories */
 
 /*
  * A cell's entry below STATE/cgroups: one line "PART PATH" for each directory,
@@ -79,7 +79,7 @@ int cgroup_v1_oom_fd(const struct cgroup *cg, struct err *err);
 int cgroup_v1_attach(const struct cgroup *cg, pid_t pid, struct err *err);
 void cgroup_v1_freeze(const struct cgroup *cg, bool frozen);
 
-/* Let the controllers through `base` and `base`/stepcell, as far as the host allows. */
+/* Let the controllers through `base`, as far as the host allows. */
 void cgroup_v2_prepare(const char *base);
 int cgroup_v2_limit(struct cgroup *cg, struct err *err);
 int cgroup_v2_oom_fd(const struct cgroup *cg, struct err *err);

@@ -40,7 +40,7 @@ static void choose_paths(struct cgroup *cg, const char *name, const struct cgrou
 	(void)!getrandom(&random, sizeof(random), 0);
 	for (size_t i = 0; i < CG_PARTS; i++)
 		if (places->dir[i])
-			cg->path[i] = arena_printf(cg->arena, "%s/" CG_CHILD "/%s-%08x",
+			cg->path[i] = arena_printf(cg->arena, "%s/" CG_PREFIX "%s-%08x",
 						   places->dir[i], name, random);
 }
 
@@ -108,16 +108,14 @@ void cgroup_record_close(struct cgroup *cg, bool gone)
 	fd_close(&cg->record);
 }
 
-/* Only a directory of a cgroup file system below one of ours is ever killed and removed. */
+/* Only a directory of a cgroup file system with a name of ours is ever killed and removed. */
 static int open_recorded(const char *path)
 {
 	auto_fd int dir = open(path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	const char *parent = strrchr(path, '/');
-	const size_t len = strlen("/" CG_CHILD);
+	const char *name = strrchr(path, '/') + 1;
 	struct statfs fs;
 
-	if (dir < 0 || fstatfs(dir, &fs) < 0 || (size_t)(parent - path) < len ||
-	    strncmp(parent - len, "/" CG_CHILD, len) != 0)
+	if (dir < 0 || fstatfs(dir, &fs) < 0 || strncmp(name, CG_PREFIX, strlen(CG_PREFIX)) != 0)
 		return -1;
 	if (fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC)
 		return -1;

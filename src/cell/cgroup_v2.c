@@ -159,11 +159,6 @@ void cgroup_v2_prepare(const char *base)
 		return;
 	if (not_handed_down(dir) && may_hand_down(dir))
 		hand_down(dir);
-
-	auto_fd int ours = openat(dir, CG_CHILD, O_DIRECTORY | O_CLOEXEC);
-
-	if (ours >= 0)
-		hand_down(ours);
 }
 
 struct v2_file {

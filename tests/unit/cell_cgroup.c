@@ -243,7 +243,7 @@ static void v1_kill_freezes_and_thaws(void **state)
 {
 	struct cell_limits limits = {.pids = 64};
 	struct cgroup *cg = open_with(*state, limits);
-	char path[] = "/sys/fs/cgroup/freezer/stepcell-test.XXXXXX";
+	char path[] = "/sys/fs/cgroup/freezer/stepcell-test-XXXXXX";
 	struct child c;
 
 	if (access("/sys/fs/cgroup/freezer/tasks", W_OK) < 0) {
@@ -320,11 +320,11 @@ static void sweep_ignores_what_is_not_ours(void **state)
 		"v2 /sys/fs/cgroup/unified\n",
 		"v2 /tmp\n",
 		"memory /sys/fs/cgroup/memory\n",
-		"v2 relative/stepcell/x\n",
+		"v2 relative/stepcell-x\n",
 		"pids /\n",
 		"pids\n",
 		"\n",
-		"v2 /stepcell/x\n",
+		"v2 /stepcell-x\n",
 	};
 	const struct home *h = *state;
 	char canary[128], record[256], dir[128];
@@ -332,9 +332,7 @@ static void sweep_ignores_what_is_not_ours(void **state)
 
 	(void)snprintf(dir, sizeof(dir), "%s/cgroups", h->path);
 	assert_int_equal(mkdir_all(dir, 0700, &err), 0);
-	(void)snprintf(canary, sizeof(canary), "%s/stepcell", h->path);
-	assert_int_equal(mkdir(canary, 0700), 0);
-	(void)snprintf(canary, sizeof(canary), "%s/stepcell/canary", h->path);
+	(void)snprintf(canary, sizeof(canary), "%s/stepcell-canary", h->path);
 	assert_int_equal(mkdir(canary, 0700), 0);
 	for (size_t i = 0; i < COUNT(lines); i++) {
 		(void)snprintf(record, sizeof(record), "%s/r%zu", dir, i);

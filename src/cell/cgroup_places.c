@@ -6,8 +6,11 @@
  * it (a container sees a mount of its own cgroup alone).
  */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "cell/cgroup_parts.h"
 #include "stepcell/fd.h"
@@ -107,17 +110,56 @@ static void place(struct arena *a, const struct mount_line *m, const char *own, 
 		*out = arena_printf(a, "%s%s", m->at, rest);
 }
 
-int cgroup_places_find(struct arena *a, struct cgroup_places *out, struct err *err)
+/*
+ * Where everybody mounts them. A host can have a thousand mounts, and reading
+ * their list then costs more than the rest of a start.
+ */
+static const char *usual_place(struct arena *a, size_t part, const char *own, const char *at)
 {
-	const char *own[CG_PARTS] = {0};
-	char *membership = slurp(a, "/proc/self/cgroup", err);
-	char *mounts = membership ? slurp(a, "/proc/self/mountinfo", err) : NULL;
+	const long type = part == CG_V2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+	const char *rest = below_root(own, "/");
+	struct statfs fs;
+	char *dir;
+
+	if (!rest)
+		return NULL;
+	dir = arena_printf(a, "/sys/fs/cgroup/%s%s", at, rest);
+	return statfs(dir, &fs) == 0 && fs.f_type == type ? dir : NULL;
+}
+
+/* The number that the kernel gives the first cgroup namespace. */
+#define FIRST_CGROUP_NS 0xeffffffbU
+
+/*
+ * False when one of ours is not where it usually is. In another namespace our
+ * path begins elsewhere than the mounts, which may still be the host's.
+ */
+static bool find_usual(struct arena *a, const char *own[CG_PARTS], struct cgroup_places *out)
+{
+	struct stat ns;
+	bool all = true;
+
+	if (stat("/proc/self/ns/cgroup", &ns) < 0 || ns.st_ino != FIRST_CGROUP_NS)
+		return false;
+	for (size_t i = 0; i < CG_V1_PARTS; i++)
+		if (own[i] && !(out->dir[i] = usual_place(a, i, own[i], v1_names[i])))
+			all = false;
+	if (!own[CG_V2])
+		return all;
+	out->dir[CG_V2] = usual_place(a, CG_V2, own[CG_V2], "unified");
+	if (!out->dir[CG_V2])
+		out->dir[CG_V2] = usual_place(a, CG_V2, own[CG_V2], ".");
+	return all && out->dir[CG_V2];
+}
+
+static int find_mounted(struct arena *a, const char *own[CG_PARTS], struct cgroup_places *out,
+			struct err *err)
+{
+	char *mounts = slurp(a, "/proc/self/mountinfo", err);
 	char *save = NULL;
 
-	*out = (struct cgroup_places){0};
 	if (!mounts)
 		return -1;
-	read_membership(membership, own);
 	for (char *line = strtok_r(mounts, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		struct mount_line m;
 
@@ -132,4 +174,16 @@ int cgroup_places_find(struct arena *a, struct cgroup_places *out, struct err *e
 				place(a, &m, own[i], &out->dir[i]);
 	}
 	return 0;
+}
+
+int cgroup_places_find(struct arena *a, struct cgroup_places *out, struct err *err)
+{
+	const char *own[CG_PARTS] = {0};
+	char *membership = slurp(a, "/proc/self/cgroup", err);
+
+	*out = (struct cgroup_places){0};
+	if (!membership)
+		return -1;
+	read_membership(membership, own);
+	return find_usual(a, own, out) ? 0 : find_mounted(a, own, out, err);
 }

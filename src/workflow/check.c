@@ -109,8 +109,14 @@ static void unknown_key(struct checker *c, const struct type *t, const struct no
 	}
 	for (const struct key *k = t->keys; k->name; k++)
 		strbuf_addf(&known, "%s%s", k == t->keys ? "" : ", ", k->name);
-	diag_error(c->diags, key->at, "syntax-check", "unknown key '%s' in %s; expected one of %s",
-		   key->text, t->what, known.text);
+	if (t->loose)
+		diag_warn(c->diags, key->at, "syntax-check",
+			  "unknown key '%s' in %s, which is passed over; expected one of %s",
+			  key->text, t->what, known.text);
+	else
+		diag_error(c->diags, key->at, "syntax-check",
+			   "unknown key '%s' in %s; expected one of %s", key->text, t->what,
+			   known.text);
 }
 
 /* ${{ insert }}: the value's pairs are put here. */

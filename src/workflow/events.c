@@ -153,7 +153,7 @@ static const struct key dispatch_keys[] = {
 	{0},
 };
 static const struct type dispatch_input = {
-	.kind = TYPE_MAP, .what = "an input", .keys = dispatch_keys};
+	.kind = TYPE_MAP, .what = "an input", .loose = true, .keys = dispatch_keys};
 static const struct type dispatch_input_or_null = OR_NULL(dispatch_input);
 static const struct type dispatch_input_map = {
 	.kind = TYPE_MAP, .what = "inputs", .other = &dispatch_input_or_null};
@@ -248,9 +248,15 @@ static void check_filter(struct checker *c, const struct event_kind *e, const st
 			check_type_name(c, e, p->value);
 		return;
 	}
-	diag_error(c->diags, p->key->at, "events",
-		   "unknown key '%s' of the event %s; expected %s%s", p->key->text, e->name,
-		   known.len ? "one of " : "no key", known.text);
+	/* GitHub passes over what it does not know of a dispatch */
+	if (e->filters & FILTER_DISPATCH)
+		diag_warn(c->diags, p->key->at, "events",
+			  "unknown key '%s' of the event %s, which is passed over", p->key->text,
+			  e->name);
+	else
+		diag_error(c->diags, p->key->at, "events",
+			   "unknown key '%s' of the event %s; expected %s%s", p->key->text, e->name,
+			   known.len ? "one of " : "no key", known.text);
 }
 
 static void check_pairs(struct checker *c, const struct node *filters)

@@ -61,6 +61,7 @@ struct type {
 	unsigned offers;  /* besides those of the place around */
 	bool filled;      /* a string that may not be empty, a list or map with at least one item */
 	bool condition;   /* a string that is an expression without ${{ }} too */
+	bool loose;       /* a map: GitHub passes over keys that it does not know */
 	const char *const *words; /* a string: one of these, NULL-ended */
 	const struct key *keys;   /* a map's own keys */
 	const struct type *other; /* values of its free keys, if it has those; a list's items */

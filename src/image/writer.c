@@ -138,6 +138,11 @@ static int clear_way(struct writer *w, const char *name, struct err *err)
 
 /* ---- contents ---- */
 
+struct content {
+	block_fn *blocks;
+	void *arg;
+};
+
 static int note_inode(struct writer *w, const struct entry *e, int dir, const char *name,
 		      struct inode_note **out, struct err *err)
 {
@@ -154,13 +159,19 @@ static int note_inode(struct writer *w, const struct entry *e, int dir, const ch
 }
 
 /* A hole is zeros to whoever reads the file, and so to its hash. */
-static void digest_hole(struct digest_stream *digest, uint64_t len)
+static int digest_hole(struct writer *w, struct digest_stream *digest, uint64_t len,
+		       struct err *err)
 {
 	static const char zeros[64 * 1024];
 
+	if (len > WRITER_HOLES - w->holes)
+		return err_fail(err, ERR_USAGE, "more than %llu bytes of holes",
+				(unsigned long long)WRITER_HOLES);
+	w->holes += len;
 	for (; len > sizeof(zeros); len -= sizeof(zeros))
 		digest_add(digest, zeros, sizeof(zeros));
 	digest_add(digest, zeros, (size_t)len);
+	return 0;
 }
 
 static int write_block(int fd, const void *bytes, size_t len, uint64_t offset, struct err *err)
@@ -181,7 +192,7 @@ static int write_block(int fd, const void *bytes, size_t len, uint64_t offset, s
 	return 0;
 }
 
-static int write_blocks(int fd, const struct entry *e, block_fn *blocks, void *arg,
+static int write_blocks(struct writer *w, int fd, const struct entry *e, const struct content *c,
 			struct digest_stream *digest, struct err *err)
 {
 	uint64_t at = 0, offset;
@@ -189,18 +200,18 @@ static int write_blocks(int fd, const struct entry *e, block_fn *blocks, void *a
 	size_t len;
 	int r;
 
-	while ((r = blocks(arg, &bytes, &len, &offset, err)) > 0) {
+	while ((r = c->blocks(c->arg, &bytes, &len, &offset, err)) > 0) {
 		if (offset < at || offset > e->size || len > e->size - offset)
 			return err_fail(err, ERR_USAGE, "data outside the file's size");
-		digest_hole(digest, offset - at);
+		if (digest_hole(w, digest, offset - at, err) < 0)
+			return -1;
 		digest_add(digest, bytes, len);
 		if (write_block(fd, bytes, len, offset, err) < 0)
 			return -1;
 		at = offset + len;
 	}
-	if (r < 0)
+	if (r < 0 || digest_hole(w, digest, e->size - at, err) < 0)
 		return -1;
-	digest_hole(digest, e->size - at);
 	if (at < e->size && ftruncate(fd, (off_t)e->size) < 0)
 		return err_sys(err, "cannot write");
 	return 0;
@@ -222,11 +233,6 @@ static int finish_file(struct writer *w, const struct entry *e, int fd,
 
 /* ---- one function a kind; each finds its way cleared when it says EEXIST ---- */
 
-struct content {
-	block_fn *blocks;
-	void *arg;
-};
-
 static int add_file(struct writer *w, const struct entry *e, const char *name,
 		    const struct content *c, struct err *err)
 {
@@ -238,7 +244,7 @@ static int add_file(struct writer *w, const struct entry *e, const char *name,
 	if (fd < 0)
 		return err_sys(err, "cannot create");
 	digest = digest_new();
-	r = write_blocks(fd, e, c->blocks, c->arg, digest, err);
+	r = write_blocks(w, fd, e, c, digest, err);
 	if (r == 0)
 		r = finish_file(w, e, fd, &digest, err);
 	if (digest)

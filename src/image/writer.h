@@ -8,9 +8,15 @@
 
 #define WRITER_DEPTH 256 /* directories in each other; the deepest in a Debian tree is 14 */
 
+/* Holes of all sparse files: they cost an archive nothing, and whoever hashes them a second a GiB. */
+#define WRITER_HOLES (UINT64_C(1) << 30)
+
 enum entry_kind { ENTRY_FILE, ENTRY_FOLDER, ENTRY_LINK, ENTRY_HARDLINK, ENTRY_OTHER };
 
 struct entry {
+	/* Holes of all sparse files: they cost an archive nothing, and whoever hashes them a second a GiB. */
+#define WRITER_HOLES (UINT64_C(1) << 30)
+
 	enum entry_kind kind;
 	const char *path;
 	const char *target; /* of both kinds of links */
@@ -26,7 +32,7 @@ typedef int block_fn(void *arg, const void **bytes, size_t *len, uint64_t *offse
 struct writer {
 	int root;
 	struct inodes inodes;
-	uint64_t bytes, entries;
+	uint64_t bytes, entries, holes;
 	uint64_t skipped; /* devices, FIFOs, sockets */
 	int parent;       /* the folder of the last entry, and its path */
 	char *parent_path;
@@ -40,4 +46,8 @@ int writer_add(struct writer *w, const struct entry *entry, block_fn *blocks, vo
 	       struct err *err);
 
 /* What is kept of a mode: no set-id bits, and the owner may read (and enter) everything. */
-mode_t writer_mode(enum entry_kind kind, mode_t mode);
+mode_t
+writer_mode(/* Holes of all sparse files: they cost an archive nothing, and whoever hashes them a second a GiB. */
+#define WRITER_HOLES (UINT64_C(1) << 30)
+
+	    enum entry_kind kind, mode_t mode);

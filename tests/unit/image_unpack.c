@@ -436,6 +436,30 @@ static void test_sizes(void **state)
 	refuse_fd(noise, "nrecognized");
 }
 
+/* A file of 8 GiB that is one hole: nothing to unpack, and a minute to hash. */
+static void test_holes(void **state)
+{
+	auto_fd int fd = memfd_create("sparse", MFD_CLOEXEC);
+	struct archive *a = archive_write_new();
+	struct archive_entry *e = archive_entry_new();
+
+	(void)state;
+	archive_write_set_format_pax(a);
+	assert_int_equal(archive_write_open_fd(a, fd), ARCHIVE_OK);
+	archive_entry_set_pathname(e, "sparse");
+	archive_entry_set_filetype(e, AE_IFREG);
+	archive_entry_set_perm(e, 0644);
+	archive_entry_set_size(e, INT64_C(8) << 30);
+	archive_entry_sparse_add_entry(e, 0, 512);
+	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+	assert_int_equal(archive_write_data(a, (char[512]){0}, 512), 512);
+	archive_write_close(a);
+	archive_write_free(a);
+	archive_entry_free(e);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	refuse_fd(fd, "holes");
+}
+
 /* 200 MiB of zeros in a few KiB. */
 static void test_ratio(void **state)
 {
@@ -468,7 +492,7 @@ int main(void)
 		cmocka_unit_test(test_refused),   cmocka_unit_test(test_links_stay_inside),
 		cmocka_unit_test(test_replacing), cmocka_unit_test(test_modes_and_kinds),
 		cmocka_unit_test(test_digest),    cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_ratio),
+		cmocka_unit_test(test_holes),     cmocka_unit_test(test_ratio),
 	};
 
 	/* The worker's filter is data of the source tree, where tests run. */

@@ -1,0 +1,102 @@
+/* Recipes: what they may say, and that those we ship can be read. */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "image/recipe.h"
+#include "stepcell/util.h"
+
+#define DEBIAN "kind: debian\nsuite: bookworm\npackages: [git]\n"
+#define PREFIX "kind: prefix\nbase: python-3.11\npython: '3.10'\nsource: [/usr/local]\n"
+
+static const struct {
+	const char *text, *error;
+} refused[] = {
+	{"", "found a null"},
+	{"[1]", "1:1"},
+	{"suite: bookworm\npackages: [git]\n", "missing 'kind'"},
+	{"kind: docker\nsuite: x\npackages: [git]\n", "r.yml:1:7"},
+	{DEBIAN "python: '3.10'\n", "r.yml:4:1: unknown key 'python'"},
+	{PREFIX "suite: bookworm\n", "r.yml:5:1: unknown key 'suite'"},
+	{"kind: debian\nsuite: --help\npackages: [git]\n", "'--help' cannot be a suite"},
+	{"kind: debian\nsuite: bookworm\npackages: ['git,--x']\n", "cannot be a package"},
+	{"kind: debian\nsuite: bookworm\npackages: [\"a\\nb\"]\n", "cannot be a package"},
+	{DEBIAN "mirror: '-o x'\n", "cannot be a mirror"},
+	{DEBIAN "without: ['$(x)']\n", "cannot be a path"},
+	{DEBIAN "scripts: [../../etc/passwd]\n", "must be a file beside the recipe"},
+	{DEBIAN "env: [A]\n", "'env' must be a map"},
+	{DEBIAN "env: {A: [1]}\n", "the value of 'A' must be a text"},
+	{"kind: prefix\nbase: ../x\npython: '3.10'\nsource: [/usr]\n", "the name of a base"},
+};
+
+static void test_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct recipe recipe;
+		struct err err = {0};
+
+		if (recipe_parse(a, "r.yml", refused[i].text, strlen(refused[i].text), &recipe,
+				 &err) == 0)
+			fail_msg("taken: %s", refused[i].text);
+		assert_int_equal(err.kind, ERR_USAGE);
+		if (!strstr(err.text, refused[i].error))
+			fail_msg("%s: expected '%s'", err.text, refused[i].error);
+	}
+}
+
+static void test_taken(void **state)
+{
+	auto_arena struct arena *a = arena_new();
+	struct recipe recipe;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(
+		recipe_parse(a, "x/rootfs/mine.yml", PREFIX, strlen(PREFIX), &recipe, &err), 0);
+	assert_string_equal(recipe.name, "mine");
+	assert_string_equal(recipe.folder, "x/rootfs");
+	assert_int_equal(recipe.kind, RECIPE_PREFIX);
+	assert_string_equal(recipe.python, "3.10");
+	assert_int_equal(recipe.sources.count, 1);
+	assert_int_equal(recipe_parse(a, "host.yml", DEBIAN, strlen(DEBIAN), &recipe, &err), -1);
+}
+
+/* Tests run in the source tree. */
+static void test_shipped(void **state)
+{
+	auto_arena struct arena *a = arena_new();
+	glob_t names = {0};
+
+	(void)state;
+	assert_int_equal(glob("./rootfs/*.yml", 0, NULL, &names), 0);
+	assert_true(names.gl_pathc >= 6);
+	for (size_t i = 0; i < names.gl_pathc; i++) {
+		struct recipe recipe;
+		struct err err = {0};
+
+		if (recipe_load(a, ".", names.gl_pathv[i], &recipe, &err) < 0)
+			fail_msg("%s", err.text);
+		/* a version without quotes is a number, and 3.10 would be 3.1 */
+		if (recipe.kind == RECIPE_PREFIX)
+			assert_non_null(strstr(recipe.name, recipe.python));
+	}
+	globfree(&names);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_shipped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+/* Which image carries the Python that a job asks for, and which layers bring it along. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "image/manifest.h"
+#include "image/store.h"
+#include "stepcell/fd.h"
+#include "stepcell/path.h"
+#include "stepcell/util.h"
+
+#define BASE "1111111111111111111111111111111111111111111111111111111111111111"
+#define TEN  "2222222222222222222222222222222222222222222222222222222222222222"
+#define TWEL "3333333333333333333333333333333333333333333333333333333333333333"
+
+#define LAYER(hex) "{\"tree\":\"sha256:" hex "\",\"bytes\":100,\"entries\":1}"
+#define TOOL(version, layers)                                                                      \
+	"{\"version\":\"" version "\",\"path\":\"/opt/" version "\",\"layers\":" layers "}"
+#define IMAGE(name, layers, tools)                                                                 \
+	"{\"name\":\"" name "\",\"layers\":[" layers "],\"env\":{\"PATH\":\"/bin\"},"              \
+	"\"toolchains\":[" tools "]}"
+
+static const struct {
+	const char *name, *manifest;
+} images[] = {
+	{"python-3.11", IMAGE("python-3.11", LAYER(BASE), TOOL("3.11.2", "0"))},
+	{"python-3.10", IMAGE("python-3.10", LAYER(TEN) "," LAYER(BASE),
+			      TOOL("3.10.13", "1") "," TOOL("3.11.2", "0"))},
+	{"python-3.12", IMAGE("python-3.12", LAYER(TWEL) "," LAYER(BASE), TOOL("3.12.1", "1"))},
+};
+
+struct home {
+	char path[64];
+	struct store *store;
+};
+
+static int setup(void **state)
+{
+	static const char *const trees[] = {BASE, TEN, TWEL};
+	struct home *home = calloc(1, sizeof(*home));
+	struct err err = {0};
+	char root[80];
+
+	(void)snprintf(home->path, sizeof(home->path), "/tmp/stepcell-tools-XXXXXX");
+	if (!mkdtemp(home->path) || store_open(home->path, &home->store, &err) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(trees); i++) {
+		(void)snprintf(root, sizeof(root), "%s/root", trees[i]);
+		if (mkdir_beneath(home->store->trees, root, 0755, &err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < COUNT(images); i++) {
+		struct image_name name = {.built = false};
+
+		if (blob_put(home->store, images[i].manifest, strlen(images[i].manifest),
+			     &name.manifest, &err) < 0 ||
+		    image_name_write(home->store, images[i].name, &name, &err) < 0)
+			return -1;
+	}
+	*state = home;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct home *home = *state;
+	struct err err = {0};
+
+	store_close(&home->store);
+	if (remove_tree(AT_FDCWD, home->path, &err) < 0)
+		return -1;
+	free(home);
+	return 0;
+}
+
+static const struct {
+	const char *on, *version; /* the root, and what is asked for */
+	const char *found;        /* NULL: nothing */
+	const char *layer;        /* that comes along; NULL: none */
+} rows[] = {
+	{"python-3.11", "3.11", "3.11.2", NULL},
+	{"python-3.11", "3.10", "3.10.13", TEN},
+	{"python-3.10", "3.10", "3.10.13", NULL},
+	{"python-3.11", "3.x", "3.11.2", NULL}, /* what the root has, before what is higher */
+	{"python-3.11", ">=3.12", "3.12.1", TWEL},
+	{"python-3.11", "3.9 || 3.10", "3.10.13", TEN},
+	{"python-3.11", "3.10.12", NULL, NULL},
+	{"python-3.12", "3.11", NULL, NULL}, /* Debian's own works on its own root alone */
+	{NULL, "3.x", "3.12.1", TWEL},
+};
+
+static void test_choice(void **state)
+{
+	struct home *home = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct image on = {.lock = -1};
+		struct toolchain_match match;
+		struct err err = {0};
+		int r;
+
+		if (rows[i].on)
+			assert_int_equal(image_find(home->store, a, rows[i].on, &on, &err), 0);
+		r = image_toolchain(home->store, a, rows[i].on ? &on : NULL, rows[i].version,
+				    &match, &err);
+		image_release(&on);
+		if (!rows[i].found) {
+			assert_int_equal(r, -1);
+			assert_int_equal(err.kind, ERR_SYSTEM);
+			continue;
+		}
+		if (r < 0)
+			fail_msg("%s on %s: %s", rows[i].version, rows[i].on, err.text);
+		assert_string_equal(match.toolchain.version, rows[i].found);
+		assert_int_equal(match.layer_count, rows[i].layer ? 1 : 0);
+		if (rows[i].layer)
+			assert_non_null(strstr(match.layers[0].path, rows[i].layer));
+		assert_non_null(match.env);
+		fd_close(&match.lock);
+	}
+}
+
+static void test_missing_says_all(void **state)
+{
+	struct home *home = *state;
+	auto_arena struct arena *a = arena_new();
+	struct toolchain_match match;
+	struct err err = {0};
+
+	assert_int_equal(image_toolchain(home->store, a, NULL, "3.7", &match, &err), -1);
+	assert_non_null(strstr(err.text, "3.10.13 (python-3.10)"));
+	assert_non_null(strstr(err.text, "3.12.1 (python-3.12)"));
+	assert_non_null(strstr(err.text, "`stepcell image build python-3.7`"));
+}
+
+/* An image in use is locked; when it is released it is not. */
+static void test_lock(void **state)
+{
+	struct home *home = *state;
+	auto_arena struct arena *a = arena_new();
+	struct image image;
+	struct err err = {0};
+
+	assert_int_equal(image_find(home->store, a, "python-3.10", &image, &err), 0);
+	auto_fd int blob = openat(home->store->blobs, image.digest.hex, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(flock(blob, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(image.mounts[0].layer_count, 2);
+	assert_int_equal(image.bytes, 200);
+	image_release(&image);
+	assert_int_equal(flock(blob, LOCK_EX | LOCK_NB), 0);
+}
+
+/* A manifest that names a tree which is gone is an error now, not in the middle of a run. */
+static void test_tree_is_gone(void **state)
+{
+	struct home *home = *state;
+	auto_arena struct arena *a = arena_new();
+	struct image image;
+	struct err err = {0};
+
+	assert_int_equal(remove_tree(home->store->trees, TWEL, &err), 0);
+	assert_int_equal(image_find(home->store, a, "python-3.12", &image, &err), -1);
+	assert_non_null(strstr(err.text, "is not in the store"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_missing_says_all),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_tree_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

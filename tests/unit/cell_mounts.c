@@ -268,6 +268,42 @@ static void test_workdirs(void **state)
 	world_drop(&w);
 }
 
+/*
+ * A program that is "/proc/self/exe" names whoever starts it, and that is
+ * still stepcell: its binary, which an ordinary user may write to.
+ */
+static void check_self(void)
+{
+	static const char *const argv[] = {"/evil", NULL};
+	struct cell *cell = NULL;
+	struct err err = {0};
+	struct world w;
+	char path[256];
+
+	world_make(&w);
+	put(w.skeleton, "evil", "#!/proc/self/exe\n");
+	(void)snprintf(path, sizeof(path), "%s/evil", w.skeleton);
+	assert_int_equal(chmod(path, 0755), 0);
+	w.spec.argv = argv;
+	assert_int_equal(cell_start(&w.spec, &cell, NULL, &err), -1);
+	assert_string_equal(
+		err.text,
+		"cell 'test': starting the command: cannot run '/evil': Permission denied");
+	world_drop(&w);
+}
+
+static void test_self(void **state)
+{
+	(void)state;
+	check_self();
+}
+
+static void test_self_as_user(void **state)
+{
+	(void)state;
+	as_user(check_self);
+}
+
 /* ---- binds ---- */
 
 static void check_binds(void)
@@ -322,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_read_only),     cmocka_unit_test(test_read_only_as_user),
 		cmocka_unit_test(test_traps),         cmocka_unit_test(test_traps_as_user),
 		cmocka_unit_test(test_workdirs),      cmocka_unit_test(test_binds),
+		cmocka_unit_test(test_self),          cmocka_unit_test(test_self_as_user),
 		cmocka_unit_test(test_binds_as_user),
 	};
 

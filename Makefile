@@ -11,7 +11,7 @@ BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps i
 	libseccomp-dev libcap-dev libarchive-dev libyaml-dev libcurl4-openssl-dev libjansson-dev \
 	libsqlite3-dev libssl-dev libzstd-dev libcmocka-dev bats mmdebstrap patchelf python3
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
-	bubblewrap strace mandoc
+	bubblewrap strace mandoc libcap2-bin
 PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto
 
 CC_release := gcc
@@ -101,7 +101,8 @@ e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real
 	$(Q)$(MAKE) $(SUB) all
 	$(Q)TAP_TIMEOUT=1200 $(TAP)/e2e $(E2E) $(E2E_LONG)
 
-escape: all ## attack every wall from inside
+escape: build/deps-TOOLS ## attack every wall from inside
+	$(Q)$(MAKE) $(SUB) all
 	$(Q)TAP_TIMEOUT=900 $(TAP)/escape tests/escape/run.sh
 
 lint: build/deps-TOOLS ## formatting, static analysis, layers, sizes, words

@@ -259,5 +259,8 @@ repository() {
 	END
 	cell_run
 	exits 0
-	says none:. "one:$(sha256sum "$project/a.lock" | cut -c 1-64 | xxd -r -p | sha256sum | cut -c 1-64)" out:.
+	says none:. "one:$(python3 -c '
+from hashlib import sha256
+from sys import argv
+print(sha256(sha256(open(argv[1], "rb").read()).digest()).hexdigest())' "$project/a.lock")" out:.
 }

@@ -103,7 +103,7 @@ assert set(run) >= {"id", "verdict", "workflow", "event", "ref", "policy", "star
 @test "a live terminal ends with the table, and no panel is left" {
 	command -v script >/dev/null || cannot "script(1) is not installed"
 	three_jobs
-	NO_COLOR=1 LANG=C.UTF-8 run script -qec "stty cols 100 rows 30; '$STEPCELL' run -C '$project' --image host -e push" /dev/null
+	TERM=xterm NO_COLOR=1 LANG=C.UTF-8 run script -qec "stty cols 100 rows 30; '$STEPCELL' run -C '$project' --image host -e push" /dev/null
 	# what stands behind the last time that the panel was taken away
 	last=${output##*$'\e[J'}
 	[[ "$last" == *"break failed at: Break"*"run "*": failure in "* ]]

@@ -248,6 +248,8 @@ static int run_one(struct run *run, const char *path, struct err *err)
 
 /* ---- all workflows ---- */
 
+#define WORKFLOWS ".github/workflows"
+
 struct paths {
 	const char **list;
 	size_t count;
@@ -266,9 +268,31 @@ static bool is_workflow(const char *name)
 				  (len > 5 && strcmp(name + len - 5, ".yaml") == 0));
 }
 
-static int list_folder(struct arena *a, const char *path, struct paths *out, struct err *err)
+/* A link is not a workflow on GitHub either, and a FIFO would never end. */
+static bool is_plain_file(int dir, const char *name)
 {
-	DIR *dir = opendir(path);
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* -W is the operator's path; the usual one is a word of the checkout's, and stays inside it. */
+static DIR *open_folder(const struct run_options *o, const char *path)
+{
+	auto_fd int top = -1, fd = -1;
+	struct err ignored;
+
+	if (o->workflow)
+		return opendir(path);
+	top = open(o->dir ? o->dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open_beneath(top, WORKFLOWS, O_RDONLY | O_DIRECTORY, 0, &ignored);
+	return fd < 0 ? NULL : fdopendir(take_fd(&fd));
+}
+
+static int list_folder(struct arena *a, const struct run_options *o, const char *path,
+		       struct paths *out, struct err *err)
+{
+	DIR *dir = open_folder(o, path);
 	struct dirent *e;
 
 	if (!dir)
@@ -277,6 +301,10 @@ static int list_folder(struct arena *a, const char *path, struct paths *out, str
 	while ((e = readdir(dir))) {
 		if (!is_workflow(e->d_name))
 			continue;
+		if (!is_plain_file(dirfd(dir), e->d_name)) {
+			log_note("'%s/%s' is passed over: it is no regular file", path, e->d_name);
+			continue;
+		}
 		out->list = arena_grow(a, out->list, out->count, sizeof(*out->list));
 		out->list[out->count++] = arena_printf(a, "%s/%s", path, e->d_name);
 	}
@@ -290,16 +318,15 @@ static int list_folder(struct arena *a, const char *path, struct paths *out, str
 static int list_workflows(struct arena *a, const struct run_options *o, struct paths *out,
 			  struct err *err)
 {
-	const char *path = o->workflow
-				   ? o->workflow
-				   : arena_printf(a, "%s/.github/workflows", o->dir ? o->dir : ".");
+	const char *path =
+		o->workflow ? o->workflow : arena_printf(a, "%s/" WORKFLOWS, o->dir ? o->dir : ".");
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return err_fail(err, ERR_USAGE, "cannot read the workflow '%s': %s", path,
 				strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return list_folder(a, path, out, err);
+		return list_folder(a, o, path, out, err);
 	out->list = arena_array(a, 1, sizeof(*out->list));
 	out->list[out->count++] = path;
 	return 0;
@@ -431,7 +458,7 @@ int runner_run(const struct run_options *o, const struct run_view *view, struct 
 	if (!started)
 		return err_fail(err, ERR_USAGE, "event '%s' starts no workflow in '%s'",
 				o->event ? o->event : "push",
-				o->workflow ? o->workflow : ".github/workflows");
+				o->workflow ? o->workflow : WORKFLOWS);
 	return worst;
 }
 

@@ -35,7 +35,7 @@ uint32_t cell_owner_uid(const struct cell_owner *owner);
 
 /* ---- what a cell is made of ---- */
 
-/* A directory tree, read-only, by absolute path. */
+/* A directory tree, read-only, by absolute path, on which there is no link. */
 struct cell_layer {
 	const char *path;
 	bool foreign; /* never idmapped: host files keep their owners, and cannot be changed */

@@ -38,10 +38,15 @@ static int state_path(char *out, size_t size, struct err *err)
 
 int state_home(char *out, size_t size, struct err *err)
 {
+	char real[PATH_MAX];
 	struct stat st;
 
 	if (state_path(out, size, err) < 0 || mkdir_all(out, 0700, err) < 0)
 		return err_wrap(err, "state home");
+	/* links end here: none is followed below it */
+	if (!realpath(out, real) || strlen(real) >= size)
+		return err_sys(err, "state home '%s'", out);
+	(void)snprintf(out, size, "%s", real);
 	if (stat(out, &st) < 0)
 		return err_sys(err, "state home '%s'", out);
 	if (st.st_uid != geteuid())

@@ -68,45 +68,66 @@ static int create_as_step(const struct cell_owner *owner, int context, uint64_t 
 
 /* ---- layers ---- */
 
-static int tree_mapped(struct cell_owner *owner, const char *path, const struct stat *st,
-		       struct err *err)
+static int tree_mapped(struct cell_owner *owner, int dir, const struct stat *st, struct err *err)
 {
 	int userns = owner_idmap(owner, st->st_uid, st->st_gid, err);
 
 	if (userns < 0)
 		return -1;
 
-	auto_fd int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	auto_fd int tree = open_tree(dir, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
 	if (tree < 0)
-		return err_sys(err, "cannot take the mount at '%s'", path);
+		return err_sys(err, "cannot take a layer's mount");
 	if (tree_idmap(tree, userns, err) < 0)
 		return -1;
 	return take_fd(&tree);
+}
+
+/*
+ * Its path was free of links when it was chosen. Whoever owns a folder above a
+ * checkout could put one there since, to have a folder of root's mapped to the
+ * job. The host's own folders are where the host says.
+ */
+static int folder_open(const struct cell_layer *layer, struct err *err)
+{
+	auto_fd int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int dir;
+
+	if (top < 0)
+		return err_sys(err, "cannot open '/'");
+	if (!layer->foreign)
+		return open_nolinks(top, layer->path[1] ? layer->path + 1 : ".",
+				    O_PATH | O_DIRECTORY, 0, err);
+	dir = open(layer->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? err_sys(err, "cannot open '%s'", layer->path) : dir;
 }
 
 /* A directory, or a detached mount of it. */
 static int layer_open(struct cell_owner *owner, const struct cell_layer *layer, bool *detached,
 		      struct err *err)
 {
-	auto_fd int dir = open(layer->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_fd int dir = folder_open(layer, err);
 	struct stat st;
 
-	if (dir < 0 || fstat(dir, &st) < 0)
-		return err_sys(err, "cannot open '%s'", layer->path);
+	if (dir < 0)
+		return -1;
+	if (fstat(dir, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", layer->path);
 	*detached = owner_is_root(owner) && !layer->foreign && st.st_uid != cell_owner_uid(owner);
 	if (!*detached)
 		return take_fd(&dir);
-	return tree_mapped(owner, layer->path, &st, err);
+	return tree_mapped(owner, dir, &st, err);
 }
 
-/* By descriptor where the kernel takes that (6.13), else by its name in /proc (6.5). */
+/*
+ * By its name in /proc: given the descriptor itself (6.13) the kernel would
+ * show the host's path to the cell, in /proc/self/mountinfo.
+ */
 static int set_directory(int context, const char *key, int dir, struct err *err)
 {
 	char name[32];
 
-	if (fsconfig(context, FSCONFIG_SET_FD, key, NULL, dir) == 0)
-		return 0;
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", dir);
 	return fs_set(context, key, name, err);
 }

@@ -340,6 +340,7 @@ static int open_state(struct run *run, struct err *err)
 	    store_open(run->home, &run->store, err) < 0)
 		return -1;
 	cell_sweep(run->home);
+	sweep_layers(run->home);
 	return 0;
 }
 

@@ -321,6 +321,9 @@ int tell_start(struct run *run, struct err *err);
 enum result tell_verdict(const struct run *run);
 int tell_end(struct run *run, uint64_t started_ms, enum result verdict, struct err *err);
 
+/* sweep.c: layers of runs that were killed */
+void sweep_layers(const char *home);
+
 /* usage.c */
 void usage_write(struct journal *j, struct arena *a, const struct cell_result *r);
 

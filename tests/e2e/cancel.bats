@@ -135,3 +135,19 @@ interrupt() {
 	finish
 	exits 130
 }
+
+@test "the layers of a run that was killed go with the next start; those of one that lives stay" {
+	{ printf 'on: push\njobs:\n'; job a 'echo mine >f; echo ready; sleep 2; cat f' ; job b 'cat f'; } | workflow
+	start -j a
+	within 20 said '| ready'
+	kill -KILL "$pid"
+	wait "$pid" || true
+	ls home/runs/*/layers/a
+	start -j a
+	within 20 said '| ready'
+	cell_run -j b
+	[ "$(find home/runs/*/layers -mindepth 1 -maxdepth 1 -name a | wc -l)" = 1 ]
+	finish
+	exits 0
+	says '| mine'
+}

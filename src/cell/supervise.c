@@ -271,12 +271,18 @@ static void judge_status(struct cell_result *r, int status)
 	r->verdict = r->exit_code == 0 ? CELL_PASSED : CELL_FAILED;
 }
 
-/* A step that was quicker than the count between its ticks. */
+/*
+ * A step that was quicker than the count between its ticks. One that failed is
+ * counted again in any case; one that passed when the disk has got fuller, which
+ * is a hint and no more: others write there too.
+ */
 static bool wrote_too_much(struct cell *cell)
 {
 	struct err ignored = {0};
 
-	if (cell->killed || !disk_is_suspicious(&cell->disk))
+	if (cell->killed || !disk_is_limited(&cell->disk))
+		return false;
+	if (cell->result.verdict == CELL_PASSED && !disk_is_suspicious(&cell->disk))
 		return false;
 	/* one that is under way began too early */
 	if (cell->disk.result >= 0)

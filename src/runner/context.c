@@ -1,7 +1,6 @@
 /* The contexts that expressions see, made from what the run, the job and the step know. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runner/run.h"
@@ -324,57 +323,20 @@ const struct node *context_step(struct job_run *job, struct frame *frame, struct
 
 /* ---- workflow_dispatch ---- */
 
-/* An input as its declared type makes it: a boolean, a number, else text. */
-static const struct node *typed_input(struct arena *a, const struct node *declared,
-				      const struct node *given)
-{
-	const char *type = node_text(node_get(declared, "type"));
-	const char *text = expr_text(a, given);
-	char *end;
-
-	if (type && strcmp(type, "boolean") == 0)
-		return node_bool(strcmp(text, "true") == 0);
-	if (type && strcmp(type, "number") == 0 && *text) {
-		double number = strtod(text, &end);
-
-		return *end ? given : node_number(a, number);
-	}
-	return node_string(a, text);
-}
-
-static const struct node *given_input(const struct run *run, const char *name)
-{
-	const struct node *on_line = context_pairs(run->arena, &run->options->inputs);
-	const struct node *value = node_get_nocase(on_line, name);
-
-	if (value)
-		return value;
-	return node_get_nocase(node_get(node_get(run->github, "event"), "inputs"), name);
-}
-
 const struct node *context_inputs(const struct run *run, struct err *err)
 {
 	struct arena *a = run->arena;
-	const struct node *dispatch = node_get(run->workflow->on, "workflow_dispatch");
-	const struct node *declared = node_get(dispatch, "inputs");
-	struct node *inputs = node_map(a);
+	const struct node *payload = node_get(node_get(run->github, "event"), "inputs");
+	const struct node *on_line = context_pairs(a, &run->options->inputs);
+	struct node *given = node_map(a);
+	struct diags diags = {.arena = a};
+	const struct node *inputs;
 
-	if (strcmp(node_text(node_get(run->github, "event_name")), "workflow_dispatch") != 0)
-		return inputs;
-	for (size_t i = 0; declared && i < declared->count; i++) {
-		const char *name = declared->pairs[i].key->text;
-		const struct node *how = declared->pairs[i].value;
-		const struct node *value = given_input(run, name),
-				  *needed = node_get(how, "required");
-
-		if (!value)
-			value = node_get(how, "default");
-		if (!value && needed && needed->kind == NODE_BOOL && needed->truth) {
-			(void)err_fail(err, ERR_USAGE,
-				       "input '%s' is required; give --input %s=VALUE", name, name);
-			return NULL;
-		}
-		node_set(a, inputs, name, typed_input(a, how, value ? value : node_string(a, "")));
-	}
+	merge(a, given, payload);
+	merge(a, given, on_line);
+	inputs = event_inputs(a, run->workflow, node_text(node_get(run->github, "event_name")),
+			      given, &diags);
+	if (!inputs)
+		(void)diags_fail(&diags, err);
 	return inputs;
 }

@@ -107,15 +107,22 @@ static struct event event_of(const struct run *run)
 	};
 }
 
+/* One key's values are alternatives; another key's narrow the choice. A key that it lacks does not. */
 static bool matrix_wanted(const struct run *run, const struct planned_job *p)
 {
-	for (size_t i = 0; i < run->options->matrix.count; i++) {
-		const char *text = run->options->matrix.list[i];
-		size_t key = strcspn(text, ":=");
-		const struct node *value =
-			node_get_nocase(p->matrix, arena_strndup(run->arena, text, key));
+	const struct run_list *wanted = &run->options->matrix;
 
-		if (value && text[key] && strcmp(expr_text(run->arena, value), text + key + 1) != 0)
+	for (size_t i = 0; i < wanted->count; i++) {
+		size_t len = strcspn(wanted->list[i], ":=");
+		const char *key = arena_strndup(run->arena, wanted->list[i], len);
+		const struct node *value = node_get_nocase(p->matrix, key);
+		bool agrees = !value;
+
+		for (size_t k = 0; k < wanted->count && !agrees; k++)
+			agrees = strncmp(wanted->list[k], wanted->list[i], len + 1) == 0 &&
+				 strcmp(wanted->list[k] + len + 1, expr_text(run->arena, value)) ==
+					 0;
+		if (!agrees)
 			return false;
 	}
 	return true;

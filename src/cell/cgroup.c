@@ -357,16 +357,13 @@ static bool remove_part(const char *path)
 	return r == 0 || errno == ENOENT;
 }
 
-void cgroup_close(struct cgroup **cgp)
+bool cgroup_remove(struct cgroup **cgp)
 {
 	struct cgroup *cg = *cgp;
+	struct arena *arena = cg->arena; /* which holds `cg` too */
 	bool gone = true;
-	struct arena *arena;
 
 	*cgp = NULL;
-	if (!cg)
-		return;
-	arena = cg->arena; /* which holds `cg` too */
 	(void)cgroup_kill(cg);
 	fd_close(&cg->oom_fd);
 	for (size_t i = 0; i < CG_PARTS; i++)
@@ -376,4 +373,11 @@ void cgroup_close(struct cgroup **cgp)
 		}
 	cgroup_record_close(cg, gone);
 	arena_free(&arena);
+	return gone;
+}
+
+void cgroup_close(struct cgroup **cg)
+{
+	if (*cg)
+		(void)cgroup_remove(cg);
 }

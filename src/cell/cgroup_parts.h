@@ -45,6 +45,9 @@ int cgroup_record_open(struct cgroup *cg, const char *state, const char *name,
 /* What could not be removed stays written down, for the next sweep. */
 void cgroup_record_close(struct cgroup *cg, bool gone);
 
+/* cgroup_close(), and whether every directory is gone. */
+bool cgroup_remove(struct cgroup **cg);
+
 /* Without a directory, descriptor or record yet. */
 struct cgroup *cgroup_new(void);
 

@@ -298,7 +298,7 @@ neighbour() {
 
 nothing_left() {
 	local left
-	left=$(find "$tmp"/*-state/cgroups -type f 2>/dev/null; pgrep -f "$tmp/bin/stepcell")
+	left=$(find "$tmp"/*-state/cgroups -type f -size +0 2>/dev/null; pgrep -f "$tmp/bin/stepcell")
 	if [ -z "$left" ]; then
 		pass "nothing is left: no cgroup, no process"
 	else

@@ -79,17 +79,24 @@ struct toolchain_match {
 int image_toolchain(struct store *store, struct arena *a, const struct image *current,
 		    const char *version, struct toolchain_match *out, struct err *err);
 
-/* Build a recipe: `name` of rootfs/NAME.yml, or a path. `progress` gets lines of talk; NULL: none.
+/*
+ * Build a recipe: NAME of DATA/rootfs/NAME.yml, or a path with a '/'. A prefix's
+ * base is built first when it is missing or its recipe changed. When an image of
+ * the same inputs exists, that is the result.
  */
 struct build_options {
 	const char *data;   /* the data home */
 	const char *source; /* of a prefix: instead of the recipe's */
 	bool force;         /* even when an image of the same inputs exists */
-	FILE *progress;
+	FILE *progress;     /* gets lines of talk; NULL: none */
 };
 int image_build(struct store *store, const char *recipe, const struct build_options *options,
 		struct digest *out, struct err *err);
 
-/* One tar.zst with manifest and blobs; whoever imports it verifies every digest. */
+/*
+ * One tar.zst with the manifest and the files of every layer. Whoever imports it
+ * hashes each file anew: what does not match the digests is refused, and nothing
+ * of it is kept.
+ */
 int image_export(struct store *store, const char *ref, int fd, struct err *err);
 int image_import(struct store *store, int fd, struct digest *out, struct err *err);

@@ -99,7 +99,7 @@ cases: all
 
 e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real pipelines
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_TIMEOUT=1200 $(TAP)/e2e $(E2E) $(E2E_LONG)
+	$(Q)TAP_TIMEOUT=1200 TAP_JOBS=1 $(TAP)/e2e $(E2E_LONG)
 
 escape: build/deps-TOOLS ## attack every wall from inside
 	$(Q)$(MAKE) $(SUB) all

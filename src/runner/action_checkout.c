@@ -50,20 +50,17 @@ static const char *tree(const struct run *run)
 	return run->source.tree_layer[0] ? run->source.tree_layer : run->source.dir;
 }
 
+/* $1 the folder; $2 empty when it is the workspace, which is emptied first as git clean would. */
+static const char copy_script[] = "mkdir -p \"$1\"\n"
+				  "[ \"$2\" ] || find \"$1\" -mindepth 1 -delete\n"
+				  "exec cp -a --no-preserve=ownership /checkout/. \"$1\"/\n";
+
 static int copy(struct step_run *step, const char *path, struct err *err)
 {
 	const struct run *run = step->job->run;
 	struct arena *a = step->job->arena;
 	const char *to = arena_printf(a, "%s%s%s", step->job->workspace, *path ? "/" : "", path);
-	const char *const argv[] = {
-		"sh",
-		"-c",
-		"mkdir -p \"$1\" && { [ \"$2\" ] || find \"$1\" -mindepth 1 -delete; } && cp -a "
-		"--no-preserve=ownership /checkout/. \"$1\"/",
-		"sh",
-		to,
-		path,
-		NULL};
+	const char *const argv[] = {"sh", "-c", copy_script, "sh", to, path, NULL};
 	struct cell_layer *layers = arena_array(a, 2, sizeof(*layers));
 	struct cell_overlay *from = arena_alloc(a, sizeof(*from));
 	size_t count = 0;

@@ -75,6 +75,20 @@ int mkdir_beneath(int dir, const char *path, mode_t mode, struct err *err)
 	return -1;
 }
 
+/* The missing folders above `path`, which is written to on the way. */
+static int mkdir_above(char *path, mode_t mode, struct err *err)
+{
+	for (char *p = path + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, mode) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+			return err_sys(err, "cannot make directory '%s'", path);
+		*p = '/';
+	}
+	return 0;
+}
+
 int mkdir_all(const char *path, mode_t mode, struct err *err)
 {
 	char part[PATH_MAX];
@@ -83,14 +97,11 @@ int mkdir_all(const char *path, mode_t mode, struct err *err)
 	if (len >= sizeof(part))
 		return err_fail(err, ERR_USAGE, "path too long: '%s'", path);
 	memcpy(part, path, len + 1);
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-			return err_sys(err, "cannot make directory '%s'", part);
-		*p = '/';
-	}
+	/* mostly it is there, or the last one alone is missing */
+	if (mkdir(part, mode) == 0 || errno == EEXIST)
+		return 0;
+	if (mkdir_above(part, mode, err) < 0)
+		return -1;
 	if (mkdir(part, mode) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make directory '%s'", part);
 	return 0;

@@ -77,7 +77,7 @@ static int for_each_left(struct removal *r, int fd, entry_fn *fn)
 		return -1;
 	}
 	while ((e = readdir(dir))) {
-		if (is_dots(e->d_name) || unlinkat(fd, e->d_name, 0) == 0)
+		if (is_dots(e->d_name) || (e->d_type != DT_DIR && unlinkat(fd, e->d_name, 0) == 0))
 			continue;
 		if (unlinkat(fd, e->d_name, AT_REMOVEDIR) < 0 && fn(r, fd, e->d_name) < 0)
 			failed = errno;

@@ -193,9 +193,8 @@ void layers_end(struct step_run *step)
 		if (layers_upper(step, i, upper, sizeof(upper), &ignored) < 0 ||
 		    path_join(data, sizeof(data), upper, "data", &ignored) < 0)
 			continue;
-		if (is_empty(data))
-			(void)remove_tree(AT_FDCWD, upper, &ignored);
-		else
+		if (!is_empty(
+			    data)) /* an empty one goes with the job's folder, off the steps' way */
 			layers_push(job, &job->mounts[i], data, false);
 	}
 }

@@ -256,7 +256,7 @@ void layers_push(struct job_run *job, struct job_mount *mount, const char *path,
 /* Fresh uppers for a step, and the overlays of its cell. `in` (NULL: none) lies directly below "/"'s upper. */
 int layers_begin(struct step_run *step, const char *in, struct cell_overlay **out, size_t *count,
 		 struct err *err);
-/* The step's uppers become layers; empty ones go. */
+/* The step's uppers become layers, where anything was written. */
 void layers_end(struct step_run *step);
 /* Where a step's upper keeps what it wrote below `mount`. */
 int layers_upper(const struct step_run *step, size_t mount, char *out, size_t size,

@@ -103,7 +103,7 @@ e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real
 
 escape: build/deps-TOOLS ## attack every wall from inside
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_TIMEOUT=900 $(TAP)/escape tests/escape/run.sh
+	$(Q)TAP_TIMEOUT=900 $(TAP)/escape tests/escape/run.sh tests/escape/runs.sh
 
 lint: build/deps-TOOLS ## formatting, static analysis, layers, sizes, words
 	$(Q)TAP_SHOW=1 TAP_TIMEOUT=600 $(TAP)/lint tests/tools/lint

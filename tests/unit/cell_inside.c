@@ -1,6 +1,7 @@
 /* What a command finds inside a cell: row by row, as root's and as an ordinary user's. */
-#include "cell_fixture.h"
+#include <termios.h>
 
+#include "cell_fixture.h"
 #include "unprivileged.h"
 
 /* Each row is a script, and all that it prints. */
@@ -164,6 +165,7 @@ static void check_terminal(void)
 	struct cell_result result;
 	struct cell *cell = NULL;
 	struct err err = {0};
+	struct termios modes;
 	struct world w;
 
 	world_make(&w);
@@ -171,6 +173,10 @@ static void check_terminal(void)
 	w.spec.argv = argv;
 	MUST(cell_start(&w.spec, &cell, NULL, &err));
 	assert_true(cell_pty(cell) >= 0);
+	/* an echo would turn up anywhere between the lines */
+	assert_int_equal(tcgetattr(cell_pty(cell), &modes), 0);
+	modes.c_lflag &= ~(tcflag_t)ECHO;
+	assert_int_equal(tcsetattr(cell_pty(cell), TCSANOW, &modes), 0);
 	assert_int_equal(write(cell_pty(cell), "typed\n", 6), 6);
 	result = world_follow(cell, cell_pty(cell), &out);
 	cell_release(&cell);

@@ -46,8 +46,7 @@ int files_prepare(struct step_run *step, const char *in, struct node *env, struc
 {
 	char dir[PATH_MAX];
 
-	if (path_join(dir, sizeof(dir), in, RUNNER_COMMANDS + 1, err) < 0 ||
-	    mkdir_all(dir, 0755, err) < 0)
+	if (path_join(dir, sizeof(dir), in, RUNNER_COMMANDS + 1, err) < 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(files); i++) {
 		char name[64], path[PATH_MAX];

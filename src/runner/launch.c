@@ -197,7 +197,7 @@ static int write_script(const char *in, const struct shell *shell, const char *s
 	if (text.full)
 		return err_fail(err, ERR_USAGE, "the script is larger than 4 MiB");
 	if (path_join(path, sizeof(path), in, RUNNER_TEMP + 1, err) < 0 ||
-	    mkdir_all(path, 0755, err) < 0 || path_join(file, sizeof(file), path, name, err) < 0)
+	    path_join(file, sizeof(file), path, name, err) < 0)
 		return -1;
 
 	auto_fd int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -256,7 +256,6 @@ int launch_script(struct step_run *step, struct err *err)
 	struct script script = {0};
 	struct shell shell;
 	const char *name;
-	char in[PATH_MAX];
 
 	if (evaluate_script(step, &script, err) < 0)
 		return -1;
@@ -264,15 +263,14 @@ int launch_script(struct step_run *step, struct err *err)
 	if (shell_resolve(job->arena, script.shell, job->have_bash,
 			  arena_printf(job->arena, "%s/%s", RUNNER_TEMP, name), &shell, err) < 0)
 		return -1;
-	if (path_join(in, sizeof(in), step->dir, "in", err) < 0 || mkdir_all(in, 0755, err) < 0 ||
-	    write_script(in, &shell, script.text, name, err) < 0 ||
-	    files_prepare(step, in, env, err) < 0)
+	if (write_script(job->in, &shell, script.text, name, err) < 0 ||
+	    files_prepare(step, job->in, env, err) < 0)
 		return -1;
 	return launch(step,
 		      &(struct launch){
 			      .argv = shell.argv,
 			      .workdir = workdir_inside(job, script.workdir),
-			      .in = in,
+			      .in = job->in,
 			      .env = env,
 		      },
 		      err);

@@ -78,6 +78,21 @@ static int make_plain(struct job_run *job, struct err *err)
 	return 0;
 }
 
+/*
+ * The layer that lies on top for every script: it and its files of commands.
+ * No cell of the job lives while a step is prepared, so one layer serves all;
+ * names are the steps' own.
+ */
+static int make_in(struct job_run *job, struct err *err)
+{
+	char path[PATH_MAX];
+
+	job->in = arena_printf(job->arena, "%s/in", job->dir);
+	if (path_join(path, sizeof(path), job->in, RUNNER_COMMANDS + 1, err) < 0)
+		return -1;
+	return mkdir_all(path, 0755, err);
+}
+
 int layers_open(struct job_run *job, struct err *err)
 {
 	char path[PATH_MAX];
@@ -89,7 +104,7 @@ int layers_open(struct job_run *job, struct err *err)
 		for (size_t j = from->layer_count; j-- > 0;)
 			layers_push(job, m, from->layers[j].path, from->layers[j].foreign);
 	}
-	if (make_job_layer(job, path, sizeof(path), err) < 0)
+	if (make_job_layer(job, path, sizeof(path), err) < 0 || make_in(job, err) < 0)
 		return err_wrap(err, "layers of job '%s'", job->plan->id);
 	layers_push(job, &job->mounts[0], path, false);
 

@@ -142,6 +142,7 @@ struct job_run {
 	size_t work;           /* the mount that is the workspace; mount_count when it is plain */
 	const char *plain;     /* checkout: copy: the workspace on the host; else NULL */
 	const char *workspace; /* inside */
+	const char *in;        /* the layer of scripts and their files, above all others */
 	struct node *env;      /* of workflow and job, and what GITHUB_ENV added */
 	struct texts path;     /* GITHUB_PATH, the last one first */
 	const struct node *needs;

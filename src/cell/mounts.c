@@ -187,15 +187,18 @@ static int mask_source(struct err *err)
 	return take_fd(&empty);
 }
 
-static int proc_mask(int proc, struct err *err)
+/* Before 6.15 no part of a detached mount can be copied: the masks' source is mounted meanwhile. */
+static int proc_mask(struct setup *s, int proc, struct err *err)
 {
 	auto_fd int empty = mask_source(err);
 
-	if (empty < 0)
+	if (empty < 0 || attach_at(s, empty, "/proc", true, err) < 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(proc_masks); i++)
 		if (mask_one(proc, empty, proc_masks[i].path, proc_masks[i].hide, err) < 0)
 			return -1;
+	if (fchdir(empty) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_sys(err, "cannot take the masks' source away");
 	return 0;
 }
 
@@ -208,7 +211,7 @@ int mounts_proc(struct setup *s, struct err *err)
 
 	if (proc < 0 || attach_at(s, proc, "/proc", true, err) < 0)
 		return -1;
-	if (full && proc_mask(proc, err) < 0)
+	if (full && proc_mask(s, proc, err) < 0)
 		return -1;
 	if (s->watch)
 		s->proc = take_fd(&proc);

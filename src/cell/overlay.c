@@ -22,9 +22,12 @@
 #include <unistd.h>
 
 #include "newmount.h"
+#include "overlay_parts.h"
 #include "owner.h"
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
+
+#define MAX_LAYERS 500 /* OVL_MAX_STACK of the kernel */
 
 /* ---- the step's own identity, for the moment of a mount ---- */
 
@@ -51,18 +54,31 @@ static int become(uint32_t uid, uint32_t gid, struct err *err)
 	return capset(&head, caps) < 0 ? err_sys(err, "cannot raise the capabilities") : 0;
 }
 
+int step_enter(const struct cell_owner *owner, struct err *err)
+{
+	if (!owner_is_root(owner) || become(cell_owner_uid(owner), owner_gid(owner), err) == 0)
+		return 0;
+	step_leave(owner);
+	return -1;
+}
+
+void step_leave(const struct cell_owner *owner)
+{
+	struct err ignored = {0};
+
+	if (owner_is_root(owner) && become(0, 0, &ignored) < 0)
+		abort(); /* to go on as somebody else would be worse */
+}
+
 static int create_as_step(const struct cell_owner *owner, int context, uint64_t attr,
 			  struct err *err)
 {
-	struct err ignored = {0};
-	int tree = -1;
+	int tree;
 
-	if (!owner_is_root(owner))
-		return fs_mount(context, attr, err);
-	if (become(cell_owner_uid(owner), owner_gid(owner), err) == 0)
-		tree = fs_mount(context, attr, err);
-	if (become(0, 0, &ignored) < 0)
-		abort(); /* to go on as somebody else would be worse */
+	if (step_enter(owner, err) < 0)
+		return -1;
+	tree = fs_mount(context, attr, err);
+	step_leave(owner);
 	return tree;
 }
 
@@ -103,9 +119,8 @@ static int folder_open(const struct cell_layer *layer, struct err *err)
 	return dir < 0 ? err_sys(err, "cannot open '%s'", layer->path) : dir;
 }
 
-/* A directory, or a detached mount of it. */
-static int layer_open(struct cell_owner *owner, const struct cell_layer *layer, bool *detached,
-		      struct err *err)
+int layer_open(struct cell_owner *owner, const struct cell_layer *layer, bool *detached,
+	       struct err *err)
 {
 	auto_fd int dir = folder_open(layer, err);
 	struct stat st;
@@ -180,17 +195,21 @@ static int add_upper(int context, const char *upper, struct err *err)
  * keeps in a trusted attribute: for root alone. An ordinary user's overlay
  * keeps its marks in user.* and such a rename is EXDEV.
  */
-static int set_options(int context, bool root, struct err *err)
+const struct fs_option *overlay_options(const struct cell_owner *owner)
 {
-	static const struct fs_option for_root[] = {{"redirect_dir", "on"}, {NULL, NULL}};
-	static const struct fs_option for_user[] = {{"userxattr", NULL}, {NULL, NULL}};
-	static const struct fs_option always[] = {{"index", "off"}, {"xino", "off"}, {NULL, NULL}};
-	const struct fs_option *lists[] = {root ? for_root : for_user, always};
+	static const struct fs_option for_root[] = {
+		{"redirect_dir", "on"}, {"index", "off"}, {"xino", "off"}, {NULL, NULL}};
+	static const struct fs_option for_user[] = {
+		{"userxattr", NULL}, {"index", "off"}, {"xino", "off"}, {NULL, NULL}};
 
-	for (size_t i = 0; i < 2; i++)
-		for (const struct fs_option *o = lists[i]; o->key; o++)
-			if (fs_set(context, o->key, o->value, err) < 0)
-				return -1;
+	return owner_is_root(owner) ? for_root : for_user;
+}
+
+static int set_options(int context, const struct fs_option *o, struct err *err)
+{
+	for (; o->key; o++)
+		if (fs_set(context, o->key, o->value, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -212,7 +231,7 @@ static int overlay_create(struct cell_owner *owner, const struct cell_overlay *o
 	const uint64_t attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	auto_fd int context = fs_open("overlay", err);
 
-	if (context < 0 || set_options(context, owner_is_root(owner), err) < 0 ||
+	if (context < 0 || set_options(context, overlay_options(owner), err) < 0 ||
 	    add_layers(owner, overlay, context, held, err) < 0)
 		return -1;
 	if (!overlay->upper)
@@ -220,15 +239,12 @@ static int overlay_create(struct cell_owner *owner, const struct cell_overlay *o
 	if (add_upper(context, overlay->upper, err) < 0)
 		return -1;
 
-	auto_fd int tree = create_as_step(owner, context, attr, err);
-
-	if (tree < 0 || assert_writable(tree, err) < 0)
-		return -1;
-	return take_fd(&tree);
+	return create_as_step(owner, context, attr, err);
 }
 
-static int overlay_make(struct cell_owner *owner, const struct cell_overlay *overlay,
-			struct err *err)
+/* `*mapped`: some layer had to be shown as the step's. */
+static int overlay_by_layer(struct cell_owner *owner, const struct cell_overlay *overlay,
+			    bool *mapped, struct err *err)
 {
 	auto_free int *held = malloc(overlay->layer_count * sizeof(*held));
 	int tree;
@@ -238,9 +254,44 @@ static int overlay_make(struct cell_owner *owner, const struct cell_overlay *ove
 	for (size_t i = 0; i < overlay->layer_count; i++)
 		held[i] = -1;
 	tree = overlay_create(owner, overlay, held, err);
-	for (size_t i = 0; i < overlay->layer_count; i++)
+	for (size_t i = 0; i < overlay->layer_count; i++) {
+		*mapped = *mapped || held[i] >= 0;
 		fd_close(&held[i]);
+	}
 	return tree;
+}
+
+static int overlay_either(struct cell_owner *owner, const struct cell_overlay *overlay,
+			  struct err *err)
+{
+	bool mapped = false;
+	struct err first = {0};
+	int tree;
+
+	if (owner_layers_as_string(owner) || !overlay_takes_layers())
+		return overlay_by_string(owner, overlay, err);
+	tree = overlay_by_layer(owner, overlay, &mapped, &first);
+	/* kernels from 6.8 to 6.14 take layers one by one, but none that is detached */
+	if (tree < 0 && mapped && first.sys == EINVAL)
+		tree = overlay_by_string(owner, overlay, err);
+	if (tree < 0)
+		*err = first;
+	return tree;
+}
+
+static int overlay_make(struct cell_owner *owner, const struct cell_overlay *overlay,
+			struct err *err)
+{
+	auto_fd int tree = -1;
+
+	if (overlay->layer_count > MAX_LAYERS)
+		return err_fail(err, ERR_SYSTEM,
+				"%zu layers are more than the %d that the kernel takes",
+				overlay->layer_count, MAX_LAYERS);
+	tree = overlay_either(owner, overlay, err);
+	if (tree < 0 || (overlay->upper && assert_writable(tree, err) < 0))
+		return -1;
+	return take_fd(&tree);
 }
 
 /* One read-only layer needs no overlay, and the kernel would take none. */

@@ -41,6 +41,7 @@ struct kept_filter {
 
 struct cell_owner {
 	bool root;
+	bool layers_as_string;
 	uint32_t uid, gid;
 	int lock;
 	struct idmap maps[8]; /* by owner of a layer: the store's, the checkout's */
@@ -241,6 +242,16 @@ uint32_t owner_gid(const struct cell_owner *owner)
 bool owner_is_root(const struct cell_owner *owner)
 {
 	return owner->root;
+}
+
+void owner_set_layers_as_string(struct cell_owner *owner)
+{
+	owner->layers_as_string = true;
+}
+
+bool owner_layers_as_string(const struct cell_owner *owner)
+{
+	return owner->layers_as_string;
 }
 
 /* ---- maps ---- */

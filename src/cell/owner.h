@@ -13,6 +13,13 @@ bool owner_is_root(const struct cell_owner *owner);
 uint32_t owner_gid(const struct cell_owner *owner);
 
 /*
+ * Give the layers of its overlays to the kernel as one string, whatever this
+ * kernel can: for the tests, which so try what older ones get.
+ */
+void owner_set_layers_as_string(struct cell_owner *owner);
+bool owner_layers_as_string(const struct cell_owner *owner);
+
+/*
  * A user namespace for MOUNT_ATTR_IDMAP that shows files of uid:gid as the
  * step's. The owner keeps it; -1 with the reason.
  */

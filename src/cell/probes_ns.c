@@ -18,7 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cell/newmount.h"
+#include "cell/overlay.h"
+#include "cell/owner.h"
 #include "cell/probes.h"
 #include "stepcell/fd.h"
 #include "stepcell/parse.h"
@@ -204,102 +205,70 @@ void probe_timens(const char *state, struct cell_probe *row)
 
 /* ---- mounts ---- */
 
-/* lower, upper and work where layers will lie, in `dir`. */
-static bool make_layers(const char *state, char *dir, size_t size, struct cell_probe *row)
+#define MEND_UPPER   "put the state home (STEPCELL_HOME) on ext4, xfs or btrfs"
+#define MEND_OVERLAY "a kernel of 6.1 or newer; else " MEND_UPPER
+
+static bool make_layer(const char *state, char *dir, size_t size, struct cell_probe *row)
 {
-	static const char *const names[] = {"lower", "upper", "work"};
 	char path[PATH_MAX];
 	struct err err;
 
 	(void)snprintf(dir, size, "%s/doctor.XXXXXX", state);
-	if (!mkdtemp(dir)) {
-		probe_down(row, "cannot write to the state home", "make it writable");
-		return false;
-	}
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (path_join(path, sizeof(path), dir, names[i], &err) < 0 ||
-		    mkdir(path, 0700) < 0) {
-			probe_down(row, "cannot write to the state home", "make it writable");
-			return false;
-		}
-	return true;
+	if (mkdtemp(dir) && path_join(path, sizeof(path), dir, "lower", &err) == 0 &&
+	    mkdir(path, 0700) == 0)
+		return true;
+	probe_down(row, "cannot write to the state home", "make it writable");
+	return false;
 }
 
-#define MEND_UPPER "put the state home (STEPCELL_HOME) on ext4, xfs or btrfs"
-
-/* In the order in which a cell says it; each kernel that is too old stops at another. */
-static const struct {
-	const char *key, *value;
-	enum { BY_ALL, BY_ROOT, BY_USER } by;
-	const char *mend;
-} overlay_options[] = {
-	{"redirect_dir", "on", BY_ROOT, "a kernel of 6.5 or newer"},
-	{"userxattr", NULL, BY_USER, "a kernel of 6.5 or newer"},
-	{"lowerdir+", "lower", BY_ALL, "a kernel of 6.8 or newer"},
-	{"upperdir", "upper", BY_ALL, MEND_UPPER},
-	{"workdir", "work", BY_ALL, MEND_UPPER},
-	{"volatile", NULL, BY_ALL, "a kernel of 5.10 or newer"},
-};
-
-/* Detached, below the current directory; -1 with the row down. */
-static int make_overlay(bool root, struct cell_probe *row)
+static int mount_overlay(struct cell_owner *owner, const char *lower, const char *upper,
+			 struct cell_probe *row, struct err *err)
 {
-	struct err err = {0};
-	auto_fd int context = fs_open("overlay", &err);
-	int tree;
+	const struct cell_layer layer = {.path = lower};
+	const struct cell_overlay overlay = {
+		.at = "/", .layers = &layer, .layer_count = 1, .upper = upper};
 
-	errno = 0; /* the reasons are in words */
-	if (context < 0) {
-		probe_down(row, err.text, "modprobe overlay");
+	if (cell_upper_make(owner, upper, err) < 0)
 		return -1;
-	}
-	for (size_t i = 0; i < COUNT(overlay_options); i++) {
-		if (overlay_options[i].by == (root ? BY_USER : BY_ROOT) ||
-		    fs_set(context, overlay_options[i].key, overlay_options[i].value, &err) == 0)
-			continue;
-		errno = 0;
-		probe_down(row, err.text, overlay_options[i].mend);
+	if (!owner_is_root(owner) && !probe_enter(CLONE_NEWNS, row))
 		return -1;
-	}
-	tree = fs_mount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &err);
-	errno = 0;
-	/* before 6.5 the kernel takes any option, and complains here */
-	if (tree < 0)
-		probe_down(row, err.text, "a kernel of 6.8 or newer; else " MEND_UPPER);
-	return tree;
+	return overlay_mount(owner, &overlay, err);
 }
 
 /* As a cell will: inside a user namespace for an ordinary user, outside of it for root. */
-static void try_overlay(const char *dir, bool root, struct cell_probe *row)
+static void try_overlay(const char *state, const char *dir, struct cell_probe *row)
 {
+	struct cell_owner *owner = NULL;
+	char lower[PATH_MAX], upper[PATH_MAX];
+	struct err err = {0};
 	auto_fd int tree = -1;
 
-	if (!root && !probe_enter(CLONE_NEWNS, row))
-		return;
-	if (chdir(dir) < 0) {
-		probe_down(row, "cannot enter the state home", "");
-		return;
-	}
-	tree = make_overlay(root, row);
+	if (path_join(lower, sizeof(lower), dir, "lower", &err) == 0 &&
+	    path_join(upper, sizeof(upper), dir, "upper", &err) == 0 &&
+	    cell_owner_open(state, &owner, &err) == 0)
+		tree = mount_overlay(owner, lower, upper, row, &err);
 	if (tree >= 0 && mkdirat(tree, "probe", 0700) < 0)
 		probe_down(row, "the overlay is not writable", MEND_UPPER);
+	errno = 0; /* the reasons are in words */
+	if (tree < 0 && row->state == CELL_UP)
+		probe_down(row, err.text, err.sys == ENODEV ? "modprobe overlay" : MEND_OVERLAY);
+	cell_owner_close(&owner);
 }
 
 void probe_overlay(const char *state, struct cell_probe *row)
 {
-	const bool root = geteuid() == 0;
 	char dir[PATH_MAX];
 	struct err err;
 	pid_t pid;
 
-	if (!make_layers(state, dir, sizeof(dir), row))
+	if (!make_layer(state, dir, sizeof(dir), row))
 		return;
 	/* the namespaces end with the child, so that the layers can be removed here */
 	int ends[2];
 
 	if (pipe_open(ends, &err) == 0 && (pid = fork()) >= 0) {
 		if (pid == 0) {
-			try_overlay(dir, root, row);
+			try_overlay(state, dir, row);
 			_exit(write_full(ends[1], row, sizeof(*row)) < 0);
 		}
 		if (!child_succeeds(pid) || read_full(ends[0], row, sizeof(*row)) < 0)

@@ -3,7 +3,38 @@
 
 #include <dirent.h>
 
+#include "cell/owner.h"
 #include "unprivileged.h"
+
+/* How the kernel is given the layers: as it likes best, or as one that is older needs it. */
+static bool one_string;
+
+static int by_string(void **state)
+{
+	(void)state;
+	one_string = true;
+	return 0;
+}
+
+static int by_layer(void **state)
+{
+	(void)state;
+	one_string = false;
+	return 0;
+}
+
+#define BOTH(test)                                                                                 \
+	cmocka_unit_test(test),                                                                    \
+	{                                                                                          \
+#test "_as_one_string", test, by_string, by_layer, NULL                            \
+	}
+
+static void make(struct world *w)
+{
+	world_make(w);
+	if (one_string)
+		owner_set_layers_as_string(w->owner);
+}
 
 static int run_fails(struct world *w, struct err *err)
 {
@@ -36,7 +67,7 @@ static void check_layers(void)
 	static char data[DEPTH][160];
 	struct world w;
 
-	world_make(&w);
+	make(&w);
 	for (unsigned i = 0; i < DEPTH; i++) {
 		auto_strbuf struct strbuf out = STRBUF(4096);
 		char expected[32];
@@ -68,6 +99,89 @@ static void test_layers_as_user(void **state)
 	as_user(check_layers);
 }
 
+/* A path is never read as more layers, or as options, and the cell does not learn it. */
+static void check_hostile_path(void)
+{
+	static const char *const names[] = {
+		"a:b", "a,upperdir=x,b", "a\\:b\\", "a\\,lowerdir+=.,b", ":", ",", "\\", "a b\n"};
+	auto_strbuf struct strbuf out = STRBUF(4096);
+	struct cell_layer layers[COUNT(names) + 1];
+	char paths[COUNT(names)][128];
+	struct world w;
+
+	make(&w);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char name[16];
+
+		(void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", w.dir, names[i]);
+		assert_int_equal(mkdir(paths[i], 0755), 0);
+		(void)snprintf(name, sizeof(name), "layer%zu", i);
+		put(paths[i], name, "x");
+		layers[i] = (struct cell_layer){.path = paths[i]};
+	}
+	layers[COUNT(names)] = w.root_layers[0];
+	w.overlays[0].layers = layers;
+	w.overlays[0].layer_count = COUNT(layers);
+	(void)world_run(&w, "ls -d /layer? | wc -l; grep -c cell-test /proc/self/mountinfo", &out);
+	assert_string_equal(out.text, "8\n0\n");
+	world_drop(&w);
+}
+
+static void test_hostile_path(void **state)
+{
+	(void)state;
+	check_hostile_path();
+}
+
+static void test_hostile_path_as_user(void **state)
+{
+	(void)state;
+	as_user(check_hostile_path);
+}
+
+/* As many layers as the kernel stacks; one more is an error that says so. */
+static void check_most_layers(void)
+{
+	enum { MOST = 500 };
+	static struct cell_layer layers[MOST + 1];
+	static char paths[MOST][96];
+	auto_strbuf struct strbuf out = STRBUF(4096);
+	struct err err = {0};
+	struct world w;
+
+	make(&w);
+	for (unsigned i = 0; i < MOST; i++) {
+		(void)snprintf(paths[i], sizeof(paths[i]), "%s/%u", w.dir, i);
+		assert_int_equal(mkdir(paths[i], 0755), 0);
+		layers[i] = (struct cell_layer){.path = paths[i]};
+	}
+	put(paths[0], "top", "top\n");
+	put(paths[MOST - 2], "top", "bottom\n");
+	put(paths[MOST - 2], "bottom", "bottom\n");
+	layers[MOST - 1] = layers[MOST] = w.root_layers[0];
+	w.overlays[0].layers = layers;
+	w.overlays[0].layer_count = MOST;
+	(void)world_run(&w, "cat /top /bottom", &out);
+	assert_string_equal(out.text, "top\nbottom\n");
+	world_upper(&w);
+	w.overlays[0].layer_count = MOST + 1;
+	assert_int_equal(run_fails(&w, &err), -1);
+	assert_non_null(strstr(err.text, "501 layers are more than the 500 that the kernel takes"));
+	world_drop(&w);
+}
+
+static void test_most_layers(void **state)
+{
+	(void)state;
+	check_most_layers();
+}
+
+static void test_most_layers_as_user(void **state)
+{
+	(void)state;
+	as_user(check_most_layers);
+}
+
 /* A layer of another owner is the step's in the cell, and unchanged outside; foreign ones are not. */
 static void test_owners(void **state)
 {
@@ -82,7 +196,7 @@ static void test_owners(void **state)
 		print_message("skipped: needs root to make files of others\n");
 		skip();
 	}
-	world_make(&w);
+	make(&w);
 	(void)snprintf(path, sizeof(path), "%s/other", w.dir);
 	assert_int_equal(mkdir(path, 0755), 0);
 	put(path, "file", "old\n");
@@ -123,7 +237,7 @@ static void test_two_owners(void **state)
 	uint32_t id;
 
 	(void)state;
-	world_make(&w);
+	make(&w);
 	MUST(cell_owner_open(w.state, &other, &err));
 	if (geteuid() == 0)
 		assert_int_not_equal(cell_owner_uid(w.owner), cell_owner_uid(other));
@@ -145,7 +259,7 @@ static void check_read_only(void)
 	struct err err = {0};
 	struct world w;
 
-	world_make(&w);
+	make(&w);
 	w.overlays[0].upper = NULL;
 	w.spec.workdir = "/";
 	(void)world_run(&w,
@@ -208,7 +322,7 @@ static void spring(const char *name, const char *target, const char *at)
 	struct cell_layer checkout;
 	struct err err = {0};
 
-	world_make(&w);
+	make(&w);
 	(void)snprintf(canary, sizeof(canary), "%s/canary", w.dir);
 	assert_int_equal(mkdir(canary, 0755), 0);
 	(void)snprintf(path, sizeof(path), "%s/%s", w.skeleton, name);
@@ -255,7 +369,7 @@ static void test_workdirs(void **state)
 	char path[256];
 
 	(void)state;
-	world_make(&w);
+	make(&w);
 	(void)snprintf(path, sizeof(path), "%s/link", w.skeleton);
 	assert_int_equal(symlink("/proc/self/root", path), 0);
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -280,7 +394,7 @@ static void check_self(void)
 	struct world w;
 	char path[256];
 
-	world_make(&w);
+	make(&w);
 	put(w.skeleton, "evil", "#!/proc/self/exe\n");
 	(void)snprintf(path, sizeof(path), "%s/evil", w.skeleton);
 	assert_int_equal(chmod(path, 0755), 0);
@@ -314,7 +428,7 @@ static void check_binds(void)
 	struct err err = {0};
 	struct world w;
 
-	world_make(&w);
+	make(&w);
 	(void)snprintf(dir, sizeof(dir), "%s/shared", w.dir);
 	(void)snprintf(safe, sizeof(safe), "%s/safe", w.dir);
 	(void)snprintf(file, sizeof(file), "%s/safe/file", w.dir);
@@ -353,12 +467,22 @@ static void test_binds_as_user(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layers),        cmocka_unit_test(test_layers_as_user),
-		cmocka_unit_test(test_owners),        cmocka_unit_test(test_two_owners),
-		cmocka_unit_test(test_read_only),     cmocka_unit_test(test_read_only_as_user),
-		cmocka_unit_test(test_traps),         cmocka_unit_test(test_traps_as_user),
-		cmocka_unit_test(test_workdirs),      cmocka_unit_test(test_binds),
-		cmocka_unit_test(test_self),          cmocka_unit_test(test_self_as_user),
+		BOTH(test_layers),
+		BOTH(test_layers_as_user),
+		BOTH(test_hostile_path),
+		BOTH(test_hostile_path_as_user),
+		BOTH(test_most_layers),
+		BOTH(test_most_layers_as_user),
+		BOTH(test_owners),
+		BOTH(test_read_only),
+		BOTH(test_read_only_as_user),
+		BOTH(test_traps),
+		BOTH(test_traps_as_user),
+		cmocka_unit_test(test_two_owners),
+		cmocka_unit_test(test_workdirs),
+		cmocka_unit_test(test_self),
+		cmocka_unit_test(test_self_as_user),
+		cmocka_unit_test(test_binds),
 		cmocka_unit_test(test_binds_as_user),
 	};
 

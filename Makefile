@@ -135,13 +135,14 @@ fuzz-run: $(FUZZ)
 
 bench: build/deps-TOOLS ## measure against other sandboxes and bare system calls
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)STEPCELL=$(STEPCELL) tests/bench/run.sh
+	$(Q)MAKEFLAGS= STEPCELL=$(STEPCELL) tests/bench/run.sh
 
 cov: build/deps-TOOLS ## which lines the tests reach
 	$(Q)$(MAKE) $(SUB) VARIANT=cov cov-run
+# Inside a cell gcov finds no place to write and says so, which some tests take for the command's words.
 cov-run: all $(UNIT)
 	$(Q)find $(BUILD) -name '*.gcda' -delete
-	$(Q)$(TAP)/cov $(UNIT) $(CASES) $(E2E)
+	-$(Q)$(TAP)/cov $(UNIT) $(CASES) $(E2E)
 	$(Q)tests/tools/cov $(BUILD)
 
 demo: build/deps-BASE ## from nothing to a pipeline run: tests/projects/abi into out/

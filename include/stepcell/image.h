@@ -99,4 +99,5 @@ int image_build(struct store *store, const char *recipe, const struct build_opti
  * of it is kept.
  */
 int image_export(struct store *store, const char *ref, int fd, struct err *err);
-int image_import(struct store *store, int fd, struct digest *out, struct err *err);
+/* `replace`: the name that the file gives itself may mean another image until now. */
+int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err);

@@ -219,7 +219,7 @@ enum runs { RUNS_YES, RUNS_NO, RUNS_DEPENDS };
 /* One job of the plan: a matrix job gives one for each combination. */
 struct planned_job {
 	const struct job *job;
-	const char *id;   /* unique: the job's id, with "-2", "-3" behind for matrix siblings */
+	const char *id;   /* unique: the job's id, with ".2", ".3" behind for matrix siblings */
 	const char *name; /* shown: "test (3.10, ubuntu-latest)" */
 	const struct node *matrix; /* a map, or NULL */
 	size_t index, total;       /* within its matrix */

@@ -136,7 +136,7 @@ void name_make_safe(const char *text, struct strbuf *out)
 {
 	size_t start = out->len;
 
-	for (; *text && out->len - start < 100; text++) {
+	for (; *text && out->len - start < 120; text++) {
 		bool leading = out->len == start && *text == '.';
 
 		strbuf_addc(out, !leading && name_byte(*text) ? *text : '-');

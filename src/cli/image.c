@@ -18,7 +18,7 @@
 #include "stepcell/util.h"
 
 struct image_options {
-	bool json, force, quiet;
+	bool json, force, quiet, replace;
 	const char *on, *source, *out;
 };
 
@@ -215,7 +215,8 @@ static int image_cmd_import(struct session *s, struct err *err)
 		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", path, strerror(errno));
 	if (!path && isatty(STDIN_FILENO))
 		return err_fail(err, ERR_USAGE, "name the file to import, or redirect it");
-	if (image_import(s->store, path ? file : STDIN_FILENO, &digest, err) < 0)
+	if (image_import(s->store, path ? file : STDIN_FILENO, s->options.replace, &digest, err) <
+	    0)
 		return -1;
 	(void)printf("sha256:%s\n", digest.hex);
 	return 0;
@@ -224,6 +225,11 @@ static int image_cmd_import(struct session *s, struct err *err)
 static const struct option_row export_rows[] = {
 	{'o', "output", "FILE", opt_text, offsetof(struct image_options, out),
 	 "write there instead of standard output"},
+};
+
+static const struct option_row import_rows[] = {
+	{0, "replace", NULL, opt_flag, offsetof(struct image_options, replace),
+	 "also when its name means another image here"},
 };
 
 static const struct option_row build_rows[] = {
@@ -272,10 +278,12 @@ static const struct subcommand {
 	 image_cmd_import,
 	 0,
 	 1,
-	 {.synopsis = "stepcell image import [FILE]",
+	 {.synopsis = "stepcell image import [--replace] [FILE]",
 	  .about = "Puts an exported image into the store, from standard input or a file; every "
 		   "file is "
-		   "verified."},
+		   "verified.",
+	  .rows = import_rows,
+	  .count = COUNT(import_rows)},
 	 "an exported image into the store"},
 	{"list",
 	 image_cmd_list,

@@ -133,7 +133,28 @@ static int publish_trees(struct store *store, int dir, const struct manifest *m,
 	return 0;
 }
 
-static int publish_image(struct store *store, int dir, struct digest *out, struct err *err)
+/*
+ * A name that means another image already keeps its meaning: the file says
+ * itself what it is called.
+ */
+static int keep_name(struct store *store, const char *name, const char *text, size_t len,
+		     struct err *err)
+{
+	const struct digest mine = digest_of(text, len);
+	struct image_name there;
+	struct err absent;
+
+	if (image_name_read(store, name, &there, &absent) < 0 ||
+	    digest_equal(&there.manifest, &mine))
+		return 0;
+	return err_fail(err, ERR_USAGE,
+			"'%s' is another image here (sha256:%.12s); import with --replace to let "
+			"the name mean sha256:%.12s",
+			name, there.manifest.hex, mine.hex);
+}
+
+static int publish_image(struct store *store, int dir, bool replace, struct digest *out,
+			 struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
@@ -142,6 +163,7 @@ static int publish_image(struct store *store, int dir, struct digest *out, struc
 
 	if (file_read(dir, PACK_MANIFEST, &text, err) < 0 ||
 	    manifest_decode(a, text.text, text.len, &m, err) < 0 ||
+	    (!replace && keep_name(store, m.name, text.text, text.len, err) < 0) ||
 	    publish_trees(store, dir, &m, err) < 0 ||
 	    blob_put(store, text.text, text.len, &name.manifest, err) < 0 ||
 	    image_name_write(store, m.name, &name, err) < 0)
@@ -150,14 +172,14 @@ static int publish_image(struct store *store, int dir, struct digest *out, struc
 	return 0;
 }
 
-int image_import(struct store *store, int fd, struct digest *out, struct err *err)
+int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
 	struct unpack_result result;
 
 	if (staging_open(store, &staging, err) < 0 ||
 	    worker_unpack("import", unpack_image, staging.path, fd, &result, err) < 0 ||
-	    publish_image(store, staging.dir, out, err) < 0)
+	    publish_image(store, staging.dir, replace, out, err) < 0)
 		return err_wrap(err, "importing an image");
 	return 0;
 }

@@ -49,8 +49,8 @@ static int hear(struct transfer *t, struct answer *out, struct err *err)
 	out->err.text[sizeof(out->err.text) - 1] = '\0';
 	if (out->err.kind == ERR_NONE)
 		return 0;
-	*err = out->err;
-	return -1;
+	/* its words, not its judgement: what the error is to the run is ours to say */
+	return err_fail(err, ERR_USAGE, "%s", out->err.text);
 }
 
 /* ---- upload ---- */

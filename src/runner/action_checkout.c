@@ -61,12 +61,14 @@ static int copy(struct step_run *step, const char *path, struct err *err)
 	struct arena *a = step->job->arena;
 	const char *to = arena_printf(a, "%s%s%s", step->job->workspace, *path ? "/" : "", path);
 	const char *const argv[] = {"sh", "-c", copy_script, "sh", to, path, NULL};
-	struct cell_layer *layers = arena_array(a, 2, sizeof(*layers));
+	struct cell_layer *layers = arena_array(a, 3, sizeof(*layers));
 	struct cell_overlay *from = arena_alloc(a, sizeof(*from));
 	size_t count = 0;
 
 	if (run->source.git_layer[0])
 		layers[count++].path = run->source.git_layer;
+	if (run->source.hide_layer[0])
+		layers[count++].path = run->source.hide_layer;
 	layers[count++].path = tree(run);
 	*from = (struct cell_overlay){.at = "/checkout", .layers = layers, .layer_count = count};
 	return launch(step,
@@ -97,12 +99,14 @@ static int start(struct step_run *step, struct err *err)
 	node_set_text(job->arena, step->outputs, "commit", run->source.sha);
 	if (job->plain || *path)
 		return copy(step, path, err);
-	if (source_is_mixed(run)) {
+	if (run->source.mixed) {
 		output_say(step, "the checkout holds files of another user or group: copying it");
 		return copy(step, path, err);
 	}
 	layers_reset_work(job);
 	layers_push(job, &job->mounts[job->work], tree(run), false);
+	if (run->source.hide_layer[0])
+		layers_push(job, &job->mounts[job->work], run->source.hide_layer, false);
 	if (run->source.git_layer[0])
 		layers_push(job, &job->mounts[job->work], run->source.git_layer, false);
 	output_say(step, "checkout of %s at %.12s", github_text(run, "repository"),

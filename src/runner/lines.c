@@ -34,8 +34,15 @@ static void emit_piece(struct lines *l, bool end)
 	l->fn(l->arg, &line);
 }
 
+/*
+ * An empty line costs the journal and the log as much as one of many bytes: a
+ * flood of them has to meet the limit as soon.
+ */
+#define LINE_COST 16
+
 static void end_line(struct lines *l)
 {
+	l->taken += LINE_COST;
 	do
 		emit_piece(l, true);
 	while (l->raw.len);
@@ -84,10 +91,11 @@ static void split(struct lines *l, const char *bytes, size_t len)
 
 bool lines_feed(struct lines *l, const char *bytes, size_t len)
 {
-	bool whole = !l->limit || len <= l->limit - l->taken;
+	uint64_t left = l->taken < l->limit ? l->limit - l->taken : 0;
+	bool whole = !l->limit || len <= left;
 
 	if (!whole)
-		len = (size_t)(l->limit - l->taken);
+		len = (size_t)left;
 	l->taken += len;
 	split(l, bytes, len);
 	return whole;

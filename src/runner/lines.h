@@ -25,8 +25,8 @@ typedef void line_fn(void *arg, const struct line *line);
 struct lines {
 	line_fn *fn;
 	void *arg;
-	uint64_t limit;           /* of bytes in all; 0: none */
-	uint64_t taken;           /* so far, never more than the limit */
+	uint64_t limit;           /* of bytes in all, and some for each line; 0: none */
+	uint64_t taken;           /* so far */
 	struct strbuf raw, clean; /* the line so far as it came; a piece of it made safe */
 	bool after_cr, continued;
 };

@@ -42,6 +42,9 @@ const char *result_name(enum result r);
 
 struct source {
 	char dir[PATH_MAX]; /* on the host, absolute */
+	bool mixed; /* it holds files that a cell could not change: they belong to somebody else */
+	char hide_layer
+		[PATH_MAX]; /* a layer of whiteouts over repositories inside it; "" without */
 	char git_layer
 		[PATH_MAX]; /* a layer that hides .git behind a generated one; "" without a repository */
 	char tree_layer[PATH_MAX];         /* --at: the commit's tree, instead of dir; else "" */
@@ -208,8 +211,8 @@ uint64_t now_ms(void); /* CLOCK_MONOTONIC */
 /* The checkout's folder, nothing asked yet; dir is "" when it cannot be read. */
 struct source source_none(const struct run_options *o, struct err *err);
 int source_open(struct run *run, struct err *err);
-/* Does it hold files that a cell could not change, because they belong to somebody else? */
-bool source_is_mixed(const struct run *run);
+/* look.c: fills `mixed` and `hide_layer`; part of source_open(). */
+int source_look(struct run *run, struct err *err);
 
 /* context.c: the contexts that expressions see */
 const struct node *context_github(struct arena *a, const struct run_options *o,

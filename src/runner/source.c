@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,38 +363,6 @@ struct source source_none(const struct run_options *o, struct err *err)
 	return s;
 }
 
-/*
- * Only one owner and one group are mapped into a cell: files of others could
- * be read there, but not replaced (EOVERFLOW). A look at the first of a very
- * large tree's files has to do.
- */
-#define LOOK_AT 50000
-
-bool source_is_mixed(const struct run *run)
-{
-	const char *top = run->source.tree_layer[0] ? run->source.tree_layer : run->source.dir;
-	char *const paths[] = {(char *)top, NULL};
-	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	bool mixed = false;
-	FTSENT *e;
-
-	for (size_t n = 0; fts && !mixed && n < LOOK_AT && (e = fts_read(fts)); n++) {
-		if (e->fts_info == FTS_DP || e->fts_info == FTS_NS || e->fts_info == FTS_ERR)
-			continue;
-		if (n == 0 &&
-		    uid == 0) { /* as root the owner of the top is mapped, whoever it is */
-			uid = e->fts_statp->st_uid;
-			gid = e->fts_statp->st_gid;
-		}
-		mixed = e->fts_statp->st_uid != uid || e->fts_statp->st_gid != gid;
-	}
-	if (fts)
-		(void)fts_close(fts);
-	return mixed;
-}
-
 static bool has_git(const char *dir)
 {
 	char path[PATH_MAX + 8];
@@ -405,7 +372,7 @@ static bool has_git(const char *dir)
 	return lstat(path, &st) == 0;
 }
 
-int source_open(struct run *run, struct err *err)
+static int open_repository(struct run *run, struct err *err)
 {
 	struct repository repo = {0};
 	const char *dir = run->source.dir;
@@ -424,4 +391,9 @@ int source_open(struct run *run, struct err *err)
 	log_note("'%s' gives no commit (%s); github.sha is zeros", dir, err->text);
 	err_clear(err);
 	return repo.top ? hide_git(run, err) : 0;
+}
+
+int source_open(struct run *run, struct err *err)
+{
+	return open_repository(run, err) < 0 ? -1 : source_look(run, err);
 }

@@ -60,6 +60,23 @@ repository() {
 	says_not secret
 }
 
+@test "checkout: a repository inside it is there without its .git" {
+	one_job <<<'- uses: actions/checkout@v4
+- run: cat sub/mod/file; stat -c "%a %Y" sub; find . -name .git; git status --porcelain; cat sub/mod/.git/config || echo hidden' | workflow
+	mkdir -p "$project/sub/mod"
+	echo inner >"$project/sub/mod/file"
+	repository "$project/sub/mod"
+	git -C "$project/sub/mod" remote add origin https://me:secret@example.com/o/r
+	chmod 750 "$project/sub"
+	touch -d '2020-01-02 UTC' "$project/sub"
+	repository "$project"
+	cell_run
+	exits 0
+	says '| inner' '| 750 1577923200' '| ./.git' hidden
+	says_not secret sub/mod/.git:
+	[ -d "$project/sub/mod/.git" ]
+}
+
 @test "checkout: a worktree is one; a .git that names somebody else's repository is not followed" {
 	mkdir victim main
 	echo private >victim/file

@@ -54,6 +54,26 @@ empty_store() {
 	diff -r "$STEPCELL_HOME/store/trees/$tree" "other/store/trees/$tree"
 }
 
+@test "an import takes no name that means another image, unless told to" {
+	make_export small
+	pack image.tar
+	image import image.tar
+	exits 0
+	image import image.tar
+	exits 0
+	sed -i 's/"A":"1"/"A":"2"/' export/image.json
+	pack other.tar
+	image import other.tar
+	exits 2
+	says "another image" --replace
+	image show --json small
+	says '"A": "1"'
+	image import --replace other.tar
+	exits 0
+	image show --json small
+	says '"A": "2"'
+}
+
 @test "an import whose files are not what it says is refused, and leaves nothing" {
 	make_export small
 	printf 'hullo' >"export/trees/$tree/root/bin/hello"

@@ -119,6 +119,13 @@ load helper
 	[ "$(grep -cF '"text":"50"' <<<"$output")" = 3 ]
 }
 
+@test "a job that is called like another one's second combination" {
+	printf 'on: push\njobs:\n  a: { runs-on: x, strategy: { matrix: { v: [1, 2] } }, steps: [{ run: "true" }] }\n  a-2: { runs-on: x, steps: [{ run: "true" }] }\n' | workflow
+	cell_run --json
+	exits 0
+	[ "$(grep -c '"type":"job-ended".*"verdict":"success"' <<<"$output")" = 3 ]
+}
+
 @test "twenty-four jobs" {
 	printf 'on: push\njobs:\n  m:\n    runs-on: x\n    strategy: { matrix: { a: [0,1,2,3], b: [0,1,2,3,4,5] } }\n    steps: [{ run: true }]\n' | workflow
 	cell_run --json

@@ -268,9 +268,9 @@ static const struct {
 	{"build", "build", RUNS_YES, "no condition"},
 	{"calm", "calm", RUNS_NO, "if: failure() is false"},
 	{"test", "test (3.10)", RUNS_YES, "after build"},
-	{"test-2", "test (3.11)", RUNS_YES, "after build"},
+	{"test.2", "test (3.11)", RUNS_YES, "after build"},
 	{"named", "Test 1 (0)", RUNS_YES, "after build"},
-	{"named-2", "Test 2 (1)", RUNS_YES, "after build"},
+	{"named.2", "Test 2 (1)", RUNS_YES, "after build"},
 	{"dynamic", "dynamic", RUNS_YES, "after build"},
 	{"deploy", "deploy", RUNS_NO,
 	 "if: github.ref == 'refs/heads/main' is false (github.ref is 'refs/heads/dev')"},
@@ -335,7 +335,7 @@ static void test_only_brings_its_needs(void **state)
 		plan_make(a, w, contexts_for(a, "refs/heads/main"), only, 1, &plan, &diags), 0);
 	for (size_t i = 0; i < plan.count; i++)
 		strbuf_addf(&ids, "%s ", plan.jobs[i].id);
-	assert_string_equal(ids.text, "build test test-2 deploy report ");
+	assert_string_equal(ids.text, "build test test.2 deploy report ");
 	assert_int_equal(plan_make(a, w, contexts_for(a, "x"), none, 1, &plan, &diags), -1);
 	assert_non_null(strstr(diags.list[0].text, "no job 'nope'; there are build, test"));
 }
@@ -357,7 +357,7 @@ static void test_expand_when_outputs_are_there(void **state)
 	assert_int_equal(
 		plan_expand(a, &w->jobs[w->job_count - 1], contexts, &list, &count, &diags), 0);
 	assert_int_equal(count, 3);
-	assert_string_equal(list[2].id, "dynamic-3");
+	assert_string_equal(list[2].id, "dynamic.3");
 	assert_string_equal(list[2].name, "dynamic (3)");
 	assert_false(list[2].matrix_depends);
 }

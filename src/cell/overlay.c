@@ -213,6 +213,12 @@ static int set_options(int context, const struct fs_option *o, struct err *err)
 	return 0;
 }
 
+struct attempt {
+	int *held;         /* by layer: its detached mount, or -1 */
+	bool mapped;       /* there was one */
+	bool layers_taken; /* each by itself, as far as the kernel looks at them then */
+};
+
 static int assert_writable(int tree, struct err *err)
 {
 	struct statvfs st;
@@ -225,26 +231,35 @@ static int assert_writable(int tree, struct err *err)
 	return 0;
 }
 
-static int overlay_create(struct cell_owner *owner, const struct cell_overlay *overlay, int *held,
-			  struct err *err)
+/* Before 6.5 the kernel takes any option, and judges when it is too late to say which. */
+static int refuse_legacy(int context, struct err *err)
+{
+	if (fs_set(context, "no-such-option", NULL, err) < 0)
+		return 0;
+	errno = EINVAL;
+	return err_sys(err, "this kernel takes layers as one string");
+}
+
+static int overlay_create(struct cell_owner *owner, const struct cell_overlay *overlay,
+			  struct attempt *try, struct err *err)
 {
 	const uint64_t attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	auto_fd int context = fs_open("overlay", err);
 
-	if (context < 0 || set_options(context, overlay_options(owner), err) < 0 ||
-	    add_layers(owner, overlay, context, held, err) < 0)
+	if (context < 0 || refuse_legacy(context, err) < 0 ||
+	    set_options(context, overlay_options(owner), err) < 0 ||
+	    add_layers(owner, overlay, context, try->held, err) < 0)
 		return -1;
+	try->layers_taken = true;
 	if (!overlay->upper)
 		return create_as_step(owner, context, attr | MOUNT_ATTR_RDONLY, err);
 	if (add_upper(context, overlay->upper, err) < 0)
 		return -1;
-
 	return create_as_step(owner, context, attr, err);
 }
 
-/* `*mapped`: some layer had to be shown as the step's. */
 static int overlay_by_layer(struct cell_owner *owner, const struct cell_overlay *overlay,
-			    bool *mapped, struct err *err)
+			    struct attempt *try, struct err *err)
 {
 	auto_free int *held = malloc(overlay->layer_count * sizeof(*held));
 	int tree;
@@ -253,29 +268,36 @@ static int overlay_by_layer(struct cell_owner *owner, const struct cell_overlay 
 		return err_sys(err, "cannot list the layers");
 	for (size_t i = 0; i < overlay->layer_count; i++)
 		held[i] = -1;
-	tree = overlay_create(owner, overlay, held, err);
+	try->held = held;
+	tree = overlay_create(owner, overlay, try, err);
 	for (size_t i = 0; i < overlay->layer_count; i++) {
-		*mapped = *mapped || held[i] >= 0;
+		try->mapped = try->mapped || held[i] >= 0;
 		fd_close(&held[i]);
 	}
 	return tree;
 }
 
+/*
+ * One by one if the kernel can. It cannot before 6.8; and before 6.15 it takes
+ * no layer that is detached, which it says at the end alone.
+ */
 static int overlay_either(struct cell_owner *owner, const struct cell_overlay *overlay,
 			  struct err *err)
 {
-	bool mapped = false;
+	struct attempt try = {0};
 	struct err first = {0};
 	int tree;
 
-	if (owner_layers_as_string(owner) || !overlay_takes_layers())
+	if (owner_layers_as_string(owner))
 		return overlay_by_string(owner, overlay, err);
-	tree = overlay_by_layer(owner, overlay, &mapped, &first);
-	/* kernels from 6.8 to 6.14 take layers one by one, but none that is detached */
-	if (tree < 0 && mapped && first.sys == EINVAL)
+	tree = overlay_by_layer(owner, overlay, &try, &first);
+	if (tree < 0 && first.sys == EINVAL && (try.mapped || !try.layers_taken)) {
 		tree = overlay_by_string(owner, overlay, err);
+		if (!try.layers_taken)
+			return tree;
+	}
 	if (tree < 0)
-		*err = first;
+		*err = first; /* the kernel's own words, which mount(2) has not */
 	return tree;
 }
 

@@ -20,9 +20,6 @@ const struct fs_option *overlay_options(const struct cell_owner *owner);
 int step_enter(const struct cell_owner *owner, struct err *err);
 void step_leave(const struct cell_owner *owner);
 
-/* Does the kernel take an overlay's layers one by one? */
-bool overlay_takes_layers(void);
-
-/* As overlay_mount(), for a kernel that does not. */
+/* As overlay_mount(), for a kernel that does not take layers one by one. */
 int overlay_by_string(struct cell_owner *owner, const struct cell_overlay *overlay,
 		      struct err *err);

@@ -33,16 +33,6 @@
 
 /* ---- what the kernel asks for ---- */
 
-bool overlay_takes_layers(void)
-{
-	struct err ignored = {0};
-	auto_fd int context = fs_open("overlay", &ignored);
-
-	/* before 6.5 any option is taken, and looked at when it is too late */
-	return context >= 0 && fs_set(context, "no-such-option", NULL, &ignored) < 0 &&
-	       fs_set(context, "lowerdir+", "/", &ignored) == 0;
-}
-
 /* The last of `dirs` is the upper, when there is one. */
 static int write_string(struct strbuf *out, const struct cell_overlay *overlay,
 			const struct fs_option *o, const int *dirs, struct err *err)

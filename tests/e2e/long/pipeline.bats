@@ -26,6 +26,9 @@ setup_file() {
 	fi
 }
 
+# a test that fails leaves its user behind otherwise
+teardown() { user_close; }
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	[ -f "$shared/pipeline.yml" ] || cannot "no seed/pipeline.yml in STEPCELL_SHARED or ../shared"
@@ -95,7 +98,6 @@ for line in sys.stdin:
 	run --separate-stderr as_user stepcell image import image.tar.zst
 	exits 0
 	USER_TIMEOUT=600 run --separate-stderr as_user stepcell run -C abi -W pipeline.yml -e push --ref refs/heads/develop
-	user_close
 	exits 0
 }
 

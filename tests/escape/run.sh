@@ -13,7 +13,7 @@ STEPCELL=${STEPCELL:-$top/build/release/stepcell}
 USER_ID=64123 # nobody's
 tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
 chmod 755 "$tmp"
-tests=0 failed=0 helpers=()
+helpers=()
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
@@ -23,24 +23,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# ---- saying how it went ----
-
-pass() {
-	tests=$((tests + 1))
-	echo "ok $tests - $1"
-}
-
-fail() {
-	tests=$((tests + 1)) failed=$((failed + 1))
-	echo "not ok $tests - $1"
-	printf '%s\n' "${@:2}" | sed 's/^/# /'
-}
-
-skipped() {
-	[ -z "${STEPCELL_MUST_RUN-}" ] || { fail "$1" "$2"; return; }
-	tests=$((tests + 1))
-	echo "ok $tests - $1 # SKIP $2"
-}
+# shellcheck source=tests/escape/say.bash
+. "$here/say.bash"
 
 # ---- what must not change, and what nobody may reach ----
 

@@ -12,25 +12,10 @@ USER_ID=64123 # nobody's
 tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
 chmod 755 "$tmp"
 export STEPCELL_HOME=$tmp/home GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-tests=0 failed=0
 trap 'rm -rf "$tmp"' EXIT
 
-pass() {
-	tests=$((tests + 1))
-	echo "ok $tests - $1"
-}
-
-fail() {
-	tests=$((tests + 1)) failed=$((failed + 1))
-	echo "not ok $tests - $1"
-	printf '%s\n' "${@:2}" | sed 's/^/# /'
-}
-
-skipped() {
-	[ -z "${STEPCELL_MUST_RUN-}" ] || { fail "$1" "$2"; return; }
-	tests=$((tests + 1))
-	echo "ok $tests - $1 # SKIP $2"
-}
+# shellcheck source=tests/escape/say.bash
+. "$here/say.bash"
 
 # verdict NAME CONTROL HELD TEXT: the control found the way open (0), and the wall held (0).
 verdict() {

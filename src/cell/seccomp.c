@@ -32,9 +32,8 @@
 struct compiler {
 	struct arena *arena;
 	scmp_filter_ctx ctx;
-	uint32_t unknown;
-	struct seccomp_judged *judged;
-	size_t judged_count;
+	uint32_t arch; /* of the machine that is compiled for: SCMP_ARCH_* */
+	struct seccomp_rest rest;
 	struct err *err;
 };
 
@@ -49,23 +48,44 @@ static struct seccomp_judged rules_of(struct compiler *c, const struct seccomp_p
 	return found;
 }
 
+/* The answer, or a mark that stands for rules with conditions. */
+static uint32_t action_of(struct compiler *c, const struct seccomp_judged *found)
+{
+	struct seccomp_rest *rest = &c->rest;
+
+	if (!found->rules[0]->condition_count)
+		return found->rules[0]->action;
+	rest->judged = arena_grow(c->arena, rest->judged, rest->judged_count, sizeof(*found));
+	rest->judged[rest->judged_count] = *found;
+	return seccomp_judge_mark(rest->judged_count++);
+}
+
+static void add_young(struct compiler *c, int number, uint32_t action)
+{
+	struct seccomp_rest *rest = &c->rest;
+
+	rest->young = arena_grow(c->arena, rest->young, rest->young_count, sizeof(*rest->young));
+	rest->young[rest->young_count++] = (struct seccomp_young){number, action};
+}
+
 static int add_call(struct compiler *c, const struct seccomp_policy *p, const char *call)
 {
 	const struct seccomp_judged found = rules_of(c, p, call);
-	const int number = seccomp_call_number(call);
-	uint32_t action = found.rules[0]->action;
+	const int number = seccomp_call_number(c->arch, call);
+	uint32_t action;
 	int r;
 
 	if (number < 0)
 		return 0; /* other machines have it */
-	if (found.rules[0]->condition_count) {
-		action = seccomp_judge_mark(c->judged_count);
-		c->judged = arena_grow(c->arena, c->judged, c->judged_count, sizeof(found));
-		c->judged[c->judged_count++] = found;
+	action = action_of(c, &found);
+	if (action == c->rest.unknown)
+		return 0;
+	if (seccomp_syscall_resolve_name_arch(c->arch, call) < 0) {
+		add_young(c, number, action);
+		return 0;
 	}
-	if (action == c->unknown)
-		return 0; /* libseccomp refuses to say it twice */
-	r = seccomp_rule_add_exact(c->ctx, action, number, 0);
+	/* by this machine's number, whatever it is compiled for: libseccomp translates */
+	r = seccomp_rule_add_exact(c->ctx, action, seccomp_syscall_resolve_name(call), 0);
 	errno = -r;
 	return r < 0 ? err_sys(c->err, "cannot add a rule for '%s'", call) : 0;
 }
@@ -93,6 +113,16 @@ static int add_rules(struct compiler *c, const struct seccomp_policy *p,
 			if (is_due(p, i, call, over) && add_call(c, p, call) < 0)
 				return -1;
 		}
+	return 0;
+}
+
+static int choose_machine(struct compiler *c)
+{
+	if (c->arch == seccomp_arch_native())
+		return 0;
+	if (seccomp_arch_remove(c->ctx, seccomp_arch_native()) < 0 ||
+	    seccomp_arch_add(c->ctx, c->arch) < 0)
+		return err_fail(c->err, ERR_USAGE, "libseccomp knows no machine %#x", c->arch);
 	return 0;
 }
 
@@ -124,18 +154,21 @@ static int export(scmp_filter_ctx ctx, struct strbuf *out, struct err *err)
 	return read_capped(fd, out, err);
 }
 
-static int compile(struct arena *a, const struct seccomp_policy *policy,
+static int compile(struct arena *a, uint32_t arch, const struct seccomp_policy *policy,
 		   const struct seccomp_policy *included, struct strbuf *out, struct err *err)
 {
 	struct compiler c = {.arena = a,
-			     .ctx = seccomp_init(policy->unknown),
-			     .unknown = policy->unknown,
+			     .ctx = seccomp_init(SECCOMP_MARK_UNKNOWN),
+			     .arch = arch,
+			     .rest = {.unknown = policy->unknown},
 			     .err = err};
 	int r;
 
 	if (!c.ctx)
 		return err_fail(err, ERR_SYSTEM, "cannot start libseccomp");
-	r = set_attributes(&c);
+	r = choose_machine(&c);
+	if (r == 0)
+		r = set_attributes(&c);
 	if (r == 0)
 		r = add_rules(&c, policy, NULL);
 	if (r == 0 && included)
@@ -143,12 +176,13 @@ static int compile(struct arena *a, const struct seccomp_policy *policy,
 	if (r == 0)
 		r = export(c.ctx, out, err);
 	seccomp_release(c.ctx);
-	return r < 0 ? -1 : seccomp_judge(out, c.judged, c.judged_count, c.unknown, err);
+	return r < 0 ? -1 : seccomp_judge(out, &c.rest, err);
 }
 
 /* ---- reading ---- */
 
 #define MAX_POLICY LIMIT_POLICY_BYTES
+#define MAX_FILTER (BPF_MAXINSNS * sizeof(struct sock_filter))
 
 /* A policy and the one that it includes: all that a filter is made from. */
 struct source {
@@ -221,8 +255,8 @@ static int check_include(const struct source *s, const struct seccomp_policy *po
 				s->path[0]);
 }
 
-static int source_compile(struct arena *a, const struct source *s, struct strbuf *out,
-			  struct err *err)
+static int source_compile(struct arena *a, const struct source *s, uint32_t arch,
+			  struct strbuf *out, struct err *err)
 {
 	struct seccomp_policy policy[2] = {0};
 	struct diags diags = {.arena = a};
@@ -236,13 +270,16 @@ static int source_compile(struct arena *a, const struct source *s, struct strbuf
 	}
 	if (check_include(s, policy, err) < 0)
 		return -1;
-	return compile(a, &policy[0], s->count == 2 ? &policy[1] : NULL, out, err);
+	if (compile(a, arch, &policy[0], s->count == 2 ? &policy[1] : NULL, out, err) < 0)
+		return -1;
+	if (out->len == 0 || out->len > MAX_FILTER)
+		return err_fail(err, ERR_USAGE, "the filter is too large for the kernel");
+	return 0;
 }
 
 /* ---- the cache ---- */
 
-#define FORMAT     "stepcell seccomp 1"
-#define MAX_FILTER (BPF_MAXINSNS * sizeof(struct sock_filter))
+#define FORMAT "stepcell seccomp 2"
 
 static struct digest source_key(const struct source *s)
 {
@@ -261,8 +298,20 @@ static struct digest source_key(const struct source *s)
 	return key;
 }
 
-/* Ours, of a size that a filter can have, and with its own digest behind it. */
-static bool cache_read(const char *path, struct strbuf *out)
+/* Of the code and of what it was made from: a file of another policy is no better than a broken one. */
+static struct digest cache_digest(const struct digest *key, const char *code, size_t len)
+{
+	struct digest_stream *d = digest_new();
+	struct digest digest;
+
+	digest_add(d, key->hex, DIGEST_HEX);
+	digest_add(d, code, len);
+	digest_end(&d, &digest);
+	return digest;
+}
+
+/* Ours, of a size that a filter can have, and with its digest behind it. */
+static bool cache_read(const char *path, const struct digest *key, struct strbuf *out)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct digest digest;
@@ -273,7 +322,7 @@ static bool cache_read(const char *path, struct strbuf *out)
 	    (st.st_mode & 022) || read_capped(fd, out, &ignored) < 0 || out->len <= DIGEST_HEX ||
 	    (out->len - DIGEST_HEX) % sizeof(struct sock_filter) != 0)
 		return false;
-	digest = digest_of(out->text, out->len - DIGEST_HEX);
+	digest = cache_digest(key, out->text, out->len - DIGEST_HEX);
 	if (memcmp(digest.hex, out->text + out->len - DIGEST_HEX, DIGEST_HEX) != 0)
 		return false;
 	strbuf_cut(out, out->len - DIGEST_HEX);
@@ -281,10 +330,11 @@ static bool cache_read(const char *path, struct strbuf *out)
 }
 
 /* A cache that cannot be written costs time, nothing else. */
-static void cache_write(const char *dir, const char *path, const struct strbuf *code)
+static void cache_write(const char *dir, const char *path, const struct digest *key,
+			const struct strbuf *code)
 {
 	auto_strbuf struct strbuf file = STRBUF(MAX_FILTER + DIGEST_HEX);
-	const struct digest digest = digest_of(code->text, code->len);
+	const struct digest digest = cache_digest(key, code->text, code->len);
 	struct err ignored;
 
 	strbuf_add(&file, code->text, code->len);
@@ -299,22 +349,27 @@ static int load(const struct source *s, struct arena *a, const char *cache_dir, 
 	const struct digest key = source_key(s);
 	const char *path = cache_dir ? arena_printf(a, "%s/%s.bpf", cache_dir, key.hex) : NULL;
 
-	if (path && cache_read(path, code))
+	if (path && cache_read(path, &key, code))
 		return 0;
 	strbuf_clear(code);
-	if (source_compile(a, s, code, err) < 0)
+	if (source_compile(a, s, seccomp_arch_native(), code, err) < 0)
 		return -1;
-	if (code->len == 0 || code->len > MAX_FILTER)
-		return err_fail(err, ERR_USAGE, "the filter is too large for the kernel");
 	if (path)
-		cache_write(cache_dir, path, code);
+		cache_write(cache_dir, path, &key, code);
 	return 0;
 }
 
 /* ---- the interface ---- */
 
-int seccomp_filter_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
-			struct err *err)
+/* How a source becomes instructions: by the cache, or for a machine that is not this one. */
+struct making {
+	bool cached;
+	const char *cache_dir;
+	uint32_t arch;
+};
+
+static int make(const char *policy_path, const struct making *how, struct seccomp_filter *out,
+		struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf code = STRBUF(MAX_FILTER + DIGEST_HEX);
@@ -323,13 +378,30 @@ int seccomp_filter_load(const char *policy_path, const char *cache_dir, struct s
 
 	r = source_read(a, policy_path, &source, err);
 	if (r == 0)
-		r = load(&source, a, cache_dir, &code, err);
+		r = how->cached ? load(&source, a, how->cache_dir, &code, err)
+				: source_compile(a, &source, how->arch, &code, err);
 	source_release(&source);
 	if (r < 0)
 		return err_wrap(err, "seccomp policy");
 	out->count = code.len / sizeof(struct sock_filter);
 	out->code = (struct sock_filter *)(void *)strbuf_detach(&code);
 	return 0;
+}
+
+int seccomp_filter_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
+			struct err *err)
+{
+	const struct making how = {.cached = true, .cache_dir = cache_dir};
+
+	return make(policy_path, &how, out, err);
+}
+
+int seccomp_filter_compile(const char *policy_path, uint32_t arch, struct seccomp_filter *out,
+			   struct err *err)
+{
+	const struct making how = {.arch = arch};
+
+	return make(policy_path, &how, out, err);
 }
 
 int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err)

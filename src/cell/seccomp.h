@@ -7,10 +7,12 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "stepcell/err.h"
 
 struct sock_filter;
+struct seccomp_data;
 
 struct seccomp_filter {
 	struct sock_filter *code;
@@ -25,6 +27,17 @@ struct seccomp_filter {
  */
 int seccomp_filter_load(const char *policy_path, const char *cache_dir, struct seccomp_filter *out,
 			struct err *err);
+
+/* Compile a policy for any machine that libseccomp knows (SCMP_ARCH_*), without a cache. */
+int seccomp_filter_compile(const char *policy_path, uint32_t arch, struct seccomp_filter *out,
+			   struct err *err);
+
+/*
+ * What the filter answers to a call (SECCOMP_RET_*), as the kernel would read
+ * it; an instruction that no filter of ours has kills.
+ */
+uint32_t seccomp_filter_answer(const struct seccomp_filter *filter,
+			       const struct seccomp_data *data);
 
 /* Install it for the calling process, after no_new_privs. No memory is allocated. */
 int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err);

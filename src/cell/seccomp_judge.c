@@ -1,5 +1,6 @@
 /*
- * The part of a filter that looks at arguments.
+ * The part of a filter that looks at arguments, and at calls that libseccomp
+ * has not heard of.
  *
  * libseccomp promises no order between rules of one call, so "these, else
  * that" would have to be said as rules that exclude each other: 1,300
@@ -9,7 +10,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <string.h>
+#include <stddef.h>
 
 #include "cell/seccomp_policy.h"
 #include "stepcell/strbuf.h"
@@ -18,13 +19,6 @@
 uint32_t seccomp_judge_mark(size_t i)
 {
 	return SECCOMP_RET_TRACE | (uint32_t)i;
-}
-
-static bool is_mark(const struct sock_filter *insn, size_t *i)
-{
-	*i = insn->k & SECCOMP_RET_DATA;
-	return insn->code == (BPF_RET | BPF_K) &&
-	       (insn->k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE;
 }
 
 static void emit(struct strbuf *code, struct sock_filter insn)
@@ -84,23 +78,47 @@ static bool emit_rule(struct strbuf *code, const struct seccomp_rule *rule)
 	return ok;
 }
 
-int seccomp_judge(struct strbuf *code, const struct seccomp_judged *judged, size_t count,
-		  uint32_t unknown, struct err *err)
+/* Every `mark` before `end` becomes a jump to what is emitted next. */
+static void send_here(const struct strbuf *code, size_t end, uint32_t mark)
 {
-	const size_t end = position(code);
+	const size_t here = position(code);
+
+	for (size_t i = 0; i < end; i++)
+		if (at(code, i)->code == (BPF_RET | BPF_K) && at(code, i)->k == mark)
+			*at(code, i) = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA,
+								    (uint32_t)(here - i - 1));
+}
+
+/* libseccomp takes no number that it cannot translate to the machine it compiles for. */
+static void emit_young(struct strbuf *code, const struct seccomp_rest *rest)
+{
+	const uint32_t number = offsetof(struct seccomp_data, nr);
+
+	send_here(code, position(code), SECCOMP_MARK_UNKNOWN);
+	if (rest->young_count)
+		emit(code, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number));
+	for (size_t i = 0; i < rest->young_count; i++) {
+		const struct seccomp_young *y = &rest->young[i];
+
+		emit(code, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							(uint32_t)y->number, 0, 1));
+		emit(code, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, y->action));
+	}
+	emit(code, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, rest->unknown));
+}
+
+int seccomp_judge(struct strbuf *code, const struct seccomp_rest *rest, struct err *err)
+{
 	bool ok = true;
+	size_t end;
 
-	for (size_t i = 0; i < count; i++) {
-		const size_t start = position(code);
-		size_t mark;
-
-		for (size_t j = 0; j < end; j++)
-			if (is_mark(at(code, j), &mark) && mark == i)
-				*at(code, j) = (struct sock_filter)BPF_STMT(
-					BPF_JMP | BPF_JA, (uint32_t)(start - j - 1));
-		for (size_t j = 0; j < judged[i].count; j++)
-			ok &= emit_rule(code, judged[i].rules[j]);
-		emit(code, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, unknown));
+	emit_young(code, rest);
+	end = position(code);
+	for (size_t i = 0; i < rest->judged_count; i++) {
+		send_here(code, end, seccomp_judge_mark(i));
+		for (size_t j = 0; j < rest->judged[i].count; j++)
+			ok &= emit_rule(code, rest->judged[i].rules[j]);
+		emit(code, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, rest->unknown));
 	}
 	if (!ok || code->full)
 		return err_fail(err, ERR_USAGE, "a rule has too many values");

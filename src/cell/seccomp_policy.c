@@ -36,9 +36,9 @@ static const struct {
 	{"file_setattr", 469},      {"listns", 470},           {"set_mempolicy_home_node", 450},
 };
 
-int seccomp_call_number(const char *name)
+int seccomp_call_number(uint32_t arch, const char *name)
 {
-	const int number = seccomp_syscall_resolve_name(name);
+	const int number = seccomp_syscall_resolve_name_arch(arch, name);
 
 	if (number >= 0)
 		return number;
@@ -157,7 +157,7 @@ static bool decode_conditions(struct decode *d, const struct node *when, struct 
 static bool check_calls(struct decode *d, const struct seccomp_rule *rule)
 {
 	for (size_t i = 0; i < rule->calls.count; i++)
-		if (seccomp_call_number(rule->calls.list[i]) == -2) {
+		if (seccomp_call_number(SCMP_ARCH_NATIVE, rule->calls.list[i]) == -2) {
 			diag_error(d->diags, rule->at, d->rule, "there is no system call '%s'",
 				   rule->calls.list[i]);
 			return false;

@@ -42,24 +42,37 @@ bool seccomp_policy_decode(struct arena *a, const struct node *root, struct secc
 			   struct diags *diags);
 
 /*
- * The number of a call by its name on this machine: -1 when other machines have
- * it, -2 when nobody has.
+ * The number of a call by its name on a machine (SCMP_ARCH_*): -1 when other
+ * machines have it, -2 when nobody has.
  */
-int seccomp_call_number(const char *name);
+int seccomp_call_number(uint32_t arch, const char *name);
 
 /* Is the rule about this call? */
 bool seccomp_rule_names(const struct seccomp_rule *rule, const char *call);
 
 /*
  * libseccomp decides by the number of a call. Calls that are judged by their
- * arguments get the answer seccomp_judge_mark(i) there, which seccomp_judge()
- * replaces by a jump to instructions of ours behind its own: the rules of
- * judged[i] in their order, then `unknown`.
+ * arguments get the answer seccomp_judge_mark(i) there, calls that it does not
+ * know the answer SECCOMP_MARK_UNKNOWN; seccomp_judge() replaces both by jumps
+ * to instructions of ours behind its own: the rules of judged[i] in their order,
+ * then `unknown`; the young calls by their numbers, then `unknown`.
  */
 struct seccomp_judged {
 	const struct seccomp_rule **rules;
 	size_t count;
 };
+/* Younger than the library. */
+struct seccomp_young {
+	int number;
+	uint32_t action; /* or a mark */
+};
+struct seccomp_rest {
+	struct seccomp_judged *judged;
+	size_t judged_count;
+	struct seccomp_young *young;
+	size_t young_count;
+	uint32_t unknown;
+};
+#define SECCOMP_MARK_UNKNOWN seccomp_judge_mark(0xffff)
 uint32_t seccomp_judge_mark(size_t i);
-int seccomp_judge(struct strbuf *code, const struct seccomp_judged *judged, size_t count,
-		  uint32_t unknown, struct err *err);
+int seccomp_judge(struct strbuf *code, const struct seccomp_rest *rest, struct err *err);

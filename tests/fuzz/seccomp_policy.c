@@ -34,18 +34,23 @@ static void check_jumps(const struct strbuf *code)
 	}
 }
 
+/* Each rule alone: of a call that the library knows, and of one that it does not. */
 static void judge(const struct seccomp_policy *policy)
 {
-	const struct sock_filter mark = BPF_STMT(BPF_RET | BPF_K, seccomp_judge_mark(0));
-
 	for (size_t i = 0; i < policy->count; i++) {
 		const struct seccomp_rule *rules[] = {&policy->rules[i]};
-		const struct seccomp_judged judged = {rules, 1};
+		struct seccomp_judged judged = {rules, 1};
+		struct seccomp_young young = {451, seccomp_judge_mark(0)};
+		const struct seccomp_rest rest = {&judged, 1, &young, 1, policy->unknown};
+		const struct sock_filter marks[] = {
+			BPF_STMT(BPF_RET | BPF_K, seccomp_judge_mark(0)),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_MARK_UNKNOWN),
+		};
 		auto_strbuf struct strbuf code = STRBUF(MIB);
 		struct err err;
 
-		strbuf_add(&code, &mark, sizeof(mark));
-		if (seccomp_judge(&code, &judged, 1, policy->unknown, &err) == 0)
+		strbuf_add(&code, marks, sizeof(marks));
+		if (seccomp_judge(&code, &rest, &err) == 0)
 			check_jumps(&code);
 	}
 }

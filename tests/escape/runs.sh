@@ -88,7 +88,7 @@ git_runs_programs() {
 	git -C "$dir" config gpg.program /repo.git/program
 	out=$(run "$dir") || held=1
 	grep -q '| canary-content' <<<"$out" && held=1
-	verdict "git: a program of the repository's configuration" $control $held "$out"
+	verdict "E12 git: a program of the repository's configuration" $control $held "$out"
 }
 
 # Git gives no commit: what is in .git must not be shown instead of what would have been made.
@@ -102,7 +102,7 @@ token_of_an_unreadable_git() {
 	grep -q canary-token "$dir/.git/config" && control=0
 	out=$(run "$dir") || held=1
 	grep -v 'step Run\|ok Run' <<<"$out" | grep -q '| .*canary-token' && held=1
-	verdict "git: a token in a .git that git cannot read" $control $held "$out"
+	verdict "E11 git: a token in a .git that git cannot read" $control $held "$out"
 }
 
 # A file .git that leads to somebody else's repository, which does not know of it.
@@ -120,7 +120,7 @@ git_file_of_a_stranger() {
 	git -C "$dir" log --oneline 2>/dev/null | grep -q canary-commit && control=0
 	out=$(run "$dir") || held=1
 	grep -q '| .*\(canary-commit\|gitdir\)' <<<"$out" && held=1
-	verdict "git: a .git file that names a stranger's repository" $control $held "$out"
+	verdict "E11 git: a .git file that names a stranger's repository" $control $held "$out"
 }
 
 # ---- a hostile tree ----
@@ -154,7 +154,7 @@ output_through_links() {
 	grep -q overwritten "$tmp/copy" && control=0
 	out=$(run "$dir" -o "$dir/dist") || held=1
 	grep -q canary "$tmp/precious" && [ -f "$dir/dist/a/x.tar.zst" ] && [ ! -L "$dir/dist/a/x.tar.zst" ] || held=1
-	verdict "output: -o into a checkout that brought links of the names" $control $held "$out"
+	verdict "A11 output: -o into a checkout that brought links of the names" $control $held "$out"
 	rm -rf "$dir/dist/a"
 	mkdir "$tmp/elsewhere"
 	ln -s "$tmp/elsewhere" "$dir/dist/a"
@@ -162,7 +162,7 @@ output_through_links() {
 	control=$?
 	out=$(run "$dir" -o "$dir/dist") && held=1
 	[ -e "$tmp/elsewhere/x.tar.zst" ] && held=1
-	verdict "output: -o into a checkout that brought a link of the job's name" $control $held "$out"
+	verdict "A11 output: -o into a checkout that brought a link of the job's name" $control $held "$out"
 }
 
 # Whoever owns a folder above the checkout puts a link in its place while a step runs.
@@ -192,7 +192,7 @@ jobs:
 	out=$(<"$tmp/race")
 	grep -q canary-content <<<"$out" && held=1
 	grep -q '| begun' <<<"$out" || held=1
-	verdict "checkout: a folder above it becomes a link during the run" $control $held "$out"
+	verdict "A4 checkout: a folder above it becomes a link during the run" $control $held "$out"
 }
 
 # ---- hostile steps against what runs behind them ----
@@ -335,7 +335,7 @@ jobs:"
 	[ "$(grep -c 'the job' <<<"$out")" -ge ${#places[@]} ] || held=1
 	[ -d /tmp ] && [ -d /etc ] && [ ! -e /home/runner/planted ] || held=1
 	ln -s / "$tmp/way" && [ -e "$tmp/way/etc" ]
-	verdict "steps: links and other things at ${#places[@]} places of later steps" $? $held "$(tail -40 <<<"$out")"
+	verdict "A4 steps: links and other things at ${#places[@]} places of later steps" $? $held "$(tail -40 <<<"$out")"
 }
 
 # ---- what a cell can do through what it was given ----

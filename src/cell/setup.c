@@ -421,17 +421,3 @@ _Noreturn void setup_run(struct setup *s)
 {
 	setup_walk(s, rows, COUNT(rows));
 }
-
-_Noreturn void setup_walk(struct setup *s, const struct setup_row *table, size_t count)
-{
-	struct err err = {0};
-
-	for (size_t i = 0; i < count; i++) {
-		if (table[i].run(s, &err) == 0)
-			continue;
-		(void)err_wrap(&err, "%s", table[i].doing);
-		(void)write_full(s->news, &err, sizeof(err));
-		break;
-	}
-	_exit(125);
-}

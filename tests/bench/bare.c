@@ -235,11 +235,11 @@ static void devices(int dev)
 		(void)close(fd);
 		(void)close(tree);
 	}
-	(void)symlinkat("/proc/self/fd", dev, "fd");
-	(void)symlinkat("/proc/self/fd/0", dev, "stdin");
-	(void)symlinkat("/proc/self/fd/1", dev, "stdout");
-	(void)symlinkat("/proc/self/fd/2", dev, "stderr");
-	(void)symlinkat("pts/ptmx", dev, "ptmx");
+	(void)!symlinkat("/proc/self/fd", dev, "fd");
+	(void)!symlinkat("/proc/self/fd/0", dev, "stdin");
+	(void)!symlinkat("/proc/self/fd/1", dev, "stdout");
+	(void)!symlinkat("/proc/self/fd/2", dev, "stderr");
+	(void)!symlinkat("pts/ptmx", dev, "ptmx");
 	(void)mkdirat(dev, "pts", 0755);
 	(void)mkdirat(dev, "shm", 0755);
 	attach(make("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), dev, "pts");
@@ -308,8 +308,8 @@ static void filters(const struct bare *b)
 
 static _Noreturn void child(const struct bare *b, const int *entries, int go, int root, int usr)
 {
-	char *const argv[] = {"/usr/bin/true", NULL};
-	char *const env[] = {"PATH=/usr/bin", NULL};
+	static const char *const argv[] = {"/usr/bin/true", NULL};
+	static const char *const env[] = {"PATH=/usr/bin", NULL};
 	char byte;
 
 	cgroups_enter(b, entries);
@@ -318,7 +318,7 @@ static _Noreturn void child(const struct bare *b, const int *entries, int go, in
 	mounts(root, usr);
 	give_up();
 	filters(b);
-	(void)execve(argv[0], argv, env);
+	(void)execve(argv[0], (char *const *)argv, (char *const *)env);
 	_exit(1);
 }
 

@@ -9,7 +9,8 @@ TIME ?= 60#	seconds for each fuzz driver
 # What Debian must provide: BASE to build, run and check; TOOLS for the other gates.
 BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps iproute2 uidmap \
 	libseccomp-dev libcap-dev libarchive-dev libyaml-dev libcurl4-openssl-dev libjansson-dev \
-	libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev libcmocka-dev bats mmdebstrap patchelf python3
+	libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev libcmocka-dev bats mmdebstrap patchelf python3 \
+	nodejs
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
 	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs
 PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto

@@ -58,6 +58,9 @@ int image_find(struct store *store, struct arena *a, const char *ref, struct ima
 	       struct err *err);
 void image_release(struct image *image);
 
+/* Has its root this file? By an absolute path whose folders are no links. */
+bool image_has(const struct image *image, const char *path);
+
 /* Every image of the store, for list and for error messages. */
 int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
 	       struct err *err);

@@ -163,3 +163,29 @@ int image_list(struct store *store, struct arena *a, struct image **out, size_t 
 	*count = n;
 	return 0;
 }
+
+/* The path below a mount, or NULL when it does not lie there. */
+static const char *below(const char *at, const char *path)
+{
+	size_t len = strcmp(at, "/") == 0 ? 0 : strlen(at);
+
+	return strncmp(path, at, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
+bool image_has(const struct image *image, const char *path)
+{
+	for (size_t i = 0; i < image->mount_count; i++) {
+		const struct image_mount *m = &image->mounts[i];
+		const char *rest = below(m->at, path);
+
+		for (size_t j = 0; rest && j < m->layer_count; j++) {
+			char full[PATH_MAX];
+			struct err ignored;
+
+			if (path_join(full, sizeof(full), m->layers[j].path, rest, &ignored) == 0 &&
+			    faccessat(AT_FDCWD, full, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+				return true;
+		}
+	}
+	return false;
+}

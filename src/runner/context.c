@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runner/actions.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/json.h"
@@ -235,6 +236,19 @@ static const struct node *strategy(struct job_run *job)
 	return map;
 }
 
+/* Of the action that a step is or belongs to. */
+static void add_action(struct job_run *job, struct node *github, const struct action_use *use)
+{
+	const struct uses *uses = use && use->known ? &use->known->uses : NULL;
+
+	if (!use)
+		return;
+	node_set_text(job->arena, github, "action_path", use->path);
+	node_set_text(job->arena, github, "action_ref", uses ? uses->ref : "");
+	node_set_text(job->arena, github, "action_repository",
+		      uses ? arena_printf(job->arena, "%s/%s", uses->owner, uses->repo) : "");
+}
+
 static const struct node *github_of(struct job_run *job, const struct frame *frame,
 				    const struct step_run *step)
 {
@@ -246,10 +260,9 @@ static const struct node *github_of(struct job_run *job, const struct frame *fra
 	node_set_text(job->arena, map, "job", job->plan->job->id);
 	if (step)
 		node_set_text(job->arena, map, "action", step->id);
-	if (frame && frame->action_path) {
-		node_set_text(job->arena, map, "action_path", frame->action_path);
+	add_action(job, map, step && step->use ? step->use : frame ? frame->use : NULL);
+	if (frame && frame->use)
 		node_set_text(job->arena, map, "action_status", result_name(frame->status));
-	}
 	return map;
 }
 

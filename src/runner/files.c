@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runner/actions.h"
 #include "runner/envfile.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
@@ -160,12 +161,17 @@ static int take_output(struct step_run *step, const char *text, size_t len, stru
 	return 0;
 }
 
-/* Only actions with a post step read their state; its grammar is checked all the same. */
+/* The other parts of the same action read it; of a script only the grammar is checked. */
 static int take_state(struct step_run *step, const char *text, size_t len, struct err *err)
 {
 	struct envfile_pairs pairs;
 
-	return envfile_parse(step->job->arena, text, len, ENVFILE_STATE, &pairs, err);
+	if (envfile_parse(step->job->arena, text, len, ENVFILE_STATE, &pairs, err) < 0)
+		return -1;
+	for (size_t i = 0; step->use && i < pairs.count; i++)
+		node_set_text(step->job->arena, step->use->state, pairs.list[i].name,
+			      pairs.list[i].value);
+	return 0;
 }
 
 static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err)

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runner/actions.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -60,28 +61,6 @@ static int make_deadline(struct job_run *job, struct err *err)
 	return 0;
 }
 
-static bool root_has(const struct job_run *job, const char *path)
-{
-	for (size_t i = 0; i < job->mount_count; i++) {
-		const struct job_mount *m = &job->mounts[i];
-		size_t at = strlen(m->at);
-		const char *rest = strcmp(m->at, "/") == 0 ? path
-				   : strncmp(path, m->at + 1, at - 1) == 0 && path[at - 1] == '/'
-					   ? path + at
-					   : NULL;
-
-		for (size_t j = 0; rest && j < m->count; j++) {
-			char full[PATH_MAX];
-			struct err ignored;
-
-			if (path_join(full, sizeof(full), m->layers[j].path, rest, &ignored) == 0 &&
-			    faccessat(AT_FDCWD, full, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
 static int open_places(struct job_run *job, struct err *err)
 {
 	struct run *run = job->run;
@@ -97,7 +76,8 @@ static int open_places(struct job_run *job, struct err *err)
 	    image_find(run->store, job->arena, run->image, &job->image, err) < 0 ||
 	    cell_owner_open(run->home, &job->owner, err) < 0 || layers_open(job, err) < 0)
 		return -1;
-	job->have_bash = root_has(job, "bin/bash") || root_has(job, "usr/bin/bash");
+	job->have_bash =
+		image_has(&job->image, "/bin/bash") || image_has(&job->image, "/usr/bin/bash");
 	return 0;
 }
 
@@ -122,7 +102,8 @@ int job_start(struct job_run *job, struct err *err)
 	job->frame->steps = &job->plan->job->steps;
 	job->frame->results = node_map(job->arena);
 	journal_start(job);
-	return make_env(job, err) < 0 || make_deadline(job, err) < 0 || open_places(job, err) < 0
+	return make_env(job, err) < 0 || make_deadline(job, err) < 0 || open_places(job, err) < 0 ||
+			       parts_collect(job, err) < 0
 		       ? -1
 		       : 0;
 }
@@ -161,6 +142,7 @@ void job_advance(struct job_run *job)
 {
 	while (job->state == JOB_RUNNING && !job->step && job->run->fatal.kind == ERR_NONE) {
 		struct frame *frame = job->frame;
+		struct action_use *use;
 
 		schedule_signals(job->run);
 		check_time(job, frame);
@@ -168,10 +150,14 @@ void job_advance(struct job_run *job)
 			break;
 		if (job->cancelled && now_ms() >= job->cancel_end_ms)
 			give_up(job);
+		else if ((use = parts_next_pre(job)))
+			step_begin_part(job, use, STAGE_PRE);
 		else if (frame->next < frame->steps->count)
 			step_begin(job, frame, &frame->steps->list[frame->next++]);
 		else if (frame->up)
 			frame_end(job);
+		else if ((use = parts_next_post(job)))
+			step_begin_part(job, use, STAGE_POST);
 		else
 			job_finish(job, job->cancelled ? RESULT_CANCELLED : job->status, job->why);
 	}

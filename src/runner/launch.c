@@ -33,8 +33,7 @@ static void add_path(struct job_run *job, struct node *env)
 	node_set_text(job->arena, env, "PATH", path.text);
 }
 
-/* The image's, then the workflow's, then what a workflow cannot change. */
-static struct node *make_env(struct step_run *step)
+struct node *launch_env(struct step_run *step)
 {
 	struct job_run *job = step->job;
 	struct arena *a = job->arena;
@@ -127,6 +126,24 @@ static const char *cell_name(struct step_run *step)
 	return arena_strndup(step->job->arena, name.text, name.len);
 }
 
+/* The job's mounts, the trees of actions, and what this step has besides. */
+static struct cell_overlay *all_overlays(struct job_run *job, const struct cell_overlay *own,
+					 size_t *count, const struct launch *l)
+{
+	const struct {
+		const struct cell_overlay *list;
+		size_t count;
+	} parts[] = {{own, *count}, {job->trees, job->tree_count}, {l->more, l->more_count}};
+	struct cell_overlay *all =
+		arena_array(job->arena, *count + job->tree_count + l->more_count, sizeof(*all));
+
+	*count = 0;
+	for (size_t i = 0; i < COUNT(parts); i++)
+		for (size_t j = 0; j < parts[i].count; j++)
+			all[(*count)++] = parts[i].list[j];
+	return all;
+}
+
 int launch(struct step_run *step, const struct launch *l, struct err *err)
 {
 	struct job_run *job = step->job;
@@ -145,17 +162,14 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 
 	if (fd_nonblock(r, err) < 0)
 		return -1;
-	all = arena_array(job->arena, count + l->more_count, sizeof(*all));
-	memcpy(all, overlays, count * sizeof(*all));
-	if (l->more_count)
-		memcpy(all + count, l->more, l->more_count * sizeof(*all));
+	all = all_overlays(job, overlays, &count, l);
 
 	const struct cell_spec spec = {
 		.name = cell_name(step),
 		.owner = job->owner,
 		.state = run->home,
 		.overlays = all,
-		.overlay_count = count + l->more_count,
+		.overlay_count = count,
 		.binds = &plain,
 		.bind_count = layers_plain(job, &plain),
 		.argv = l->argv,
@@ -252,7 +266,7 @@ static const char *workdir_inside(const struct job_run *job, const char *workdir
 int launch_script(struct step_run *step, struct err *err)
 {
 	struct job_run *job = step->job;
-	struct node *env = make_env(step);
+	struct node *env = launch_env(step);
 	struct script script = {0};
 	struct shell shell;
 	const char *name;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runner/actions.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -103,6 +104,11 @@ void output_error(struct step_run *step, const char *text)
 	annotate(step, &(struct annotation){.level = "error", .message = text});
 }
 
+void output_warning(struct step_run *step, const char *text)
+{
+	annotate(step, &(struct annotation){.level = "warning", .message = text});
+}
+
 static void on_annotation(struct step_run *step, const struct command_event *event)
 {
 	struct annotation note;
@@ -144,6 +150,19 @@ static void on_set_output(struct step_run *step, const struct command_event *eve
 		node_set_text(step->job->arena, step->outputs, name, event->command.data);
 }
 
+static void on_save_state(struct step_run *step, const struct command_event *event)
+{
+	struct node *state = step->use ? step->use->state : NULL;
+	const char *name = command_prop(&event->command, "name");
+
+	if (!state || !name || !*name)
+		return;
+	if (state->count >= LIMIT_ENV_PAIRS && !node_get(state, name))
+		step->refused = "::save-state: more of them than an action may have";
+	else
+		node_set_text(step->job->arena, state, name, event->command.data);
+}
+
 static void on_refused(struct step_run *step, const struct command_event *event)
 {
 	if (!step->refused)
@@ -157,6 +176,7 @@ static void (*const on_command[COMMAND_KIND_COUNT])(struct step_run *,
 	[COMMAND_NOTICE] = on_annotation,     [COMMAND_GROUP] = on_group,
 	[COMMAND_DEBUG] = on_debug,           [COMMAND_ENDGROUP] = on_endgroup,
 	[COMMAND_SET_OUTPUT] = on_set_output, [COMMAND_REFUSED] = on_refused,
+	[COMMAND_SAVE_STATE] = on_save_state,
 };
 
 static void take_line(void *arg, const struct line *line)

@@ -64,8 +64,13 @@ struct job_mount {
 struct run;
 struct job_run;
 struct step_run;
+struct action_use;   /* actions.h */
+struct known_action; /* likewise */
 
 /* ---- a step ---- */
+
+/* A JavaScript action has up to three parts; every other step is the main part alone. */
+enum stage { STAGE_MAIN, STAGE_PRE, STAGE_POST, STAGE_COUNT };
 
 /* The steps of a job, or of a composite action inside it. */
 struct frame {
@@ -77,12 +82,19 @@ struct frame {
 	struct node *results;      /* the steps context */
 	const struct node *inputs; /* the inputs context; NULL: the run's */
 	const struct node *env;    /* of the step that uses the action; NULL for the job's own */
-	const char *action_path;   /* inside the cell */
+	struct action_use *use;    /* likewise */
 	enum result status;        /* what success() and failure() ask inside */
+	bool outside;              /* of a pre or post part: they ask for the job's status */
 	bool cancelled;            /* with the step that uses the action, and success() ends */
 	uint64_t deadline_ms;      /* of timeout-minutes around it; 0: none */
 	const char *why;           /* its status is no success */
 };
+
+/* Is it an action's status that counts, not the job's? */
+static inline bool frame_inside(const struct frame *frame)
+{
+	return frame->up && !frame->outside;
+}
 
 /* An action of ours. Each of the two may be NULL. */
 struct builtin {
@@ -97,8 +109,10 @@ struct step_run {
 	struct job_run *job;
 	struct frame *frame;
 	const struct step *step;
-	const struct builtin *builtin; /* NULL for a script and a composite action */
-	unsigned number;               /* in the job, composite ones included */
+	const struct builtin *builtin; /* NULL for a script and somebody else's action */
+	enum stage stage;
+	struct action_use *use; /* of somebody else's action, once it has been found */
+	unsigned number;        /* in the job, composite ones included */
 	const char *id, *name;
 	char dir[PATH_MAX]; /* of its layers */
 	struct node *env;   /* of its own env: key */
@@ -150,6 +164,14 @@ struct job_run {
 	struct texts path;     /* GITHUB_PATH, the last one first */
 	const struct node *needs;
 	struct frame *frame;
+	struct action_use **uses; /* the actions that its steps use, as far as they are known */
+	size_t use_count;
+	struct action_use **posts; /* whose post parts are to run, the last one first */
+	size_t post_count;
+	struct action_use **pres; /* whose pre parts are to run, in order */
+	size_t pre_count, pre_next;
+	struct cell_overlay *trees; /* of actions, mounted read-only in every cell from now on */
+	size_t tree_count;
 	struct step_run *step; /* the one that runs, or NULL */
 	unsigned step_count;
 	enum result status; /* job.status so far */
@@ -179,6 +201,10 @@ struct run {
 	const struct node *github, *inputs, *vars, *secrets;
 	struct mask *mask;
 	const struct node *mapping; /* of actions to stand-ins, once read */
+	struct known_action **actions;
+	size_t action_count;
+	const char *node_version; /* of the image, once asked; "" when it would not say */
+	bool node_told;           /* that it is another than an action asks for */
 	struct job_run **jobs;
 	size_t job_count;
 	uint64_t parallel;
@@ -251,6 +277,8 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
  */
 int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf *out,
 		struct err *err);
+/* What a program says that runs in the job's root as it is; `argv` NULL-ended. */
+int view_run(struct job_run *job, const char *const *argv, struct strbuf *answer, struct err *err);
 /* A regular file of the workspace. */
 int view_read(struct job_run *job, const char *path, struct strbuf *text, struct err *err);
 
@@ -286,6 +314,8 @@ struct launch {
 	size_t more_count;
 };
 int launch(struct step_run *step, const struct launch *l, struct err *err);
+/* The image's, then the workflow's, then what a workflow cannot change. */
+struct node *launch_env(struct step_run *step);
 
 /* output.c: what a step says */
 int output_open(struct step_run *step, struct err *err);
@@ -294,6 +324,7 @@ bool output_drain(struct step_run *step, bool all);
 void output_close(struct step_run *step);
 /* An error of ours about what the step did, which does not fail it. */
 void output_error(struct step_run *step, const char *text);
+void output_warning(struct step_run *step, const char *text); /* likewise */
 /* A text with every secret starred, in the run's arena; NULL stays NULL. */
 const char *output_masked(const struct run *run, const char *text);
 void output_say(struct step_run *step, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -307,8 +338,6 @@ extern const struct builtin action_checkout, action_setup_python, action_upload,
 const struct builtin *action_builtin(const struct uses *uses);
 /* Every `uses` of the plan can be served; else ERR_USAGE listing those that cannot. */
 int actions_check(struct run *run, struct err *err);
-/* Load and enter a composite action: a frame on top of the job's. */
-int action_enter(struct step_run *step, struct err *err);
 const char *action_input(const struct step_run *step, const char *name); /* "" when absent */
 /* An input of several lines; empty ones and blanks around are dropped. */
 struct texts action_lines(const struct step_run *step, const char *name);
@@ -333,6 +362,8 @@ void usage_write(struct journal *j, struct arena *a, const struct cell_result *r
 
 /* step.c */
 void step_begin(struct job_run *job, struct frame *frame, const struct step *model);
+/* A pre or post part of an action that a step uses. */
+void step_begin_part(struct job_run *job, struct action_use *use, enum stage stage);
 void step_cell_ended(struct step_run *step);
 void step_end(struct step_run *step, enum result outcome, const char *why,
 	      const struct cell_result *result);

@@ -21,10 +21,10 @@ static bool status(void *arg, const char *name, const struct node *const *args, 
 	if (!s->frame)
 		now = needs_lineage(run, s->job->plan->job, RESULT_SUCCESS);
 	else
-		now = s->frame->up ? s->frame->status : s->job->status;
+		now = frame_inside(s->frame) ? s->frame->status : s->job->status;
 	if (strcmp(name, "failure") == 0)
 		return now == RESULT_FAILURE;
-	if (s->frame && s->frame->up)
+	if (s->frame && frame_inside(s->frame))
 		return now == RESULT_SUCCESS && !s->frame->cancelled;
 	return now == RESULT_SUCCESS && !run->cancelled && !s->job->cancelled;
 }

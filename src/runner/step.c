@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runner/actions.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -23,6 +24,13 @@ static const char *first_line(struct arena *a, const char *text)
 	return arena_strndup(a, text, strcspn(text, "\r\n"));
 }
 
+static const char *const part_names[] = {
+	[STAGE_MAIN] = "",
+	[STAGE_PRE] = "Pre ",
+	[STAGE_POST] = "Post ",
+};
+static_assert(COUNT(part_names) == STAGE_COUNT, "name every part");
+
 /* hashFiles() is asked only for a name that somebody wrote, of a step that runs. */
 static const char *step_name(struct step_run *step, bool runs)
 {
@@ -30,27 +38,30 @@ static const char *step_name(struct step_run *step, bool runs)
 	struct scope_arg arg = {job, step->frame};
 	struct expr_scope scope = scope_make(&arg, context_step(job, step->frame, step));
 	const char *source = step->step->name ? step->step->name : step->step->run;
-	const char *name = NULL;
+	const char *name = NULL, *part = part_names[step->stage];
 	struct err ignored = {0};
 
 	if (!runs || !step->step->name)
 		scope.hash_files = NULL;
 	if (step->step->uses && !step->step->name)
-		return arena_printf(job->arena, "Run %s", step->step->uses);
+		return arena_printf(job->arena, "%sRun %s", part, step->step->uses);
 	if (scope_text(job->arena, &scope, "name", source, &name, &ignored) < 0)
 		name = source;
 	name = first_line(job->arena, name ? name : "step");
-	return step->step->name ? name : arena_printf(job->arena, "Run %s", name);
+	return arena_printf(job->arena, "%s%s%s", part, step->step->name ? "" : "Run ", name);
 }
 
-/* __run, __run_2; for an action __owner_repo: what GITHUB_ACTION says of a step without id. */
+/* __run, __run_2; for an action __owner_repo or __self: what GITHUB_ACTION says of a step without id. */
 static const char *generated_id(struct step_run *step)
 {
 	auto_strbuf struct strbuf id = STRBUF(200);
+	const char *uses = step->step->uses;
 	size_t base, n = 1;
 
+	if (uses && strchr(".$", *uses)) /* of this repository: its path is not said */
+		uses = "self";
 	strbuf_adds(&id, "__");
-	for (const char *p = step->step->uses ? step->step->uses : "run"; *p && *p != '@'; p++)
+	for (const char *p = uses ? uses : "run"; *p && *p != '@'; p++)
 		strbuf_addc(&id, strchr("/.", *p) ? '_' : *p);
 	base = id.len;
 	while (node_get_nocase(step->frame->results, id.text)) {
@@ -129,6 +140,8 @@ static void keep_result(struct step_run *step, enum result outcome, enum result 
 	struct arena *a = step->job->arena;
 	struct node *map = node_map(a);
 
+	if (step->stage != STAGE_MAIN)
+		return;
 	node_set(a, map, "outputs", step->outputs);
 	node_set_text(a, map, "outcome", result_name(outcome));
 	node_set_text(a, map, "conclusion", result_name(conclusion));
@@ -142,7 +155,7 @@ static void spread(struct step_run *step, enum result conclusion, const char *wh
 
 	if (conclusion == RESULT_SUCCESS || conclusion == RESULT_SKIPPED)
 		return;
-	if (step->frame->up) {
+	if (frame_inside(step->frame)) {
 		step->frame->status = conclusion;
 		if (!step->frame->why)
 			step->frame->why = why;
@@ -212,6 +225,12 @@ static int evaluate_env(struct step_run *step, struct err *err)
 	return 0;
 }
 
+static const char *condition_of(const struct step_run *step)
+{
+	return step->stage == STAGE_MAIN ? step->step->condition
+					 : parts_condition(step->job, step->use, step->stage);
+}
+
 /* 1 to run, 0 to skip. */
 static int evaluate_condition(struct step_run *step, struct err *err)
 {
@@ -221,7 +240,7 @@ static int evaluate_condition(struct step_run *step, struct err *err)
 	struct expr_err e = {0};
 	bool run = false;
 
-	if (condition_eval(job->arena, step->step->condition, &scope, &run, &e) < 0)
+	if (condition_eval(job->arena, condition_of(step), &scope, &run, &e) < 0)
 		return err_fail(err, ERR_USAGE, "if: %s", e.text);
 	return run;
 }
@@ -276,13 +295,13 @@ static int start(struct step_run *step, struct err *err)
 	if (step->builtin)
 		return step->builtin->start(step, err);
 	if (step->step->uses)
-		return action_enter(step, err) < 0 ? -1 : 1;
+		return action_start(step, err);
 	return launch_script(step, err) < 0 ? -1 : 1;
 }
 
 static void skip(struct step_run *step)
 {
-	const char *condition = step->step->condition;
+	const char *condition = condition_of(step);
 
 	keep_result(step, RESULT_SKIPPED, RESULT_SKIPPED);
 	journal_result(step, NULL, RESULT_SKIPPED,
@@ -293,9 +312,9 @@ static void skip(struct step_run *step)
 		       NULL);
 }
 
-void step_begin(struct job_run *job, struct frame *frame, const struct step *model)
+static void begin(struct step_run *step)
 {
-	struct step_run *step = step_new(job, frame, model);
+	struct job_run *job = step->job;
 	struct err err = {0};
 	int go = evaluate_env(step, &err);
 
@@ -318,6 +337,22 @@ void step_begin(struct job_run *job, struct frame *frame, const struct step *mod
 		step_end(step, RESULT_SUCCESS, NULL, NULL);
 	else if (step->cell)
 		job->step = step;
+}
+
+void step_begin(struct job_run *job, struct frame *frame, const struct step *model)
+{
+	begin(step_new(job, frame, model));
+}
+
+void step_begin_part(struct job_run *job, struct action_use *use, enum stage stage)
+{
+	struct step_run *step = step_new(job, parts_frame(job, use), use->step);
+
+	step->stage = stage;
+	step->use = use;
+	if (use->id)
+		step->id = use->id;
+	begin(step);
 }
 
 /* ---- when its cell has ended ---- */

@@ -97,12 +97,35 @@ static int hear(const struct run *run, struct cell *cell, int answer, int reason
 	return -1;
 }
 
+static const char *const no_env[] = {NULL};
+
+/* A cell in the job's mounts that can write nothing; what runs in it is the caller's to add. */
+static struct cell_spec look_only(struct job_run *job, struct cell_bind *plain)
+{
+	const struct policy_limits *limits = &job->run->policy->limits;
+
+	return (struct cell_spec){
+		.name = "view",
+		.owner = job->owner,
+		.state = job->run->home,
+		.overlays = overlays_of(job),
+		.overlay_count = job->mount_count,
+		.binds = plain,
+		.bind_count = layers_plain(job, plain),
+		.env = no_env,
+		.workdir = job->workspace,
+		.require = job->run->require,
+		.limits = {.memory = limits->memory,
+			   .pids = limits->pids,
+			   .wall_ms = 120000}, /* GitHub's limit on hashFiles() */
+	};
+}
+
 int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer, struct err *err)
 {
-	static const char *const env[] = {NULL};
-	const struct policy_limits *limits = &job->run->policy->limits;
 	struct question question = {fn, arg};
 	struct cell_bind plain;
+	struct cell_spec spec = look_only(job, &plain);
 	struct cell *cell = NULL;
 	int a[2], b[2], heard;
 
@@ -116,32 +139,40 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
 
 	auto_fd int reason_r = b[0], reason_w = b[1];
 	const int fds[] = {answer_w, reason_w};
-	const struct cell_spec spec = {
-		.name = "view",
-		.owner = job->owner,
-		.state = job->run->home,
-		.overlays = overlays_of(job),
-		.overlay_count = job->mount_count,
-		.binds = &plain,
-		.bind_count = layers_plain(job, &plain),
-		.fn = ask_inside,
-		.fn_arg = &question,
-		.env = env,
-		.workdir = job->workspace,
-		.fds = fds,
-		.fd_count = 2,
-		.seccomp = job->run->seccomp_fn,
-		.require = job->run->require,
-		.limits = {.memory = limits->memory,
-			   .pids = limits->pids,
-			   .wall_ms = 120000}, /* GitHub's limit on hashFiles() */
-	};
 
+	spec.fn = ask_inside;
+	spec.fn_arg = &question;
+	spec.fds = fds;
+	spec.fd_count = 2;
+	spec.seccomp = job->run->seccomp_fn;
 	if (cell_start(&spec, &cell, NULL, err) < 0)
 		return -1;
 	fd_close(&answer_w);
 	fd_close(&reason_w);
 	heard = hear(job->run, cell, answer_r, reason_r, answer, err);
+	cell_release(&cell);
+	return heard;
+}
+
+int view_run(struct job_run *job, const char *const *argv, struct strbuf *answer, struct err *err)
+{
+	struct cell_bind plain;
+	struct cell_spec spec = look_only(job, &plain);
+	struct cell *cell = NULL;
+	int ends[2], heard;
+
+	if (pipe_open(ends, err) < 0)
+		return -1;
+
+	auto_fd int r = ends[0], w = ends[1];
+
+	spec.argv = argv;
+	spec.stdout_fd = w;
+	spec.seccomp = job->run->seccomp;
+	if (cell_start(&spec, &cell, NULL, err) < 0)
+		return -1;
+	fd_close(&w);
+	heard = view_listen(job->run, cell, r, answer, err);
 	cell_release(&cell);
 	return heard;
 }

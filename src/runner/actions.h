@@ -1,0 +1,73 @@
+/*
+ * actions: what a `uses:` leads to, and the parts of it that run. Nothing
+ * outside src/runner sees it.
+ *
+ * An action is looked for in this order: a folder of the workspace (./path), an
+ * action of ours, a stand-in of policies/actions/mapping.yml. All but the first
+ * are known before anything starts; what lies in the workspace is read when its
+ * step begins.
+ */
+#pragma once
+
+#include "runner/run.h"
+
+/* An action by its name, OWNER/REPO[/PATH]@REF, as it was loaded for the run. */
+struct known_action {
+	struct uses uses;
+	const char *text;            /* as the workflow has it */
+	const char *host;            /* the stand-in's folder on the host */
+	const struct action *action; /* NULL: it cannot be served */
+	const char *why;             /* then */
+	bool pre;                    /* it, or one that it uses, has a pre part */
+	bool looked;                 /* its own steps have been looked at */
+};
+
+/* One step's use of an action: what its parts share. */
+struct action_use {
+	struct action_use
+		*up;         /* of the composite action that the step is in; NULL: the job's own */
+	struct frame *frame; /* that the step stands in */
+	const struct step *step;
+	const char *id;                   /* the step's, once it has one */
+	const struct known_action *known; /* NULL: of the workspace */
+	const struct action *action;      /* once loaded */
+	const char *path;                 /* of its folder, inside the cell */
+	struct node *state;               /* what its parts save for those behind them */
+	bool posted;                      /* its post part is on the job's stack */
+};
+
+/* action_find.c */
+/* Of a repository; never NULL: `why` says that it cannot be served. */
+struct known_action *action_known(struct run *run, const struct uses *uses, const char *text);
+
+/* action_use.c */
+/* The use of an action by this step of this frame, made when there is none yet. */
+struct action_use *action_use_of(struct job_run *job, struct frame *frame, const struct step *step);
+/* Find its action and have its files in the cells from here on. */
+int action_use_open(struct step_run *step, struct action_use *use, struct err *err);
+/* What the action gets: what is declared and what `with` (evaluated, or NULL) gives. */
+const struct node *action_inputs(struct job_run *job, struct frame *frame, struct step_run *step,
+				 const struct action *action, const struct node *with,
+				 struct err *err);
+/* Start somebody else's action: 1 when a cell runs or a frame was entered, -1. */
+int action_start(struct step_run *step, struct err *err);
+
+/* action_node.c */
+/* The image has a node, or ERR_SYSTEM says how to get one. */
+int action_node_check(const struct run *run, const struct image *image, struct err *err);
+int action_node(struct step_run *step, struct err *err);
+/* The file that a part runs ("main", "pre", "post"), or NULL. */
+const char *action_file(const struct action *action, enum stage stage);
+
+/* action_parts.c */
+/* The pre parts of a job's actions, before its first step. */
+int parts_collect(struct job_run *job, struct err *err);
+/* The next pre part; NULL when all have run. */
+struct action_use *parts_next_pre(struct job_run *job);
+/* The post part of this use is to run at the end of the job. */
+void parts_push_post(struct job_run *job, struct action_use *use);
+struct action_use *parts_next_post(struct job_run *job);
+/* The frame that a pre or post part sees. */
+struct frame *parts_frame(struct job_run *job, struct action_use *use);
+/* What decides whether it runs. */
+const char *parts_condition(struct job_run *job, const struct action_use *use, enum stage stage);

@@ -185,15 +185,19 @@ static int give_ids(struct cell *cell, const struct cell_owner *owner, struct er
 }
 
 /* While the child can still be looked at: its init cannot be later. */
-static int keep_userns(struct cell *cell, const struct cell_owner *owner, struct err *err)
+static int keep_namespaces(struct cell *cell, const struct setup *s, struct err *err)
 {
-	char path[48];
+	const bool memory = s->watch && s->spec->limits.memory;
 
-	if (owner_is_root(owner) || !disk_is_limited(&cell->disk))
+	if (!memory && !disk_is_limited(&cell->disk))
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)cell->pid);
-	cell->disk.userns = open(path, O_RDONLY | O_CLOEXEC);
-	return cell->disk.userns < 0 ? err_sys(err, "cannot open the cell's user namespace") : 0;
+	if (count_ns_open(cell->pid, !owner_is_root(s->spec->owner), memory, &cell->ns, err) < 0)
+		return -1;
+	if (memory && s->spec->network != CELL_NET_NONE)
+		fd_close(&cell->ns.net); /* the caller's: full of others' sockets */
+	cell->disk.order.ns = cell->memory.order.ns = cell->ns;
+	cell->memory.max = memory ? s->spec->limits.memory : 0;
+	return 0;
 }
 
 static int bear(struct cell *cell, struct setup *s, struct err *err)
@@ -211,7 +215,7 @@ static int bear(struct cell *cell, struct setup *s, struct err *err)
 	if ((outside && cgroup_attach(cell->cgroup, cell->pid, err) < 0) ||
 	    give_ids(cell, s->spec->owner, err) < 0)
 		return -1;
-	if (keep_userns(cell, s->spec->owner, err) < 0)
+	if (keep_namespaces(cell, s, err) < 0)
 		return -1;
 	if (write_full(cell->leash, "g", 1) < 0)
 		return err_sys(err, "the cell died before it began");
@@ -287,7 +291,9 @@ static struct cell *cell_new(const struct cell_spec *spec)
 
 	if (!cell)
 		return NULL;
-	*cell = (struct cell){.disk = {.userns = -1, .result = -1, .pidfd = -1},
+	*cell = (struct cell){.ns = COUNT_NO_NS,
+			      .disk = DISK_NONE,
+			      .memory = MEMORY_NONE,
 			      .pidfd = -1,
 			      .status = -1,
 			      .news = -1,
@@ -360,6 +366,8 @@ void cell_release(struct cell **cell)
 	kill_and_reap(*cell);
 	cgroup_close(&(*cell)->cgroup);
 	disk_end(&(*cell)->disk);
+	memory_end(&(*cell)->memory);
+	count_ns_close(&(*cell)->ns);
 	fd_close(&(*cell)->pidfd);
 	fd_close(&(*cell)->status);
 	fd_close(&(*cell)->news);

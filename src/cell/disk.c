@@ -1,204 +1,203 @@
 #include "disk.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "birth.h"
-#include "fds.h"
 #include "stepcell/fd.h"
+#include "stepcell/limits.h"
 
-#define PERIOD_MS   1000
-#define SHARE       20  /* of the time, that counting may take: one part in so many */
-#define MAX_DEPTH   256 /* one descriptor each; no honest tree comes near */
-#define MAX_SECONDS 60
+#define PERIOD_MS 1000
+#define SHARE     20 /* of the time, that counting may take: one part in so many */
 
-/* ---- the process that counts ---- */
+/* What a cell can do in a millisecond at most: copy that much, make so many files. */
+#define BYTES_PER_MS  (2 * MIB)
+#define INODES_PER_MS 200
+#define MIN_TICK_MS   20
 
-struct walk {
-	struct disk_use use;
-	uint64_t max_bytes, max_inodes;
-};
+/* Nobody is to fill the disk to its end, whatever a limit says. */
+#define RESERVE_MAX   GIB
+#define RESERVE_SHARE 8 /* one part in so many of what was free */
 
-/* Enough is known. */
-static bool is_over(const struct walk *w)
+static struct disk_free look_at_free(const struct disk *d)
 {
-	return (w->max_bytes && w->use.bytes > w->max_bytes) ||
-	       (w->max_inodes && w->use.inodes > w->max_inodes) || w->use.too_deep;
-}
-
-static void count_tree(struct walk *w, int dir, unsigned depth);
-
-static void count_entry(struct walk *w, int dir, const char *name, unsigned depth)
-{
-	struct stat st;
-	int sub;
-
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	w->use.inodes++;
-	/* a file of many names is counted once in the end */
-	w->use.bytes += (uint64_t)st.st_blocks * 512 / (S_ISDIR(st.st_mode) ? 1 : st.st_nlink);
-	if (!S_ISDIR(st.st_mode))
-		return;
-	if (depth == MAX_DEPTH) {
-		w->use.too_deep = 1;
-		return;
-	}
-	sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (sub >= 0)
-		count_tree(w, sub, depth + 1);
-}
-
-/* Takes `dir` over. */
-static void count_tree(struct walk *w, int dir, unsigned depth)
-{
-	DIR *list = fdopendir(dir);
-
-	if (!list) {
-		fd_close(&dir);
-		return;
-	}
-	for (const struct dirent *entry; !is_over(w) && (entry = readdir(list));)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			count_entry(w, dir, entry->d_name, depth);
-	closedir(list);
-}
-
-/*
- * A directory that the step has closed to itself is closed to an ordinary
- * user's stepcell too. The cell's user namespace is his: in it he may look.
- */
-static _Noreturn void count_all(const struct disk *d, int out)
-{
-	struct walk w = {.max_bytes = d->max_bytes, .max_inodes = d->max_inodes};
-	int keep[] = {out, d->userns};
-	struct err ignored = {0};
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	(void)alarm(MAX_SECONDS);
-	(void)setpriority(PRIO_PROCESS, 0, 10);
-	if (fds_close_others(keep, 2, &ignored) < 0 ||
-	    (d->userns >= 0 && setns(d->userns, CLONE_NEWUSER) < 0))
-		_exit(1);
-	for (size_t i = 0; i < d->count; i++) {
-		int dir = open(d->uppers[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (dir >= 0)
-			count_tree(&w, dir, 0);
-	}
-	_exit(write_full(out, &w.use, sizeof(w.use)) < 0);
-}
-
-/* ---- the supervisor's side ---- */
-
-static uint64_t free_bytes(const struct disk *d)
-{
-	const char *upper = d->count ? d->uppers[0] : NULL;
+	const char *upper = d->order.upper_count ? d->order.uppers[0] : NULL;
 	struct statvfs st;
 
 	if (!upper || statvfs(upper, &st) < 0)
-		return 0;
-	return (uint64_t)st.f_bfree * st.f_frsize;
+		return d->last;
+	return (struct disk_free){(uint64_t)st.f_bfree * st.f_frsize, st.f_ffree};
 }
 
-int disk_begin(struct disk *d, const struct cell_spec *spec, struct err *err)
+static uint64_t lost(uint64_t before, uint64_t now)
 {
-	*d = (struct disk){.max_bytes = spec->limits.disk,
-			   .max_inodes = spec->limits.files,
-			   .userns = -1,
-			   .result = -1,
-			   .pidfd = -1};
-	if (!d->max_bytes && !d->max_inodes)
-		return 0;
-	d->uppers = calloc(spec->overlay_count, sizeof(*d->uppers));
-	if (!d->uppers)
-		return err_sys(err, "cannot list the uppers");
+	return before > now ? before - now : 0;
+}
+
+static uint64_t left(uint64_t max, uint64_t used)
+{
+	return !max ? UINT64_MAX : max > used ? max - used : 0;
+}
+
+/* ---- beginning ---- */
+
+static int list_uppers(struct count_order *order, const struct cell_spec *spec)
+{
+	order->uppers = calloc(spec->overlay_count, sizeof(*order->uppers));
+	if (!order->uppers)
+		return -1;
 	for (size_t i = 0; i < spec->overlay_count; i++) {
 		if (!spec->overlays[i].upper)
 			continue;
 		char *upper = strdup(spec->overlays[i].upper);
 
 		if (!upper)
-			return err_sys(err, "cannot list the uppers");
-		d->uppers[d->count++] = upper;
+			return -1;
+		order->uppers[order->upper_count++] = upper;
 	}
-	d->free_at_start = free_bytes(d);
+	return 0;
+}
+
+/* A caller's file may have lost its name too: a here-document has none from the start. */
+static int list_given(struct count_order *order, const struct cell_spec *spec)
+{
+	const int stdio[] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
+	const size_t count = 3 + spec->fd_count;
+
+	order->given = calloc(count, sizeof(*order->given));
+	if (!order->given)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		const int fd = i < 3 ? stdio[i] : spec->fds[i - 3];
+		struct stat st;
+
+		if (fd >= 0 && fstat(fd, &st) == 0)
+			order->given[order->given_count++] =
+				(struct count_file){st.st_dev, st.st_ino};
+	}
+	return 0;
+}
+
+int disk_begin(struct disk *d, const struct cell_spec *spec, struct err *err)
+{
+	*d = DISK_NONE;
+	d->order.max_bytes = spec->limits.disk;
+	d->order.max_inodes = spec->limits.files;
+	if (!spec->limits.disk && !spec->limits.files)
+		return 0;
+	if (list_uppers(&d->order, spec) < 0 || list_given(&d->order, spec) < 0)
+		return err_sys(err, "cannot list the uppers");
+	d->start = d->last = look_at_free(d);
 	return 0;
 }
 
 bool disk_is_limited(const struct disk *d)
 {
-	return d->count > 0;
+	return d->order.upper_count > 0;
+}
+
+/* ---- when ---- */
+
+/* Half of what is left to the cell has gone, and it may be all its own. */
+static bool is_urgent(const struct disk *d)
+{
+	const struct disk_free now = look_at_free(d);
+
+	return lost(d->last.bytes, now.bytes) > left(d->order.max_bytes, d->use.bytes) / 2 ||
+	       lost(d->last.inodes, now.inodes) > left(d->order.max_inodes, d->use.inodes) / 2;
+}
+
+/* In half the time that the rest of the limit lasts, at the fastest. */
+uint64_t disk_patience(const struct disk *d)
+{
+	const uint64_t bytes = left(d->order.max_bytes, d->use.bytes) / 2 / BYTES_PER_MS;
+	const uint64_t inodes = left(d->order.max_inodes, d->use.inodes) / 2 / INODES_PER_MS;
+	const uint64_t ms = bytes < inodes ? bytes : inodes;
+
+	return ms < MIN_TICK_MS ? MIN_TICK_MS : ms > PERIOD_MS ? PERIOD_MS : ms;
 }
 
 int disk_count(struct disk *d, uint64_t now, struct err *err)
 {
-	int ends[2];
-	bool outside;
-	pid_t pid;
+	const uint64_t wait = PERIOD_MS + SHARE * d->took;
 
-	if (!d->count || d->pidfd >= 0 || now < d->next)
+	if (!d->order.upper_count || d->counter.pidfd >= 0)
 		return 0;
-	if (pipe_open(ends, err) < 0)
-		return -1;
-	pid = birth(0, -1, &d->pidfd, &outside, err);
-	if (pid == 0)
-		count_all(d, ends[1]);
-	fd_close(&ends[1]);
-	d->result = ends[0];
-	d->begun = now;
-	return pid < 0 ? -1 : 0;
+	if (!d->next)
+		d->next = now + PERIOD_MS;
+	/* as long as it took is left to others, however urgent */
+	d->order.urgent = now + wait >= d->next + d->took && is_urgent(d);
+	if (now < d->next && !d->order.urgent)
+		return 0;
+	d->last = look_at_free(d);
+	return counter_start(&d->counter, &d->order, now, err);
 }
 
-static void reap_counter(struct disk *d)
+/* ---- what it says ---- */
+
+/*
+ * More has gone from the file system than may be the cell's, beyond what was
+ * counted, and the cell keeps files where nobody can count them.
+ */
+static bool is_hiding(const struct disk *d, const struct disk_free *now)
 {
-	if (d->pidfd < 0)
-		return;
-	(void)syscall(SYS_pidfd_send_signal, d->pidfd, SIGKILL, NULL, 0);
-	while (waitid(P_PIDFD, (id_t)d->pidfd, &(siginfo_t){0}, WEXITED | __WALL) < 0 &&
-	       errno == EINTR)
-		;
-	fd_close(&d->pidfd);
+	const uint64_t gone = lost(d->start.bytes, now->bytes);
+
+	return d->hiding > 1 && d->order.max_bytes && gone > d->use.bytes &&
+	       gone - d->use.bytes > d->order.max_bytes;
+}
+
+/* The file system is nearly full, and half or more of what has gone is the cell's, or may be. */
+static bool is_filling(const struct disk *d, const struct disk_free *now)
+{
+	const uint64_t share = d->start.bytes / RESERVE_SHARE;
+	const uint64_t reserve = share < RESERVE_MAX ? share : RESERVE_MAX;
+
+	return d->order.max_bytes && now->bytes < reserve &&
+	       (d->hiding > 1 || d->use.bytes > lost(d->start.bytes, now->bytes) / 2);
 }
 
 bool disk_is_over(struct disk *d, uint64_t now)
 {
-	struct walk w = {.max_bytes = d->max_bytes, .max_inodes = d->max_inodes};
-	bool read_all = read_full(d->result, &w.use, sizeof(w.use)) == 0;
+	const bool whole = counter_take(&d->counter, &d->use);
+	const struct disk_free free = look_at_free(d);
 
-	fd_close(&d->result);
-	reap_counter(d);
-	d->next = now + PERIOD_MS + SHARE * (now - d->begun);
-	/* a count that did not come to an end says nothing; the next one may */
-	return read_all && is_over(&w);
+	d->took = now > d->counter.begun ? now - d->counter.begun : 0;
+	d->next = now + PERIOD_MS + SHARE * d->took;
+	/* one that cannot be counted has seen to that, if the disk has got so much fuller */
+	if (!whole)
+		return d->order.max_bytes && lost(d->start.bytes, free.bytes) > d->order.max_bytes;
+	d->hiding = d->use.hidden ? d->hiding + 1 : 0;
+	return count_is_over(&d->order, &d->use) || is_hiding(d, &free) || is_filling(d, &free);
+}
+
+bool disk_last_count(struct disk *d)
+{
+	struct err ignored = {0};
+
+	/* one that is under way began too early */
+	counter_stop(&d->counter);
+	d->hiding = 0;
+	return counter_start(&d->counter, &d->order, 0, &ignored) == 0 && disk_is_over(d, 0);
 }
 
 bool disk_is_suspicious(const struct disk *d)
 {
-	const uint64_t now = d->max_bytes ? free_bytes(d) : 0;
+	const struct disk_free now = look_at_free(d);
 
-	return d->max_bytes && now < d->free_at_start && d->free_at_start - now > d->max_bytes / 2;
+	return (d->order.max_bytes && lost(d->start.bytes, now.bytes) > d->order.max_bytes / 2) ||
+	       (d->order.max_inodes && lost(d->start.inodes, now.inodes) > d->order.max_inodes / 2);
 }
+
+/* ---- the end ---- */
 
 void disk_end(struct disk *d)
 {
-	fd_close(&d->result);
-	reap_counter(d);
-	fd_close(&d->userns);
-	for (size_t i = 0; i < d->count; i++)
-		free(d->uppers[i]);
-	free(d->uppers);
-	*d = (struct disk){.userns = -1, .result = -1, .pidfd = -1};
+	counter_stop(&d->counter);
+	for (size_t i = 0; i < d->order.upper_count; i++)
+		free(d->order.uppers[i]);
+	free(d->order.uppers);
+	free(d->order.given);
+	*d = DISK_NONE;
 }

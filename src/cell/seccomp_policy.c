@@ -20,6 +20,7 @@ static const struct {
 	{"EPERM", SCMP_ACT_ERRNO(EPERM)},
 	{"EAFNOSUPPORT", SCMP_ACT_ERRNO(EAFNOSUPPORT)},
 	{"EPROTONOSUPPORT", SCMP_ACT_ERRNO(EPROTONOSUPPORT)},
+	{"EOPNOTSUPP", SCMP_ACT_ERRNO(EOPNOTSUPP)},
 };
 
 /* Calls that are younger than the library. Since 5.1 all machines share these numbers. */
@@ -70,7 +71,8 @@ static bool decode_answer(struct decode *d, const struct field *field, const str
 			return true;
 		}
 	return decode_wrong(d, value,
-			    "allow, success, kill, ENOSYS, EPERM, EAFNOSUPPORT or EPROTONOSUPPORT");
+			    "allow, success, kill, ENOSYS, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT or "
+			    "EOPNOTSUPP");
 }
 
 static bool to_u32(const struct node *value, uint32_t *out)

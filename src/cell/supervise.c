@@ -43,20 +43,24 @@ static int watch(struct cell *cell, int fd, struct err *err)
 	return 0;
 }
 
-/* Something to look at every now and then, beside the end and the clock. */
-static bool has_ticks(const struct cell *cell)
+static uint64_t sooner(uint64_t a, uint64_t b)
 {
-	return cell->limits.pids || disk_is_limited(&cell->disk);
+	return a < b ? a : b;
 }
 
+/* Something to look at every now and then, beside the end and the clock. */
 static void arm(struct cell *cell, uint64_t now)
 {
-	uint64_t next = has_ticks(cell) ? now + TICK_MS : 0;
+	uint64_t next = cell->deadline ? cell->deadline : UINT64_MAX;
 	struct itimerspec when = {0};
 
-	if (cell->deadline && (!next || cell->deadline < next))
-		next = cell->deadline;
-	if (!next)
+	if (cell->limits.pids)
+		next = sooner(next, cell->next_forks);
+	if (disk_is_limited(&cell->disk))
+		next = sooner(next, now + disk_patience(&cell->disk));
+	if (cell->memory.max)
+		next = sooner(next, now + TICK_MS);
+	if (next == UINT64_MAX)
 		return;
 	when.it_value.tv_sec = (time_t)(next / 1000);
 	when.it_value.tv_nsec = (long)(next % 1000) * 1000000;
@@ -66,6 +70,7 @@ static void arm(struct cell *cell, uint64_t now)
 int supervise_begin(struct cell *cell, struct err *err)
 {
 	cell->started = now_ms();
+	cell->next_forks = cell->started + TICK_MS;
 	if (cell->limits.wall_ms)
 		cell->deadline = cell->started + cell->limits.wall_ms;
 	cell->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -82,10 +87,29 @@ int supervise_begin(struct cell *cell, struct err *err)
 
 /* ---- what is due ---- */
 
-static void hear_report(struct cell *cell, const struct init_report *report, uint64_t now)
+/* A count that cannot be made now is made at the next tick. */
+static void look_at_memory(struct cell *cell, uint64_t now, bool hint)
 {
+	struct err ignored = {0};
+	const bool busy = cell->memory.counter.pidfd >= 0;
+
+	if (memory_count(&cell->memory, now, hint, &ignored) == 0 && !busy &&
+	    cell->memory.counter.pidfd >= 0)
+		(void)watch(cell, cell->memory.counter.result, &ignored);
+}
+
+static void hear_memory(struct cell *cell, uint64_t now)
+{
+	const uint64_t used = memory_take(&cell->memory, now);
 	uint64_t *peak = &cell->result.usage.peak_memory;
 
+	*peak = used > *peak ? used : *peak;
+	if (used > cell->memory.max)
+		cell_kill(cell, CELL_OUT_OF_MEMORY);
+}
+
+static void hear_report(struct cell *cell, const struct init_report *report, uint64_t now)
+{
 	switch (report->word) {
 	case INIT_ENDED:
 		cell->report = *report;
@@ -95,9 +119,8 @@ static void hear_report(struct cell *cell, const struct init_report *report, uin
 		cell->refused_last = now;
 		break;
 	case INIT_MEMORY:
-		*peak = report->value > *peak ? report->value : *peak;
 		if (report->value > cell->limits.memory)
-			cell_kill(cell, CELL_OUT_OF_MEMORY);
+			look_at_memory(cell, now, true);
 		break;
 	default:
 		break;
@@ -118,6 +141,9 @@ static void hear_init(struct cell *cell, uint64_t now)
 /* Refused once is the step's own affair; refused for ten seconds is a bomb. */
 static void look_at_forks(struct cell *cell, uint64_t now)
 {
+	if (now < cell->next_forks)
+		return;
+	cell->next_forks = now + TICK_MS;
 	if (cgroup_pids_refused(cell->cgroup))
 		cell->refused_last = now;
 	if (!cell->refused_last)
@@ -135,9 +161,10 @@ static void look_at_forks(struct cell *cell, uint64_t now)
 static void look_at_disk(struct cell *cell, uint64_t now)
 {
 	struct err ignored = {0};
+	const bool busy = cell->disk.counter.pidfd >= 0;
 
-	if (disk_count(&cell->disk, now, &ignored) == 0 && cell->disk.begun == now)
-		(void)watch(cell, cell->disk.result, &ignored);
+	if (disk_count(&cell->disk, now, &ignored) == 0 && !busy && cell->disk.counter.pidfd >= 0)
+		(void)watch(cell, cell->disk.counter.result, &ignored);
 }
 
 static void hear_disk(struct cell *cell, uint64_t now)
@@ -158,10 +185,11 @@ static void look_at_clock(struct cell *cell, uint64_t now)
 	}
 	look_at_forks(cell, now);
 	look_at_disk(cell, now);
+	look_at_memory(cell, now, false);
 	arm(cell, now);
 }
 
-static void look_at_memory(struct cell *cell)
+static void look_at_cgroup(struct cell *cell)
 {
 	if (cgroup_oom(cell->cgroup))
 		cell_kill(cell, CELL_OUT_OF_MEMORY);
@@ -194,10 +222,12 @@ int cell_poll(struct cell *cell, bool *ended, struct err *err)
 			look_at_clock(cell, now);
 		else if (fd == cell->pidfd)
 			cell->ended = true;
-		else if (fd == cell->disk.result)
+		else if (fd == cell->disk.counter.result)
 			hear_disk(cell, now);
+		else if (fd == cell->memory.counter.result)
+			hear_memory(cell, now);
 		else
-			look_at_memory(cell);
+			look_at_cgroup(cell);
 	}
 	*ended = cell->ended;
 	return 0;
@@ -278,17 +308,11 @@ static void judge_status(struct cell_result *r, int status)
  */
 static bool wrote_too_much(struct cell *cell)
 {
-	struct err ignored = {0};
-
 	if (cell->killed || !disk_is_limited(&cell->disk))
 		return false;
 	if (cell->result.verdict == CELL_PASSED && !disk_is_suspicious(&cell->disk))
 		return false;
-	/* one that is under way began too early */
-	if (cell->disk.result >= 0)
-		(void)disk_is_over(&cell->disk, 0);
-	cell->disk.next = 0;
-	return disk_count(&cell->disk, 0, &ignored) == 0 && disk_is_over(&cell->disk, 0);
+	return disk_last_count(&cell->disk);
 }
 
 /* A limit explains a failure only where there is one: a step that copes has passed. */
@@ -319,7 +343,7 @@ static void fill_means(struct cell *cell)
 	struct cell_result *r = &cell->result;
 
 	if (cell->limits.memory)
-		r->means.memory = CELL_BY_RLIMIT;
+		r->means.memory = CELL_BY_SAMPLED;
 	if (cell->limits.pids)
 		r->means.pids = CELL_BY_RLIMIT;
 	if (disk_is_limited(&cell->disk)) {
@@ -341,6 +365,10 @@ int cell_wait(struct cell *cell, struct cell_result *out, struct err *err)
 		cell->result.pids_refused = true;
 	judge(cell);
 	fill_means(cell);
+	/* or its mounts would live on */
+	disk_end(&cell->disk);
+	memory_end(&cell->memory);
+	count_ns_close(&cell->ns);
 	cell->result.usage.wall_us = (now - cell->started) * 1000;
 	cgroup_usage(cell->cgroup, &cell->result.usage);
 	*out = cell->result;

@@ -4,6 +4,7 @@
 #include "cgroup.h"
 #include "disk.h"
 #include "inside.h"
+#include "memory.h"
 
 struct cell {
 	char name[64];
@@ -14,9 +15,12 @@ struct cell {
 	int pty, pty_socket;
 	struct cgroup *cgroup;
 	struct cell_limits limits;
+	struct count_ns ns; /* what is counted from */
 	struct disk disk;
+	struct memory memory;
 
 	uint64_t started, deadline; /* milliseconds; 0: none */
+	uint64_t next_forks;
 	uint64_t refused_since, refused_last;
 
 	bool killed, reported, ended, reaped;

@@ -97,6 +97,12 @@ static const struct call refused[] = {
 	{"ioctl", {NO, 0x5423}, EPERM},
 	{"ioctl", {NO, 0x100005412UL}, EPERM},
 	{"ioctl", {NO, 0xffffffff00005412UL}, EPERM},
+	{"ioctl", {NO, 0x401c5820}, EPERM},
+	/* space without writing it */
+	{"fallocate", {NO, 0, 0, 1}, EOPNOTSUPP},
+	{"fallocate", {NO, 1, 0, 1}, EOPNOTSUPP},
+	{"fallocate", {NO, 0x10, 0, 1}, EOPNOTSUPP},
+	{"fallocate", {NO, 0x100000000UL, 0, 1}, EOPNOTSUPP},
 	/* namespaces, one flag at a time; 1 is no flag of unshare, and a thread needs SIGHAND */
 	{"unshare", {CLONE_NEWUSER | 1}, EPERM},
 	{"unshare", {CLONE_NEWNS | 1}, EPERM},

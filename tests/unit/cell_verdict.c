@@ -114,20 +114,42 @@ static void test_memory_as_user(void **state)
 	as_user(check_memory);
 }
 
-/* A directory that the step has closed to all is counted all the same. */
+static const struct {
+	const char *what, *script, *verdict;
+} disk_rows[] = {
+	{"a directory that the step has closed to all",
+	 "mkdir /tmp/d; for i in 1 2 3; do head -c 1M /dev/zero >/tmp/d/$i; done;"
+	 "chmod 0 /tmp/d; sleep 20",
+	 "disk-limit"},
+	{"files without a name",
+	 "perl -MIO::Handle -e 'for (1..3) { open $f[$_], q(>), qq(/tmp/$_); unlink qq(/tmp/$_);"
+	 "$f[$_]->print(q(x) x (1 << 20)); $f[$_]->flush } sleep 20'",
+	 "disk-limit"},
+	{"a thread with descriptors of its own",
+	 "perl -MIO::Handle -e 'use threads; threads->create(sub { syscall 272, 0x400;"
+	 "for (1..3) { open $f[$_], q(>), qq(/tmp/$_); unlink qq(/tmp/$_);"
+	 "$f[$_]->print(q(x) x (1 << 20)); $f[$_]->flush } sleep 20 })->join'",
+	 "disk-limit"},
+	{"files that come and go",
+	 "for i in 1 2 3 4 5; do head -c 1M /dev/zero >/tmp/x; sleep 0.1; rm /tmp/x; done",
+	 "passed"},
+	{"a program that waits", "exec sleep 1.2", "passed"},
+};
+
 static void check_disk(void)
 {
-	static const char script[] =
-		"mkdir /tmp/d; for i in 1 2 3; do head -c 1M /dev/zero >/tmp/d/$i; done;"
-		"chmod 0 /tmp/d; sleep 20";
 	struct cell_result r;
 	struct world w;
 
 	world_make(&w);
 	w.spec.limits.disk = 2 << 20;
-	r = world_run(&w, script, NULL);
-	assert_string_equal(cell_verdict_name(r.verdict), "disk-limit");
-	assert_string_equal(cell_means_name(r.means.disk), "sampled");
+	for (size_t i = 0; i < COUNT(disk_rows); i++) {
+		print_message("%s\n", disk_rows[i].what);
+		r = world_run(&w, disk_rows[i].script, NULL);
+		assert_string_equal(cell_verdict_name(r.verdict), disk_rows[i].verdict);
+		assert_string_equal(cell_means_name(r.means.disk), "sampled");
+		world_upper(&w);
+	}
 	world_drop(&w);
 }
 

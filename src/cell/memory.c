@@ -1,0 +1,33 @@
+#include "memory.h"
+
+#define PERIOD_MS 1000
+#define SHARE     10 /* of the time, that counting may take: one part in so many */
+
+int memory_count(struct memory *m, uint64_t now, bool hint, struct err *err)
+{
+	if (!m->max || m->counter.pidfd >= 0)
+		return 0;
+	if (!m->next)
+		m->next = now + PERIOD_MS;
+	m->order.memory = true;
+	m->order.urgent = hint;
+	if (now + (hint ? PERIOD_MS : 0) < m->next)
+		return 0;
+	return counter_start(&m->counter, &m->order, now, err);
+}
+
+uint64_t memory_take(struct memory *m, uint64_t now)
+{
+	struct count_use use = {0};
+
+	(void)counter_take(&m->counter, &use);
+	m->took = now > m->counter.begun ? now - m->counter.begun : 0;
+	m->next = now + PERIOD_MS + SHARE * m->took;
+	return use.memory;
+}
+
+void memory_end(struct memory *m)
+{
+	counter_stop(&m->counter);
+	*m = MEMORY_NONE;
+}

@@ -8,6 +8,7 @@
 #include "stepcell/err.h"
 #include "stepcell/node.h"
 #include "stepcell/record.h"
+#include "stepcell/workflow.h"
 
 /* NAME=VALUE texts, or names. */
 struct run_list {
@@ -29,11 +30,25 @@ struct run_options {
 	const char *image; /* for every job, whatever its runs-on says */
 	const char *out;   /* artifacts are copied here as JOB/NAME.tar.zst */
 	struct run_list jobs, inputs, vars, env, matrix;
-	uint64_t parallel; /* 0: as many as there are processors */
-	bool offline;      /* nothing is fetched (nothing ever is without a grant) */
-	bool json;         /* the journal on standard output, as it happens */
+	struct run_list files; /* REF=PATH: the workflow that is called as REF */
+	uint64_t parallel;     /* 0: as many as there are processors */
+	bool offline;          /* nothing is fetched (nothing ever is without a grant) */
+	bool json;             /* the journal on standard output, as it happens */
 	bool quiet;
 };
+
+/* Where called workflows are looked for, and those that have been found. */
+struct called {
+	struct arena *arena;
+	struct diags *diags;   /* what is wrong with one is told here, once */
+	int dir;               /* what ./ is: the checkout */
+	struct run_list files; /* REF=PATH */
+	struct called_entry *list;
+	size_t count;
+};
+
+/* `arg` is a struct called. ./PATH inside a remote workflow is OWNER/REPO/PATH@REF of that one. */
+workflow_find_fn runner_called;
 
 /* Who looks on: every event of the journal, and a tick about four times a second. */
 struct run_view {

@@ -227,6 +227,7 @@ struct planned_job {
 	bool fail_fast;
 	bool matrix_depends; /* the matrix needs outputs: expand with plan_expand() when its needs
 				are done */
+	const struct planned_job *caller; /* of a called workflow's job: the one that calls it */
 	enum runs runs;
 	const char *why; /* the condition that decided, in words */
 };
@@ -245,6 +246,41 @@ struct plan {
 int plan_make(struct arena *a, const struct workflow *w, const struct node *contexts,
 	      const char *const *only, size_t only_count, struct plan *out, struct diags *diags);
 
+/*
+ * Does the combination agree with KEY:VALUE texts? Values of one key are
+ * alternatives, each key must agree; a key that it lacks does not count.
+ */
+bool planned_agrees(const struct planned_job *j, const char *const *wanted, size_t count);
+
+/* The id of the j-th job that it needs: within a called workflow "CALLER.JOB". */
+const char *planned_need(struct arena *a, const struct planned_job *p, size_t j);
+
 /* The matrix of a job whose needs are done; a list of planned jobs. */
 int plan_expand(struct arena *a, const struct job *job, const struct node *contexts,
 		struct planned_job **out, size_t *count, struct diags *diags);
+
+/*
+ * The inputs context of the workflow that `job` calls: its `with`, evaluated in
+ * `scope`, typed as `called` declares, with defaults. NULL with diags when one
+ * is missing, unknown or of the wrong type.
+ */
+const struct node *called_inputs(struct arena *a, const struct job *job,
+				 const struct workflow *called, const struct expr_scope *scope,
+				 struct diags *diags);
+
+/*
+ * The jobs of the workflow that `caller` calls, as plan_make() plans them, with
+ * ids "CALLER.JOB" and names "CALLER / JOB". `contexts` holds github and vars,
+ * and inputs when they are known.
+ */
+int plan_called(struct arena *a, const struct planned_job *caller, const struct workflow *called,
+		const struct node *contexts, struct plan *out, struct diags *diags);
+
+/*
+ * Put behind each job that calls a workflow the jobs of that workflow, and
+ * theirs, as far as they are known before anything has run. `contexts` are
+ * those of plan_make(). Calls that workflow_check_calls() refuses must have been
+ * refused; a job that would run and whose workflow `find` has not is an error.
+ */
+int plan_calls(struct arena *a, struct plan *plan, const struct node *contexts,
+	       workflow_find_fn *find, void *arg, struct diags *diags);

@@ -1,13 +1,14 @@
 /* stepcell lint: what is wrong with workflow files. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/calls.h"
 #include "cli/cli.h"
 #include "cli/input.h"
 #include "cli/options.h"
 #include "stepcell/arena.h"
 #include "stepcell/limits.h"
+#include "stepcell/runner.h"
 #include "stepcell/util.h"
 #include "stepcell/workflow.h"
 
@@ -57,14 +58,17 @@ static bool is_action(const char *path)
 static void lint_workflow(struct arena *a, const struct lint_options *o, const char *path,
 			  const struct strbuf *text, struct diags *diags)
 {
-	struct calls calls = {.arena = a, .diags = diags, .files = &o->files};
+	struct called called = {.arena = a,
+				.diags = diags,
+				.dir = AT_FDCWD,
+				.files = {o->files.list, o->files.count}};
 	const struct workflow *w = workflow_load(a, path, text->text, text->len, diags);
 
 	if (!w)
 		return;
 	workflow_lint(a, w, text->text, text->len, diags);
 	workflow_check_calls(a, w, o->limited ? PERMISSIONS_LIMITED_READ : PERMISSIONS_WRITE,
-			     calls_find, &calls, diags);
+			     runner_called, &called, diags);
 }
 
 /* A file that cannot be read is the caller's mistake, what is in it a finding. */

@@ -1,10 +1,13 @@
 /* stepcell plan: what would run, and why each job would or would not. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/select.h"
 #include "stepcell/arena.h"
+#include "stepcell/fd.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
 #include "stepcell/runner.h"
@@ -85,6 +88,19 @@ static const struct node *with_workflow(struct arena *a, const struct node *gith
 	return out;
 }
 
+/* The workflows that jobs call, held against what they ask for, and their jobs. */
+static int plan_called_jobs(struct arena *a, const struct selection *s, const struct node *contexts,
+			    struct plan *plan, struct diags *diags)
+{
+	const struct select_options *o = s->options;
+	auto_fd int dir = open(o->dir ? o->dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct called called = {
+		.arena = a, .diags = diags, .dir = dir, .files = {o->files.list, o->files.count}};
+
+	workflow_check_calls(a, plan->workflow, PERMISSIONS_WRITE, runner_called, &called, diags);
+	return diags->errors ? -1 : plan_calls(a, plan, contexts, runner_called, &called, diags);
+}
+
 /* `given` is what runner_contexts() says: github, the inputs as they were given, vars. */
 static int plan_workflow(struct arena *a, const struct selection *s, const struct workflow *w,
 			 const struct node *given, struct plan *out, struct diags *diags)
@@ -109,7 +125,9 @@ static int plan_workflow(struct arena *a, const struct selection *s, const struc
 	node_set(a, contexts, "github", with_workflow(a, node_get(given, "github"), w));
 	node_set(a, contexts, "inputs", inputs);
 	node_set(a, contexts, "vars", node_get(given, "vars"));
-	return plan_make(a, w, contexts, only, only_count, out, diags);
+	return plan_make(a, w, contexts, only, only_count, out, diags) < 0
+		       ? -1
+		       : plan_called_jobs(a, s, contexts, out, diags);
 }
 
 /* ---- JSON ---- */
@@ -120,7 +138,7 @@ static const struct node *job_node(struct arena *a, const struct plan *p,
 	struct node *out = node_map(a), *needs = node_list(a);
 
 	for (size_t i = 0; i < j->job->need_count; i++)
-		node_add(a, needs, node_string(a, j->job->needs[i]));
+		node_add(a, needs, node_string(a, planned_need(a, j, i)));
 	node_set_text(a, out, "id", j->id);
 	node_set_text(a, out, "name", j->name);
 	node_set_text(a, out, "runs", runs_words[j->runs]);

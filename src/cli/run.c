@@ -72,6 +72,7 @@ static struct run_options to_run(const struct options *o)
 		.vars = list_of(&o->select.vars),
 		.env = list_of(&o->env),
 		.matrix = list_of(&o->select.matrix),
+		.files = list_of(&o->select.files),
 		.parallel = o->parallel,
 		.offline = o->offline,
 		.json = o->json,

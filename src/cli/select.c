@@ -20,6 +20,7 @@ void select_options_release(struct select_options *o)
 	option_list_release(&o->inputs);
 	option_list_release(&o->matrix);
 	option_list_release(&o->vars);
+	option_list_release(&o->files);
 }
 
 /* ---- files ---- */
@@ -195,23 +196,7 @@ const char **select_jobs(struct arena *a, const struct selection *s, const struc
 	return list;
 }
 
-/* Values of one key are alternatives; each key must agree. A combination without the key stays. */
 bool select_matrix(const struct selection *s, const struct planned_job *j)
 {
-	const struct option_list *wanted = &s->options->matrix;
-	auto_arena struct arena *a = arena_new();
-
-	for (size_t i = 0; i < wanted->count; i++) {
-		size_t len = strcspn(wanted->list[i], ":");
-		const struct node *v =
-			node_get_nocase(j->matrix, arena_strndup(a, wanted->list[i], len));
-		bool agrees = !v;
-
-		for (size_t k = 0; k < wanted->count && !agrees; k++)
-			agrees = strncmp(wanted->list[k], wanted->list[i], len + 1) == 0 &&
-				 strcmp(wanted->list[k] + len + 1, expr_text(a, v)) == 0;
-		if (!agrees)
-			return false;
-	}
-	return true;
+	return planned_agrees(j, s->options->matrix.list, s->options->matrix.count);
 }

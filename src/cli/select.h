@@ -10,7 +10,7 @@ struct select_options {
 	const char *event;      /* -e; NULL: "push" */
 	const char *event_file; /* the payload as JSON; NULL: made up */
 	const char *ref;        /* NULL: the branch that DIR is on */
-	struct option_list jobs, inputs, matrix, vars;
+	struct option_list jobs, inputs, matrix, vars, files;
 };
 void select_options_release(struct select_options *o);
 
@@ -37,7 +37,9 @@ void select_options_release(struct select_options *o);
 		SELECT_ROW(0, "matrix", "KEY:VALUE", opt_list, outer, member, matrix,              \
 			   "only combinations with this value; may be repeated"),                  \
 		SELECT_ROW(0, "var", "NAME=VALUE", opt_pair, outer, member, vars,                  \
-			   "a configuration variable (vars.NAME); may be repeated")
+			   "a configuration variable (vars.NAME); may be repeated"),               \
+		SELECT_ROW(0, "file", "REF=PATH", opt_pair, outer, member, files,                  \
+			   "the file of a workflow that is called as REF; may be repeated")
 
 /* The workflows that were chosen: loaded and checked. */
 struct selection {

@@ -54,7 +54,7 @@ static void check_steps(struct run *run, const struct job *job, struct strbuf *m
 		const char *why = step->uses ? why_not(run, step->uses) : NULL;
 
 		if (why)
-			strbuf_addf(missing, "\n  %s:%u:%u: %s: %s", run->workflow_path,
+			strbuf_addf(missing, "\n  %s:%u:%u: %s: %s", file_of(run, &step->at),
 				    step->at.line, step->at.col, step->uses, why);
 	}
 }
@@ -65,9 +65,8 @@ int actions_check(struct run *run, struct err *err)
 
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned_job *p = &run->plan.jobs[i];
-		bool seen = i > 0 && run->plan.jobs[i - 1].job == p->job;
 
-		if (p->runs != RUNS_NO && !seen)
+		if (p->runs != RUNS_NO && !planned_before(&run->plan, i))
 			check_steps(run, p->job, &missing);
 	}
 	if (run->fatal.kind != ERR_NONE) {

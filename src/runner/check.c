@@ -34,7 +34,8 @@ static bool environment_waits(const struct planned_job *p)
 {
 	const char *name = environment_of(p->job);
 
-	return name && strstr(name, "${{") && (p->matrix_depends || strcasestr(name, "needs"));
+	return name && strstr(name, "${{") &&
+	       (p->caller || p->matrix_depends || strcasestr(name, "needs"));
 }
 
 /* An environment is granted, or the run is refused: before its job could start. */
@@ -54,6 +55,24 @@ static int check_environments(struct run *run, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+const char *file_of(const struct run *run, const struct place *at)
+{
+	return at->file && strcmp(at->file, run->workflow->path) != 0 ? at->file
+								      : run->workflow_path;
+}
+
+bool planned_before(const struct plan *plan, size_t at)
+{
+	const struct planned_job *p = &plan->jobs[at];
+
+	if (at > 0 && plan->jobs[at - 1].job == p->job)
+		return true;
+	while (p->caller && at-- > 0)
+		if (plan->jobs[at].job == p->job)
+			return true;
+	return false;
 }
 
 /* ---- images ---- */
@@ -105,7 +124,7 @@ static int check_label(const struct run *run, const struct job *job, const char 
 					"%s:%u: job '%s' runs on %s, and no image serves that; "
 					"leave it out "
 					"with -j, or give --image for all jobs",
-					run->workflow_path, job->at.line, job->id, label);
+					file_of(run, &job->at), job->at.line, job->id, label);
 	return 0;
 }
 
@@ -134,7 +153,7 @@ static int check_engines(const struct run *run, const struct job *job, struct er
 			return err_fail(err, ERR_USAGE,
 					"%s:%u: job '%s' has '%s:', which is not served; leave the "
 					"job out with -j",
-					run->workflow_path, job->at.line, job->id, keys[i].key);
+					file_of(run, &job->at), job->at.line, job->id, keys[i].key);
 	return 0;
 }
 
@@ -148,7 +167,7 @@ static int check_kinds(const struct run *run, const struct job *job, struct err 
 			return err_fail(err, ERR_USAGE,
 					"%s:%u: job '%s': background, wait, cancel and parallel "
 					"steps are not served",
-					run->workflow_path, step->at.line, job->id);
+					file_of(run, &step->at), step->at.line, job->id);
 	}
 	return 0;
 }
@@ -174,8 +193,8 @@ static int check_toolchains(struct run *run, const struct job *job, struct err *
 		fd_close(&match.lock);
 		image_release(&image);
 		if (found < 0)
-			return err_wrap(err, "%s:%u: job '%s'", run->workflow_path, step->at.line,
-					job->id);
+			return err_wrap(err, "%s:%u: job '%s'", file_of(run, &step->at),
+					step->at.line, job->id);
 	}
 	return 0;
 }
@@ -188,12 +207,8 @@ int check_run(struct run *run, struct err *err)
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned_job *p = &run->plan.jobs[i];
 
-		if (p->runs == RUNS_NO || (i > 0 && run->plan.jobs[i - 1].job == p->job))
+		if (p->runs == RUNS_NO || p->job->uses || planned_before(&run->plan, i))
 			continue;
-		if (p->job->uses)
-			return err_fail(err, ERR_USAGE,
-					"%s:%u: job '%s' calls a workflow, which is not served",
-					run->workflow_path, p->job->at.line, p->job->id);
 		if (check_engines(run, p->job, err) < 0 || check_kinds(run, p->job, err) < 0 ||
 		    check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
 			return -1;

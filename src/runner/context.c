@@ -273,9 +273,9 @@ const struct node *context_job_level(struct job_run *job)
 	struct node *map = node_map(a);
 
 	node_set(a, map, "github", github_of(job, NULL, NULL));
-	node_set(a, map, "inputs", job->run->inputs);
+	node_set(a, map, "inputs", job->call->inputs);
 	node_set(a, map, "vars", job->run->vars);
-	node_set(a, map, "secrets", job->run->secrets);
+	node_set(a, map, "secrets", job->call->secrets);
 	node_set(a, map, "needs", job->needs ? job->needs : node_map(a));
 	node_set(a, map, "matrix", job->plan->matrix ? job->plan->matrix : node_null());
 	node_set(a, map, "strategy", strategy(job));

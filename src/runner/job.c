@@ -35,7 +35,7 @@ static int make_env(struct job_run *job, struct err *err)
 	job->env = node_map(job->arena);
 	for (size_t i = 0; i < extra->count; i++)
 		node_set(job->arena, job->env, extra->pairs[i].key->text, extra->pairs[i].value);
-	return evaluate_env(job, job->run->workflow->env, err) < 0 ||
+	return evaluate_env(job, job->call->workflow->env, err) < 0 ||
 			       evaluate_env(job, job->plan->job->env, err) < 0
 		       ? -1
 		       : 0;
@@ -165,6 +165,18 @@ void job_advance(struct job_run *job)
 
 /* ---- the end ---- */
 
+void job_keep_output(struct job_run *job, const char *name, const char *text)
+{
+	auto_strbuf struct strbuf masked = STRBUF(LIMIT_OUTPUTS_JOB);
+
+	mask_line(job->run->mask, text, strlen(text), &masked);
+	if (masked.full || strcmp(masked.text, text) != 0)
+		log_warn("output '%s' of job '%s' is dropped: it %s", name, job->plan->id,
+			 masked.full ? "is too large" : "may hold a secret");
+	else
+		node_set_text(job->run->arena, job->outputs, name, text);
+}
+
 static void evaluate_outputs(struct job_run *job)
 {
 	const struct node *outputs = job->plan->job->outputs;
@@ -173,7 +185,6 @@ static void evaluate_outputs(struct job_run *job)
 
 	for (size_t i = 0; outputs && outputs->kind == NODE_MAP && i < outputs->count; i++) {
 		const char *name = outputs->pairs[i].key->text, *text = NULL;
-		auto_strbuf struct strbuf masked = STRBUF(LIMIT_OUTPUTS_JOB);
 		struct err err = {0};
 
 		if (scope_text(job->arena, &scope, name, node_text(outputs->pairs[i].value), &text,
@@ -181,14 +192,8 @@ static void evaluate_outputs(struct job_run *job)
 			log_warn("output '%s' of job '%s': %s", name, job->plan->id, err.text);
 			continue;
 		}
-		if (!text)
-			continue;
-		mask_line(job->run->mask, text, strlen(text), &masked);
-		if (masked.full || strcmp(masked.text, text) != 0)
-			log_warn("output '%s' of job '%s' is dropped: it %s", name, job->plan->id,
-				 masked.full ? "is too large" : "may hold a secret");
-		else
-			node_set_text(job->run->arena, job->outputs, name, text);
+		if (text)
+			job_keep_output(job, name, text);
 	}
 }
 
@@ -225,6 +230,8 @@ static void remove_aside(struct job_run *job)
 
 static void close_places(struct job_run *job)
 {
+	if (!job->dir[0]) /* it never began, or calls a workflow */
+		return;
 	for (size_t i = 0; i < job->lock_count; i++)
 		fd_close(&job->locks[i]);
 	cell_owner_close(&job->owner);
@@ -260,8 +267,7 @@ void job_finish(struct job_run *job, enum result result, const char *why)
 	job->result = result;
 	job->why = output_masked(job->run, why);
 	job->forgiven = result == RESULT_FAILURE && forgiven(job);
-	job->lineage =
-		needs_lineage(job->run, job->plan->job, job->forgiven ? RESULT_SUCCESS : result);
+	job->lineage = needs_lineage(job, job->forgiven ? RESULT_SUCCESS : result);
 	close_places(job);
 	journal_end_of(job);
 }
@@ -272,7 +278,7 @@ void job_skip(struct job_run *job, const char *why)
 
 	job->state = JOB_ENDED;
 	job->result = RESULT_SKIPPED;
-	job->lineage = needs_lineage(job->run, job->plan->job, RESULT_SKIPPED);
+	job->lineage = needs_lineage(job, RESULT_SKIPPED);
 	job->why = why;
 	journal_begin(j, "job-skipped");
 	journal_text(j, "job", job->plan->id);

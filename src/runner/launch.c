@@ -239,7 +239,7 @@ static int evaluate_script(struct step_run *step, struct script *out, struct err
 	bool inside = step->frame->up; /* defaults do not reach into actions */
 	const struct run_defaults none = {0};
 	const struct run_defaults *of_job = inside ? &none : &job->plan->job->defaults;
-	const struct run_defaults *of_workflow = inside ? &none : &job->run->workflow->defaults;
+	const struct run_defaults *of_workflow = inside ? &none : &job->call->workflow->defaults;
 
 	return scope_text(a, &scope, "run", step->step->run, &out->text, err) < 0 ||
 			       scope_text(

@@ -107,33 +107,13 @@ static struct event event_of(const struct run *run)
 	};
 }
 
-/* One key's values are alternatives; another key's narrow the choice. A key that it lacks does not. */
-static bool matrix_wanted(const struct run *run, const struct planned_job *p)
-{
-	const struct run_list *wanted = &run->options->matrix;
-
-	for (size_t i = 0; i < wanted->count; i++) {
-		size_t len = strcspn(wanted->list[i], ":=");
-		const char *key = arena_strndup(run->arena, wanted->list[i], len);
-		const struct node *value = node_get_nocase(p->matrix, key);
-		bool agrees = !value;
-
-		for (size_t k = 0; k < wanted->count && !agrees; k++)
-			agrees = strncmp(wanted->list[k], wanted->list[i], len + 1) == 0 &&
-				 strcmp(wanted->list[k] + len + 1, expr_text(run->arena, value)) ==
-					 0;
-		if (!agrees)
-			return false;
-	}
-	return true;
-}
-
 static void drop_unwanted(struct run *run)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < run->plan.count; i++)
-		if (matrix_wanted(run, &run->plan.jobs[i]))
+		if (planned_agrees(&run->plan.jobs[i], run->options->matrix.list,
+				   run->options->matrix.count))
 			run->plan.jobs[kept++] = run->plan.jobs[i];
 	run->plan.count = kept;
 }
@@ -149,6 +129,9 @@ static int make_plan(struct run *run, struct err *err)
 	if (plan_make(run->arena, run->workflow, contexts, run->options->jobs.list,
 		      run->options->jobs.count, &run->plan, &diags) < 0)
 		return diags_fail(&diags, err);
+	drop_unwanted(run);
+	if (calls_check(run, contexts, err) < 0)
+		return -1;
 	drop_unwanted(run);
 	return 0;
 }
@@ -250,6 +233,8 @@ static int run_one(struct run *run, const char *path, struct err *err)
 	run->inputs = context_inputs(run, err);
 	if (!run->inputs)
 		return -1;
+	run->call = (struct call){
+		.workflow = run->workflow, .inputs = run->inputs, .secrets = run->secrets};
 	return make_plan(run, err) < 0 ? -1 : run_granted(run, err);
 }
 
@@ -403,6 +388,7 @@ static struct run *run_new(struct arena *a, const struct run_options *o)
 	run->arena = a;
 	run->options = o;
 	run->signals = -1;
+	run->diags.arena = a;
 	run->parallel = o->parallel ? o->parallel : processors();
 	return run;
 }

@@ -135,6 +135,15 @@ struct step_run {
 	void *data; /* of the builtin */
 };
 
+/* ---- a workflow ---- */
+
+/* One that runs: the run's own, or one that a job calls. */
+struct call {
+	struct job_run *caller; /* NULL: the run's own */
+	const struct workflow *workflow;
+	const struct node *inputs, *secrets;
+};
+
 /* ---- a job ---- */
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_ENDED };
@@ -142,6 +151,8 @@ enum job_state { JOB_WAITING, JOB_RUNNING, JOB_ENDED };
 struct job_run {
 	struct run *run;
 	const struct planned_job *plan;
+	struct call *call;   /* the workflow that it is a job of */
+	struct call *called; /* the one it calls, once that runs; it has no steps then */
 	enum job_state state;
 	enum result result;  /* once ended, before continue-on-error */
 	enum result lineage; /* the worst of its own and all its ancestors' */
@@ -197,7 +208,10 @@ struct run {
 	struct journal *journal;
 	struct source source;
 	struct workflow *workflow;
-	struct plan plan;
+	struct called called; /* finds the workflows that it calls */
+	struct diags diags;   /* what is wrong with those */
+	struct plan plan;     /* with the jobs of called workflows, as far as they are known */
+	struct call call;     /* of the run's own workflow */
 	const struct node *github, *inputs, *vars, *secrets;
 	struct mask *mask;
 	const struct node *mapping; /* of actions to stand-ins, once read */
@@ -345,6 +359,10 @@ bool action_flag(const struct step_run *step, const char *name, bool otherwise);
 
 /* check.c: the last look before anything starts; ERR_POLICY, ERR_USAGE or ERR_SYSTEM */
 int check_run(struct run *run, struct err *err);
+/* Where something was written, as GitHub names the file. */
+const char *file_of(const struct run *run, const struct place *at);
+/* Is the job that this one is planned from planned before, for another combination or call? */
+bool planned_before(const struct plan *plan, size_t at);
 /* The policy grants the job's environment, or -1 with ERR_POLICY. */
 int environment_check(const struct run *run, const struct job *job, const struct node *contexts,
 		      struct err *err);
@@ -375,6 +393,8 @@ int job_start(struct job_run *job, struct err *err);
 void job_advance(struct job_run *job);
 void job_finish(struct job_run *job, enum result result, const char *why);
 void job_skip(struct job_run *job, const char *why);
+/* An output of a job that is a secret is dropped, and it is said. */
+void job_keep_output(struct job_run *job, const char *name, const char *text);
 /* GITHUB_PATH: what is added last comes first, and once. */
 void job_prepend_path(struct job_run *job, const char *dir);
 
@@ -382,7 +402,20 @@ void job_prepend_path(struct job_run *job, const char *dir);
 int schedule_run(struct run *run, struct err *err);
 /* Take the signals that have come by now: between two steps too, for a question may have taken long. */
 void schedule_signals(struct run *run);
-/* What needs.ID.result is: of all its matrix jobs. `ended` (may be NULL): whether all have. */
-enum result needs_result(const struct run *run, const char *id, bool *ended);
+struct job_run *schedule_add(struct run *run, const struct planned_job *plan, struct call *call);
+/* Of two results of jobs that count as one: failure, cancelled, success, skipped. */
+enum result result_worse(enum result a, enum result b);
+/* What needs.ID.result is for a job: of all the jobs of ID's matrix. `ended` (may be NULL): whether all have. */
+enum result needs_result(const struct job_run *of, const char *id, bool *ended);
 /* The worst of all ancestors of a job, and of `own`. */
-enum result needs_lineage(const struct run *run, const struct job *job, enum result own);
+enum result needs_lineage(const struct job_run *of, enum result own);
+/* The run, the job or the call it belongs to is cancelled. */
+bool is_cancelled(const struct job_run *job);
+
+/* call.c: jobs that call a workflow */
+int calls_check(struct run *run, const struct node *contexts, struct err *err);
+/* Plan the called workflow's jobs and let them wait for their turn. */
+int call_start(struct job_run *job, struct err *err);
+/* Have all of them ended? */
+bool call_over(const struct job_run *job);
+void call_finish(struct job_run *job);

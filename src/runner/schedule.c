@@ -30,7 +30,7 @@ uint64_t now_ms(void)
 /* ---- what jobs come to for those that need them ---- */
 
 /* Of two results of one job's matrix, the one that counts: failure, cancelled, success, skipped. */
-static enum result worse(enum result a, enum result b)
+enum result result_worse(enum result a, enum result b)
 {
 	static const int rank[] = {[RESULT_SKIPPED] = 0,
 				   [RESULT_SUCCESS] = 1,
@@ -40,19 +40,34 @@ static enum result worse(enum result a, enum result b)
 	return rank[a] >= rank[b] ? a : b;
 }
 
-enum result needs_result(const struct run *run, const char *id, bool *ended)
+bool is_cancelled(const struct job_run *job)
 {
+	for (; job->call->caller; job = job->call->caller)
+		if (job->cancelled)
+			return true;
+	return job->cancelled || job->run->cancelled;
+}
+
+/* Is it the job that another of the same workflow calls `id`? */
+static bool is_named(const struct job_run *job, const struct call *call, const char *id)
+{
+	return job->call == call && strcasecmp(job->plan->job->id, id) == 0;
+}
+
+enum result needs_result(const struct job_run *of, const char *id, bool *ended)
+{
+	const struct run *run = of->run;
 	enum result all = RESULT_SKIPPED;
 	bool every = true;
 
 	for (size_t i = 0; i < run->job_count; i++) {
 		const struct job_run *job = run->jobs[i];
 
-		if (strcasecmp(job->plan->job->id, id) != 0)
+		if (!is_named(job, of->call, id))
 			continue;
 		every &= job->state == JOB_ENDED;
 		if (job->state == JOB_ENDED)
-			all = worse(all, job->forgiven ? RESULT_SUCCESS : job->result);
+			all = result_worse(all, job->forgiven ? RESULT_SUCCESS : job->result);
 	}
 	if (ended)
 		*ended = every;
@@ -70,11 +85,14 @@ static enum result darker(enum result a, enum result b)
 	return rank[a] >= rank[b] ? a : b;
 }
 
-enum result needs_lineage(const struct run *run, const struct job *job, enum result own)
+enum result needs_lineage(const struct job_run *of, enum result own)
 {
+	const struct job *job = of->plan->job;
+	const struct run *run = of->run;
+
 	for (size_t i = 0; i < job->need_count; i++)
 		for (size_t j = 0; j < run->job_count; j++)
-			if (strcasecmp(run->jobs[j]->plan->job->id, job->needs[i]) == 0)
+			if (is_named(run->jobs[j], of->call, job->needs[i]))
 				own = darker(own, run->jobs[j]->lineage);
 	return own;
 }
@@ -86,22 +104,24 @@ static bool needs_ended(const struct job_run *job)
 	for (size_t i = 0; i < job->plan->job->need_count; i++) {
 		bool ended;
 
-		(void)needs_result(job->run, job->plan->job->needs[i], &ended);
+		(void)needs_result(job, job->plan->job->needs[i], &ended);
 		if (!ended)
 			return false;
 	}
 	return true;
 }
 
-static void merge_outputs(struct arena *a, struct node *into, const struct run *run, const char *id)
+static void merge_outputs(struct node *into, const struct job_run *of, const char *id)
 {
+	const struct run *run = of->run;
+
 	for (size_t i = 0; i < run->job_count; i++) {
 		const struct job_run *job = run->jobs[i];
 
-		if (strcasecmp(job->plan->job->id, id) != 0 || !job->outputs)
+		if (!is_named(job, of->call, id) || !job->outputs)
 			continue;
 		for (size_t j = 0; j < job->outputs->count; j++)
-			node_set(a, into, job->outputs->pairs[j].key->text,
+			node_set(of->arena, into, job->outputs->pairs[j].key->text,
 				 job->outputs->pairs[j].value);
 	}
 }
@@ -115,8 +135,8 @@ static const struct node *needs_context(struct job_run *job)
 		const char *id = job->plan->job->needs[i];
 		struct node *one = node_map(a), *outputs = node_map(a);
 
-		merge_outputs(a, outputs, job->run, id);
-		node_set_text(a, one, "result", result_name(needs_result(job->run, id, NULL)));
+		merge_outputs(outputs, job, id);
+		node_set_text(a, one, "result", result_name(needs_result(job, id, NULL)));
 		node_set(a, one, "outputs", outputs);
 		node_set(a, needs, id, one);
 	}
@@ -129,7 +149,7 @@ static const char *why_skipped(struct job_run *job)
 
 	for (size_t i = 0; i < job->plan->job->need_count; i++) {
 		const char *id = job->plan->job->needs[i];
-		enum result r = needs_result(job->run, id, NULL);
+		enum result r = needs_result(job, id, NULL);
 
 		if (r == RESULT_FAILURE || r == RESULT_CANCELLED || r == RESULT_SKIPPED)
 			return arena_printf(job->arena, "needs %s, which %s", id,
@@ -137,7 +157,7 @@ static const char *why_skipped(struct job_run *job)
 					    : r == RESULT_CANCELLED ? "was cancelled"
 								    : "was skipped");
 	}
-	if (needs_lineage(job->run, job->plan->job, RESULT_SUCCESS) != RESULT_SUCCESS && !condition)
+	if (needs_lineage(job, RESULT_SUCCESS) != RESULT_SUCCESS && !condition)
 		return "a job that its needs depend on did not succeed";
 	return arena_printf(job->arena, "if: %s is false", condition ? condition : "success()");
 }
@@ -159,20 +179,27 @@ static int decide(struct job_run *job, struct err *err)
 	return go;
 }
 
+static int start(struct job_run *job, struct err *err)
+{
+	if (job->plan->job->uses)
+		return call_start(job, err);
+	return environment_check(job->run, job->plan->job, context_job_level(job), err) < 0
+		       ? -1
+		       : job_start(job, err);
+}
+
 static void start_or_skip(struct job_run *job)
 {
 	struct err err = {0};
 	int go = decide(job, &err);
 
 	if (go == 0) {
-		job_skip(job, job->run->cancelled          ? "the run was cancelled"
+		job_skip(job, is_cancelled(job)            ? "the run was cancelled"
 			      : job->plan->runs == RUNS_NO ? job->plan->why
 							   : why_skipped(job));
 		return;
 	}
-	if (go < 0 ||
-	    environment_check(job->run, job->plan->job, context_job_level(job), &err) < 0 ||
-	    job_start(job, &err) < 0) {
+	if (go < 0 || start(job, &err) < 0) {
 		job->run->refused |= err.kind == ERR_POLICY;
 		/* a host that cannot give what the run was promised ends the run, not the job alone */
 		if (err.kind == ERR_SYSTEM && job->run->fatal.kind == ERR_NONE)
@@ -180,15 +207,17 @@ static void start_or_skip(struct job_run *job)
 		job_finish(job, RESULT_FAILURE, arena_strdup(job->arena, err.text));
 		return;
 	}
-	job_advance(job);
+	if (!job->called)
+		job_advance(job);
 }
 
-static struct job_run *add_job(struct run *run, const struct planned_job *plan)
+struct job_run *schedule_add(struct run *run, const struct planned_job *plan, struct call *call)
 {
 	struct job_run *job = arena_alloc(run->arena, sizeof(*job));
 
 	job->run = run;
 	job->plan = plan;
+	job->call = call;
 	job->arena = run->arena;
 	job->image.lock = -1;
 	run->jobs = arena_grow(run->arena, run->jobs, run->job_count, sizeof(struct job_run *));
@@ -202,7 +231,7 @@ static void expand(struct run *run, size_t at)
 	struct job_run *job = run->jobs[at];
 	struct diags diags = {.arena = run->arena};
 	struct planned_job *jobs = NULL;
-	size_t count = 0;
+	size_t count = 0, kept = 0;
 	struct err err = {0};
 	int go = decide(job, &err);
 
@@ -216,29 +245,41 @@ static void expand(struct run *run, size_t at)
 		job_finish(job, RESULT_FAILURE, arena_strdup(run->arena, err.text));
 		return;
 	}
+	for (size_t i = 0; i < count; i++)
+		if (planned_agrees(&jobs[i], run->options->matrix.list, run->options->matrix.count))
+			jobs[kept++] = jobs[i];
+	count = kept;
 	if (count == 0) {
-		job_skip(job, "its matrix is empty");
+		job_skip(job, "--matrix leaves nothing of its matrix");
 		return;
 	}
 	job->plan = &jobs[0];
 	for (size_t i = 1; i < count; i++)
-		(void)add_job(run, &jobs[i]);
+		(void)schedule_add(run, &jobs[i], job->call);
 }
 
-static size_t running(const struct run *run, const struct job *only)
+/* Of one matrix. */
+static bool are_siblings(const struct job_run *a, const struct job_run *b)
+{
+	return a->call == b->call && a->plan->job == b->plan->job;
+}
+
+/* Jobs of the matrix of `only`, or all that have steps. */
+static size_t running(const struct run *run, const struct job_run *only)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < run->job_count; i++)
 		n += run->jobs[i]->state == JOB_RUNNING &&
-		     (!only || run->jobs[i]->plan->job == only);
+		     (only ? are_siblings(run->jobs[i], only) : !run->jobs[i]->called);
 	return n;
 }
 
 static bool has_slot(const struct run *run, const struct job_run *job)
 {
-	return running(run, NULL) < run->parallel &&
-	       (!job->plan->max_parallel || running(run, job->plan->job) < job->plan->max_parallel);
+	if (job->plan->max_parallel && running(run, job) >= job->plan->max_parallel)
+		return false;
+	return job->plan->job->uses || running(run, NULL) < run->parallel;
 }
 
 /* fail-fast: the siblings of a matrix job that failed are cancelled. */
@@ -247,9 +288,8 @@ static bool sibling_failed(const struct job_run *job)
 	for (size_t i = 0; job->plan->fail_fast && i < job->run->job_count; i++) {
 		const struct job_run *other = job->run->jobs[i];
 
-		if (other != job && other->plan->job == job->plan->job &&
-		    other->state == JOB_ENDED && other->result == RESULT_FAILURE &&
-		    !other->forgiven)
+		if (other != job && are_siblings(other, job) && other->state == JOB_ENDED &&
+		    other->result == RESULT_FAILURE && !other->forgiven)
 			return true;
 	}
 	return false;
@@ -269,6 +309,11 @@ static bool start_jobs(struct run *run)
 	for (size_t i = 0; i < run->job_count; i++) {
 		struct job_run *job = run->jobs[i];
 
+		if (job->state == JOB_RUNNING && job->called && call_over(job)) {
+			call_finish(job);
+			changed = true;
+			continue;
+		}
 		if (job->state != JOB_WAITING || !needs_ended(job))
 			continue;
 		if (sibling_failed(job))
@@ -317,6 +362,31 @@ static void cancel_frames(struct job_run *job, struct frame *frame)
 	frame->cancelled = frame->up->cancelled || !stays(job, frame->owner);
 }
 
+static void cancel_job(struct job_run *job, const char *why);
+
+/* A running job whose own if: is true even now, as with always(), is left alone. */
+static bool goes_on(struct job_run *job)
+{
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope = scope_make(&arg, context_job_level(job));
+	struct expr_err e;
+	bool yes = false;
+
+	(void)condition_eval(job->arena, job->plan->job->condition, &scope, &yes, &e);
+	return yes;
+}
+
+/* Jobs of the call that have not begun see it as they see a cancelled run. */
+static void cancel_called(const struct job_run *caller, const char *why)
+{
+	for (size_t i = 0; i < caller->run->job_count; i++) {
+		struct job_run *job = caller->run->jobs[i];
+
+		if (job->call == caller->called && job->state == JOB_RUNNING && !goes_on(job))
+			cancel_job(job, why);
+	}
+}
+
 static void cancel_job(struct job_run *job, const char *why)
 {
 	if (job->cancelled)
@@ -326,6 +396,10 @@ static void cancel_job(struct job_run *job, const char *why)
 	job->status = RESULT_CANCELLED;
 	if (!job->why)
 		job->why = why;
+	if (job->called) {
+		cancel_called(job, why);
+		return;
+	}
 	cancel_frames(job, job->frame);
 	if (job->step && !stays(job, job->step))
 		step_cancel(job->step);
@@ -335,7 +409,7 @@ static void cancel_run(struct run *run)
 {
 	run->cancelled = true;
 	for (size_t i = 0; i < run->job_count; i++)
-		if (run->jobs[i]->state == JOB_RUNNING)
+		if (run->jobs[i]->state == JOB_RUNNING && !goes_on(run->jobs[i]))
 			cancel_job(run->jobs[i], "the run was interrupted");
 }
 
@@ -376,6 +450,8 @@ static void see_to_job(struct job_run *job, uint64_t now)
 	bool ended = false;
 	struct err err = {0};
 
+	if (job->state == JOB_RUNNING && job->called && sibling_failed(job))
+		cancel_job(job, "a job of its matrix failed (fail-fast)");
 	if (job->state != JOB_RUNNING || !step)
 		return;
 	if (now >= job->deadline_ms)
@@ -483,7 +559,8 @@ int schedule_run(struct run *run, struct err *err)
 		return err_sys(err, "cannot make a signalfd");
 	run->signals = signals;
 	for (size_t i = 0; i < run->plan.count; i++)
-		(void)add_job(run, &run->plan.jobs[i]);
+		if (!run->plan.jobs[i].caller)
+			(void)schedule_add(run, &run->plan.jobs[i], &run->call);
 	ok = loop(run, signals, err);
 	abandon(run);
 	run->signals = -1;

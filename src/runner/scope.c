@@ -7,26 +7,31 @@
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
+/* A job that starts although its run is cancelled, as with always(), has steps as any other. */
+static bool cancelled(const struct scope_arg *s)
+{
+	return s->frame ? s->job->cancelled : is_cancelled(s->job);
+}
+
 static bool status(void *arg, const char *name, const struct node *const *args, size_t count)
 {
 	const struct scope_arg *s = arg;
-	const struct run *run = s->job->run;
 	enum result now;
 
 	(void)args, (void)count;
 	if (strcmp(name, "always") == 0)
 		return true;
 	if (strcmp(name, "cancelled") == 0)
-		return run->cancelled || s->job->cancelled;
+		return cancelled(s);
 	if (!s->frame)
-		now = needs_lineage(run, s->job->plan->job, RESULT_SUCCESS);
+		now = needs_lineage(s->job, RESULT_SUCCESS);
 	else
 		now = frame_inside(s->frame) ? s->frame->status : s->job->status;
 	if (strcmp(name, "failure") == 0)
 		return now == RESULT_FAILURE;
 	if (s->frame && frame_inside(s->frame))
 		return now == RESULT_SUCCESS && !s->frame->cancelled;
-	return now == RESULT_SUCCESS && !run->cancelled && !s->job->cancelled;
+	return now == RESULT_SUCCESS && !cancelled(s);
 }
 
 /* ---- hashFiles ---- */

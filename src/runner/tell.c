@@ -41,12 +41,24 @@ enum result tell_verdict(const struct run *run)
 	return all;
 }
 
+/* The jobs of a workflow; in a caller's place those that it called. */
+static void add_rows(struct run *run, const struct call *call, struct node *rows)
+{
+	for (size_t i = 0; i < run->job_count; i++) {
+		if (run->jobs[i]->call != call)
+			continue;
+		if (run->jobs[i]->called)
+			add_rows(run, run->jobs[i]->called, rows);
+		else
+			node_add(run->arena, rows, job_row(run, run->jobs[i]));
+	}
+}
+
 int tell_end(struct run *run, uint64_t started_ms, enum result verdict, struct err *err)
 {
 	struct node *rows = node_list(run->arena);
 
-	for (size_t i = 0; i < run->job_count; i++)
-		node_add(run->arena, rows, job_row(run, run->jobs[i]));
+	add_rows(run, &run->call, rows);
 	journal_begin(run->journal, "run-ended");
 	journal_text(run->journal, "verdict", result_name(verdict));
 	journal_number(run->journal, "seconds", (double)(now_ms() - started_ms) / 1000);
@@ -62,8 +74,11 @@ static const struct node *plan_rows(struct run *run)
 		const struct planned_job *p = &run->plan.jobs[i];
 		struct node *row = node_map(run->arena), *needs = node_list(run->arena);
 
+		if (p->job->uses && p->runs != RUNS_NO)
+			continue; /* its jobs come behind it */
 		for (size_t j = 0; j < p->job->need_count; j++)
-			node_add(run->arena, needs, node_string(run->arena, p->job->needs[j]));
+			node_add(run->arena, needs,
+				 node_string(run->arena, planned_need(run->arena, p, j)));
 		node_set_text(run->arena, row, "id", p->id);
 		node_set_text(run->arena, row, "name", p->name);
 		node_set(run->arena, row, "needs", needs);

@@ -204,16 +204,30 @@ static void check_input_types(struct calls *c, const struct job *job, const stru
 
 /* ---- the tree of calls ---- */
 
-static void check_workflow(struct calls *c, const struct workflow *w, const struct rights *allowed,
-			   unsigned depth);
+/* A workflow, and those whose calls led to it. */
+struct link {
+	const struct workflow *workflow;
+	const struct link *up;
+	unsigned depth;
+};
 
-static void check_call(struct calls *c, const struct job *job, const struct rights *allowed,
-		       unsigned depth)
+static void check_workflow(struct calls *c, const struct link *at, const struct rights *allowed);
+
+static bool is_cycle(const struct link *at, const struct workflow *called)
+{
+	for (; at; at = at->up)
+		if (at->workflow == called)
+			return true;
+	return false;
+}
+
+static void check_call(struct calls *c, const struct link *at, const struct job *job,
+		       const struct rights *allowed)
 {
 	const struct workflow *called;
 	const struct node *call;
 
-	if (depth == CALL_DEPTH_MAX || ++c->count > CALLS_MAX) {
+	if (at->depth == CALL_DEPTH_MAX || ++c->count > CALLS_MAX) {
 		diag_error(c->diags, uses_place(job), "workflow-call",
 			   "calls are nested deeper than %d workflows, or more than %d in all",
 			   CALL_DEPTH_MAX, CALLS_MAX);
@@ -228,17 +242,22 @@ static void check_call(struct calls *c, const struct job *job, const struct righ
 			   "'%s' cannot be called: its 'on' has no workflow_call", job->uses);
 		return;
 	}
+	if (is_cycle(at, called)) {
+		diag_error(c->diags, uses_place(job), "workflow-call",
+			   "'%s' calls itself: from here, and no end of it", job->uses);
+		return;
+	}
 	check_names(c, job, "input", node_get(call, "inputs"), job->with);
 	check_input_types(c, job, node_get(call, "inputs"));
 	if (!node_text(job->secrets))
 		check_names(c, job, "secret", node_get(call, "secrets"), job->secrets);
 	check_permissions(c, job, called, allowed);
-	check_workflow(c, called, allowed, depth + 1);
+	check_workflow(c, &(struct link){called, at, at->depth + 1}, allowed);
 }
 
-static void check_workflow(struct calls *c, const struct workflow *w, const struct rights *allowed,
-			   unsigned depth)
+static void check_workflow(struct calls *c, const struct link *at, const struct rights *allowed)
 {
+	const struct workflow *w = at->workflow;
 	struct rights own = w->permissions ? rights_of(w->permissions) : *allowed;
 
 	for (size_t i = 0; i < w->job_count && c->count <= CALLS_MAX; i++) {
@@ -246,7 +265,7 @@ static void check_workflow(struct calls *c, const struct workflow *w, const stru
 		struct rights of_job = job->permissions ? rights_of(job->permissions) : own;
 
 		if (job->uses)
-			check_call(c, job, &of_job, depth);
+			check_call(c, at, job, &of_job);
 	}
 }
 
@@ -256,5 +275,5 @@ void workflow_check_calls(struct arena *a, const struct workflow *w, enum defaul
 	struct calls c = {.arena = a, .diags = diags, .find = find, .arg = arg};
 	struct rights rights = default_rights(def);
 
-	check_workflow(&c, w, &rights, 0);
+	check_workflow(&c, &(struct link){.workflow = w}, &rights);
 }

@@ -9,6 +9,7 @@
 #include "workflow/graph.h"
 #include "workflow/matrix.h"
 #include "workflow/plan_if.h"
+#include "workflow/plan_parts.h"
 
 #define NAME_MAX_CHARS 100
 
@@ -36,14 +37,14 @@ static void expr_diag(struct planner *p, const struct job *job, struct place at,
 
 /* ---- expressions that must wait ---- */
 
-static bool uses_unknown(struct arena *a, const struct node *n, const struct node *contexts)
+bool plan_uses_unknown(struct arena *a, const struct node *n, const struct node *contexts)
 {
 	size_t next = 0, len;
 	struct template_part part;
 
 	for (size_t i = 0; i < n->count; i++)
-		if (uses_unknown(a, n->kind == NODE_LIST ? n->items[i] : n->pairs[i].value,
-				 contexts))
+		if (plan_uses_unknown(a, n->kind == NODE_LIST ? n->items[i] : n->pairs[i].value,
+				      contexts))
 			return true;
 	if (n->kind != NODE_STRING)
 		return false;
@@ -123,7 +124,7 @@ static const struct node *strategy_value(struct planner *p, const struct job *jo
 	struct expr_scope scope = {.contexts = p->contexts};
 	struct expr_err e;
 
-	if (!n || uses_unknown(p->arena, n, p->contexts))
+	if (!n || plan_uses_unknown(p->arena, n, p->contexts))
 		return NULL;
 	value = template_eval_tree(p->arena, n, &scope, &e);
 	if (!value)
@@ -152,7 +153,7 @@ static bool expand(struct planner *p, const struct job *job, struct planned_job 
 	j.total = 1;
 	j.fail_fast = true;
 	if (strategy && strategy->kind == NODE_STRING &&
-	    !uses_unknown(p->arena, strategy, p->contexts)) {
+	    !plan_uses_unknown(p->arena, strategy, p->contexts)) {
 		strategy = template_eval(p->arena, strategy->text, &scope, &e);
 		if (!strategy)
 			expr_diag(p, job, job->strategy->at, "strategy", &e);
@@ -163,7 +164,7 @@ static bool expand(struct planner *p, const struct job *job, struct planned_job 
 	j.max_parallel = v && v->kind == NODE_NUMBER && v->number >= 1 ? (uint64_t)v->number : 0;
 	matrix = node_get(strategy, "matrix");
 	j.matrix_depends = (strategy && strategy->kind == NODE_STRING) ||
-			   (matrix && uses_unknown(p->arena, matrix, p->contexts));
+			   (matrix && plan_uses_unknown(p->arena, matrix, p->contexts));
 	if (!matrix || j.matrix_depends) {
 		add_planned(p, j, NULL);
 		return p->diags->errors == errors;
@@ -353,4 +354,29 @@ int plan_expand(struct arena *a, const struct job *job, const struct node *conte
 	*out = p.list;
 	*count = p.count;
 	return 0;
+}
+
+/* KEY:VALUE or KEY=VALUE: how long the key is. */
+static size_t key_length(const char *wanted)
+{
+	return strcspn(wanted, ":=");
+}
+
+bool planned_agrees(const struct planned_job *j, const char *const *wanted, size_t count)
+{
+	auto_arena struct arena *a = arena_new();
+
+	for (size_t i = 0; i < count; i++) {
+		size_t len = key_length(wanted[i]);
+		const struct node *v = node_get_nocase(j->matrix, arena_strndup(a, wanted[i], len));
+		bool agrees = !v;
+
+		for (size_t k = 0; k < count && !agrees; k++)
+			agrees = key_length(wanted[k]) == len &&
+				 strncasecmp(wanted[k], wanted[i], len) == 0 &&
+				 strcmp(wanted[k] + len + 1, expr_text(a, v)) == 0;
+		if (!agrees)
+			return false;
+	}
+	return true;
 }

@@ -44,6 +44,13 @@ NO_FORMATS := 7zip cpio cpio_bin cpio_newc cpio_odc cpio_pwb iso9660 mtree mtree
 LDLIBS = $(NO_FORMATS:%=-Wl,--defsym=archive_write_set_format_%=0) \
 	$(filter-out $(LINKED_IN:%=-l%),$(call pkg,libs)) $(LINKED_IN:%=-l:lib%.a) -lzstd -lz -lm
 
+# The library is the cell and what it needs of base; while its number is 0, its structs may change.
+LIB_BUILD := $(BUILD)/lib
+LIB := $(LIB_BUILD)/libstepcell
+LIB_SONAME := libstepcell.so.0
+LIB_VERSION := 0.1.0
+LIB_PKGS := libseccomp libcap yaml-0.1 libcrypto
+
 SRC := $(wildcard src/*/*.c)
 OBJ := $(SRC:src/%.c=$(BUILD)/%.o)
 LIB_OBJ := $(filter-out $(BUILD)/cli/%,$(OBJ))
@@ -77,6 +84,30 @@ $(BUILD)/%.o: src/%.c Makefile
 
 $(BUILD)/libstepcell-all.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+# One object: members of base come in as the cell asks for them, and what no public header shows
+# (-fvisibility=hidden) is local to it, so that nothing of ours can meet a user's own names.
+LIB_BASE := $(filter-out $(BUILD)/base/home.o,$(filter $(BUILD)/base/%,$(OBJ))) $(LIB_BUILD)/home.o
+$(LIB).o: $(filter $(BUILD)/cell/%,$(OBJ)) $(LIB_BASE)
+	$(Q)rm -f $(@D)/base.a && ar rcs $(@D)/base.a $(LIB_BASE)
+	$(Q)$(CC) -r -nostdlib -o $@ $(filter $(BUILD)/cell/%,$^) $(@D)/base.a
+	$(Q)objcopy --localize-hidden $@
+
+$(LIB).a: $(LIB).o
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(LIB_BUILD)/$(LIB_SONAME): $(LIB).o
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(@F),--no-undefined $(filter-out -pie,$(LDFLAGS)) -o $@ $^ \
+		$(shell pkg-config --libs $(LIB_PKGS))
+
+# Where the library finds its filters is a matter of PREFIX: the one object that is compiled for it.
+$(LIB_BUILD)/home.o: src/base/home.c $(LIB_BUILD)/prefix
+	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) -DDATA_HOME='"$(PREFIX)/share/stepcell"' -MMD -MP -c -o $@ $<
+$(LIB_BUILD)/prefix: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' >$@
+FORCE:
 
 # A unit test may include its subject's private headers: "cell/cgroup.h".
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libstepcell-all.a
@@ -165,13 +196,19 @@ demo: build/deps-BASE ## from nothing to a pipeline run: tests/projects/abi into
 	$(Q)STEPCELL=$(STEPCELL) tests/tools/demo
 
 INTO := $(DESTDIR)$(PREFIX)
-install: all ## into PREFIX (and below DESTDIR)
+install: all $(LIB).a $(LIB_BUILD)/$(LIB_SONAME) ## into PREFIX (and below DESTDIR)
 	install -d $(INTO)/share/stepcell $(INTO)/share/doc/stepcell $(INTO)/include/stepcell
 	install -D $(BUILD)/stepcell $(INTO)/bin/stepcell
 	cp -R policies rootfs $(INTO)/share/stepcell
-	install -m 644 README.md $(wildcard docs/*.md) $(INTO)/share/doc/stepcell
+	install -m 644 README.md $(wildcard docs/*.md) docs/example.c $(INTO)/share/doc/stepcell
 	install -D -m 644 docs/stepcell.1 $(INTO)/share/man/man1/stepcell.1
+	install -D -m 644 docs/libstepcell.3 $(INTO)/share/man/man3/libstepcell.3
 	install -m 644 include/stepcell/cell.h include/stepcell/err.h $(INTO)/include/stepcell
+	install -D -m 644 -t $(INTO)/lib $(LIB).a $(LIB_BUILD)/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(INTO)/lib/libstepcell.so
+	install -d $(INTO)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(LIB_VERSION)|; s|@REQUIRES@|$(LIB_PKGS)|' \
+		src/cell/stepcell.pc.in >$(INTO)/lib/pkgconfig/stepcell.pc
 
 fmt: ## format every C file
 	$(Q)git ls-files '*.[ch]' | xargs clang-format -i
@@ -182,4 +219,4 @@ clean: ## remove what was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
 
--include $(OBJ:.o=.d) $(UNIT:=.d) $(FUZZ:=.d)
+-include $(OBJ:.o=.d) $(LIB_BUILD)/home.d $(UNIT:=.d) $(FUZZ:=.d)

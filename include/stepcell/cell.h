@@ -7,7 +7,8 @@
  * allow-list. Whatever a spec does not mention is off. The command runs as
  * uid and gid 1001, whoever calls.
  *
- * The calling process must have one thread: cells are born by clone3().
+ * The calling process must have one thread: cells are born by clone3(). It
+ * should ignore SIGPIPE. libstepcell(3) explains all of this at length.
  */
 #pragma once
 
@@ -17,6 +18,8 @@
 
 #include "stepcell/err.h"
 
+#pragma GCC visibility push(default) /* what libstepcell shows of itself */
+
 #define CELL_UID 1001
 
 /* ---- who the cells of one job are ---- */
@@ -25,6 +28,11 @@
  * As root: a host id of the job's own, held by a lock file below `state`
  * while the owner is open, and a user namespace that maps it to CELL_UID.
  * As an ordinary user: the caller.
+ *
+ * `state` is the state home everywhere: an absolute path, a directory of the
+ * caller's with mode 0700. NULL is the one of stepcell(1): STEPCELL_HOME, else
+ * /var/lib/stepcell for root, else $XDG_DATA_HOME/stepcell or
+ * ~/.local/share/stepcell, made where it is missing.
  */
 struct cell_owner;
 int cell_owner_open(const char *state, struct cell_owner **out, struct err *err);
@@ -41,7 +49,11 @@ struct cell_layer {
 	bool foreign; /* never idmapped: host files keep their owners, and cannot be changed */
 };
 
-/* An overlay mount. The first layer lies on top. */
+/*
+ * An overlay mount. The first layer lies on top. One at "/" without layers is
+ * the host's root: the host's /usr, read-only, and below "/" what its programs
+ * need to be found, nothing else of the host.
+ */
 struct cell_overlay {
 	const char *at; /* "/" first, then what lies below it; made as a directory where it is
 			   missing */
@@ -97,18 +109,18 @@ struct cell_limits {
 typedef int cell_fn(void *arg, const int *fds, size_t fd_count);
 
 struct cell_spec {
-	const char *name; /* names the cgroup and the host: [a-z0-9-], 1 to 63 */
-	struct cell_owner *owner;
-	const char *state; /* the state home: caches, cgroup bookkeeping */
+	const char *name; /* names the cgroup and the host: [a-z0-9-], 1 to 63; NULL: "cell" */
+	struct cell_owner *owner; /* NULL: one of the cell's own, which goes with it */
+	const char *state;        /* the state home: caches, cgroup bookkeeping; NULL: stepcell's */
 
-	const struct cell_overlay *overlays;
+	const struct cell_overlay *overlays; /* none: the host's root, read-only */
 	size_t overlay_count;
 	const struct cell_bind *binds;
 	size_t bind_count;
 
 	const char *const
 		*argv;          /* NULL-ended; argv[0] is looked up in env's PATH inside the cell */
-	const char *const *env; /* NULL-ended NAME=VALUE: the whole environment */
+	const char *const *env; /* NULL-ended NAME=VALUE, all of it; NULL: a PATH alone */
 	const char *workdir;    /* inside; NULL: "/" */
 	cell_fn *fn;            /* instead of argv */
 	void *fn_arg;
@@ -121,7 +133,7 @@ struct cell_spec {
 	struct cell_limits limits;
 	enum cell_network network;
 	enum cell_proc proc;
-	const char *seccomp; /* path of a policies/seccomp/NAME.yml; required */
+	const char *seccomp; /* a filter that ships, or a path; NULL: "default" */
 	unsigned require;    /* cell_wall bits without which starting is an error (ERR_SYSTEM) */
 	bool pty;            /* a private terminal: /dev/tty, and stdio on it; see cell_pty() */
 };
@@ -242,3 +254,5 @@ struct cell_probe {
 
 /* Try each wall; returns how many rows were filled, at most `max`. */
 size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max);
+
+#pragma GCC visibility pop

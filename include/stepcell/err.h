@@ -23,6 +23,8 @@ struct err {
 	char text[2040];
 };
 
+#pragma GCC visibility push(default) /* what libstepcell shows of itself */
+
 /* Set `err`; messages are lower case, the problem first, no full stop. Returns -1. */
 int err_fail(struct err *err, enum err_kind kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -37,3 +39,5 @@ void err_clear(struct err *err);
 
 /* The exit code that DESIGN gives an error of this kind. */
 int err_exit_code(const struct err *err);
+
+#pragma GCC visibility pop

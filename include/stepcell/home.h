@@ -12,6 +12,7 @@ int state_home(char *out, size_t size, struct err *err);
 /*
  * The folder that holds policies/ and rootfs/: STEPCELL_DATA, else the source
  * tree the binary was built in (found from /proc/self/exe), else
- * ../share/stepcell beside the binary's folder.
+ * ../share/stepcell beside the binary's folder. In libstepcell: STEPCELL_DATA,
+ * else share/stepcell below the prefix it was built for.
  */
 int data_home(char *out, size_t size, struct err *err);

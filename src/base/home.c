@@ -11,7 +11,7 @@
 
 static const char *variable(const char *name)
 {
-	const char *value = getenv(name);
+	const char *value = secure_getenv(name);
 
 	return value && *value ? value : NULL;
 }
@@ -69,14 +69,42 @@ static bool holds_data(const char *dir)
 	       access(probe, R_OK) == 0;
 }
 
+#ifdef DATA_HOME
+/* In the library: programs of others lie anywhere, and what is beside them is nobody's policy. */
+static int find_data(char *out, size_t size, struct err *err)
+{
+	(void)err;
+	(void)snprintf(out, size, "%s", DATA_HOME);
+	return holds_data(out);
+}
+#else
+/* From build/VARIANT/stepcell to the source tree, from bin/stepcell to share. */
+static int find_data(char *out, size_t size, struct err *err)
+{
+	static const char *const beside[] = {"../..", "../share/stepcell"};
+	char exe[PATH_MAX], dir[PATH_MAX], real[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		return err_sys(err, "cannot read /proc/self/exe");
+	exe[n] = '\0';
+	*strrchr(exe, '/') = '\0';
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		if (path_join(dir, sizeof(dir), exe, beside[i], err) < 0)
+			return -1;
+		if (holds_data(dir) && realpath(dir, real)) {
+			(void)snprintf(out, size, "%s", real);
+			return 1;
+		}
+	}
+	return 0;
+}
+#endif
+
 int data_home(char *out, size_t size, struct err *err)
 {
-	/* from build/VARIANT/stepcell to the source tree, from bin/stepcell to share */
-	static const char *const beside[] = {"../..", "../share/stepcell"};
 	const char *set = variable("STEPCELL_DATA");
-	char exe[PATH_MAX];
-	char *slash;
-	ssize_t n;
+	int found;
 
 	if (set) {
 		(void)snprintf(out, size, "%s", set);
@@ -85,22 +113,9 @@ int data_home(char *out, size_t size, struct err *err)
 			       : err_fail(err, ERR_USAGE,
 					  "STEPCELL_DATA '%s' holds no policies/default.yml", set);
 	}
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n < 0)
-		return err_sys(err, "cannot read /proc/self/exe");
-	exe[n] = '\0';
-	slash = strrchr(exe, '/');
-	*slash = '\0';
-	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-		char dir[PATH_MAX];
-
-		if (path_join(dir, sizeof(dir), exe, beside[i], err) < 0)
-			return -1;
-		if (holds_data(dir) && realpath(dir, exe)) {
-			(void)snprintf(out, size, "%s", exe);
-			return 0;
-		}
-	}
+	found = find_data(out, size, err);
+	if (found)
+		return found < 0 ? -1 : 0;
 	return err_fail(
 		err, ERR_SYSTEM,
 		"cannot find policies/default.yml; set STEPCELL_DATA to the folder that holds "

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "birth.h"
+#include "complete.h"
 #include "landlock.h"
 #include "overlay.h"
 #include "owner.h"
@@ -325,7 +326,8 @@ static int start(struct cell *cell, struct setup *s, struct err *err)
 	return supervise_begin(cell, err);
 }
 
-int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
+static int start_complete(const struct cell_spec *spec, struct cell **out, unsigned *missing,
+			  struct err *err)
 {
 	struct setup s = {SETUP_NO_FDS, .spec = spec};
 	struct cell *cell;
@@ -346,6 +348,20 @@ int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missin
 	}
 	*out = cell;
 	return 0;
+}
+
+int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
+{
+	struct complete_spec complete;
+	int r = spec_complete(spec, &complete, err);
+
+	r = r < 0 ? err_wrap(err, "cell") : start_complete(&complete.spec, out, missing, err);
+	if (r == 0) {
+		(*out)->own = complete.own;
+		complete.own = NULL;
+	}
+	completed_release(&complete);
+	return r;
 }
 
 static void kill_and_reap(struct cell *cell)
@@ -376,6 +392,7 @@ void cell_release(struct cell **cell)
 	fd_close(&(*cell)->epoll);
 	fd_close(&(*cell)->pty);
 	fd_close(&(*cell)->pty_socket);
+	cell_owner_close(&(*cell)->own);
 	free(*cell);
 	*cell = NULL;
 }
@@ -383,5 +400,10 @@ void cell_release(struct cell **cell)
 /* The lock files of ids unlock themselves with their holder, and are used again. */
 void cell_sweep(const char *state)
 {
-	cgroup_sweep(state);
+	char home[4096];
+	struct err ignored;
+
+	state = state_or_home(state, home, sizeof(home), &ignored);
+	if (state)
+		cgroup_sweep(state);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cell/probes.h"
+#include "complete.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
@@ -110,8 +111,11 @@ static void run_probe(probe_fn *probe, const char *state, struct cell_probe *row
 size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max)
 {
 	size_t count = 0;
+	char home[4096];
+	struct err ignored;
 
-	for (size_t i = 0; i < COUNT(probes) && count < max; i++) {
+	state = state_or_home(state, home, sizeof(home), &ignored);
+	for (size_t i = 0; state && i < COUNT(probes) && count < max; i++) {
 		if ((probes[i].flags & PROBE_ROOT) && geteuid() != 0)
 			continue;
 		rows[count] = (struct cell_probe){.name = probes[i].name, .state = CELL_UP};

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "complete.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/parse.h"
@@ -199,8 +201,13 @@ static bool over_the_whole_host(void)
 
 int cell_owner_open(const char *state, struct cell_owner **out, struct err *err)
 {
-	struct cell_owner *owner = calloc(1, sizeof(*owner));
+	struct cell_owner *owner;
+	char home[PATH_MAX];
 
+	state = state_or_home(state, home, sizeof(home), err);
+	if (!state)
+		return -1;
+	owner = calloc(1, sizeof(*owner));
 	if (!owner)
 		return err_sys(err, "cannot make the job's identity");
 	*owner = (struct cell_owner){

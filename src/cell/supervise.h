@@ -13,6 +13,7 @@ struct cell {
 	int leash; /* the other end of `go`: closed, the cell knows that stepcell is gone */
 	int timer, epoll;
 	int pty, pty_socket;
+	struct cell_owner *own; /* its owner where the spec named none, else NULL */
 	struct cgroup *cgroup;
 	struct cell_limits limits;
 	struct count_ns ns; /* what is counted from */

@@ -119,6 +119,9 @@ int own_network(struct setup *s, struct err *err);
 int own_names(struct setup *s, struct err *err);
 int own_title(struct setup *s, struct err *err);
 int own_title_back(struct setup *s, struct err *err);
+
+/* No exec will take stepcell's environment, secrets and all, out of this copy of its memory. */
+void own_environment_forget(void);
 int own_sysctls(struct setup *s, struct err *err);
 int own_no_userns(struct setup *s, struct err *err);
 

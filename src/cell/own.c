@@ -108,6 +108,22 @@ static void keep_texts(struct setup *s)
 	s->spec = copy;
 }
 
+static const char title[] = "stepcell-init";
+
+/*
+ * The kernel shows all bytes of the area, which tells how long the operator's
+ * line was; unless the last one is no zero: then it takes the area for the start
+ * of one string (setproctitle(3)), which may go on into the environment. So that
+ * byte is set where our own string has ended before it, and nowhere else.
+ */
+static void title_put(char *area, size_t len)
+{
+	memset(area, 0, len);
+	memcpy(area, title, len < sizeof(title) ? len - 1 : sizeof(title));
+	if (len > sizeof(title))
+		area[len - 1] = 1;
+}
+
 /*
  * Init is a copy of stepcell, and whoever is in the cell can read its command
  * line: the operator's, with all that he put there. The kernel shows the memory
@@ -116,7 +132,6 @@ static void keep_texts(struct setup *s)
  */
 int own_title(struct setup *s, struct err *err)
 {
-	static const char title[] = "stepcell-init";
 	auto_strbuf struct strbuf seen = STRBUF(2 * MIB); /* more than the kernel's ARG_MAX */
 	char *start = program_invocation_name;
 	auto_fd int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
@@ -128,8 +143,7 @@ int own_title(struct setup *s, struct err *err)
 	if (!seen.len || memcmp(start, seen.text, seen.len) != 0)
 		return err_fail(err, ERR_SYSTEM, "the command line is not where it was");
 	keep_texts(s);
-	memset(start, 0, seen.len);
-	memcpy(start, title, seen.len < sizeof(title) ? seen.len : sizeof(title));
+	title_put(start, seen.len);
 	(void)prctl(PR_SET_NAME, title);
 	s->title_len = seen.len;
 	s->title = strbuf_detach(&seen);
@@ -141,6 +155,13 @@ int own_title_back(struct setup *s, struct err *err)
 	(void)err;
 	memcpy(program_invocation_name, s->title, s->title_len);
 	return 0;
+}
+
+void own_environment_forget(void)
+{
+	for (char **variable = environ; variable && *variable; variable++)
+		memset(*variable, 0, strlen(*variable));
+	environ = NULL;
 }
 
 /* Through the host's /proc, which shows whoever opens it his own namespaces' values. */

@@ -314,6 +314,7 @@ static _Noreturn void run_function(struct setup *s)
 	auto_free int *fds = calloc(spec->fd_count + 1, sizeof(*fds));
 
 	fd_close(&s->news);
+	own_environment_forget();
 	for (size_t i = 0; fds && i < spec->fd_count; i++)
 		fds[i] = 3 + (int)i;
 	if (!fds)

@@ -116,11 +116,14 @@ static void test_clocks(void **state)
 	world_drop(&w);
 }
 
+/* A string of the environment, found before the cell was born. */
+static const char *secret_at;
+
 static int inside_function(void *arg, const int *fds, size_t count)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "%s uid %u fds %zu pid %d", (const char *)arg,
-			 getuid(), count, (int)getpid());
+	int n = snprintf(text, sizeof(text), "%s uid %u fds %zu pid %d%s", (const char *)arg,
+			 getuid(), count, (int)getpid(), secret_at);
 
 	return write_full(fds[0], text, (size_t)n) < 0 ? 1 : 42;
 }
@@ -137,6 +140,8 @@ static void test_function(void **state)
 
 	(void)state;
 	world_make(&w);
+	assert_int_equal(setenv("SECRET", ", and a secret", 1), 0);
+	secret_at = getenv("SECRET");
 	MUST(pipe_open(ends, &err));
 	w.spec.fn = inside_function;
 	w.spec.fn_arg = arg;

@@ -143,7 +143,7 @@ e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real
 
 escape: build/deps-TOOLS ## attack every wall from inside
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_TIMEOUT=900 $(TAP)/escape tests/escape/run.sh tests/escape/runs.sh
+	$(Q)TAP_TIMEOUT=900 $(TAP)/escape $(wildcard tests/escape/*.sh)
 
 lint: build/deps-TOOLS ## formatting, static analysis, layers, sizes, words
 	$(Q)TAP_SHOW=1 TAP_TIMEOUT=600 $(TAP)/lint tests/tools/lint

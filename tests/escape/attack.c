@@ -36,6 +36,20 @@ static const struct {
 	{"forks", attack_forks},
 	{"pthreads", attack_pthreads},
 	{"memory", attack_memory},
+	{"programs", attack_programs},
+	{"reopen", attack_reopen},
+	{"nap", attack_nap},
+	{"exec", attack_exec},
+	{"descriptors", attack_descriptors},
+	{"newcomers", attack_newcomers},
+	{"forge", attack_forge},
+	{"environment", attack_environment},
+	{"title", attack_title},
+	{"core", attack_core},
+	{"egress", attack_egress},
+	{"spellings", attack_spellings},
+	{"resolve", attack_resolve},
+	{"abstract", attack_abstract},
 };
 
 static int say(const char *word, const char *fmt, va_list args)

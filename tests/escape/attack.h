@@ -24,6 +24,11 @@ attack_fn attack_setid, attack_namespaces, attack_threads, attack_mount_api, att
 /* files.c */
 attack_fn attack_devices, attack_open_write, attack_open_read, attack_cgroup_mount, attack_cgroup,
 	attack_processes, attack_connect;
+/* reach.c */
+attack_fn attack_programs, attack_reopen, attack_nap, attack_exec, attack_descriptors,
+	attack_newcomers, attack_forge, attack_environment, attack_title, attack_core;
+/* net.c */
+attack_fn attack_egress, attack_spellings, attack_resolve, attack_abstract;
 /* exhaust.c */
 attack_fn attack_forks, attack_pthreads, attack_memory;
 

@@ -73,10 +73,10 @@ own_cgroups() {
 }
 
 snapshot() {
-	sha256sum "$tmp/bin/stepcell" "$tmp/canary" "$tmp/visitors" "$tmp/.git/config"
+	sha256sum "$tmp"/*bin/stepcell "$tmp/canary" "$tmp/visitors" "$tmp/.git/config"
 	find "$tmp"/*-state/store/{blobs,trees,images} -printf '%p %m %U %G %s %T@ %l\n' | sort
 	find "$tmp"/*-state/store/{blobs,trees,images} -type f -print0 | sort -z | xargs -0 sha256sum
-	stat -c '%n %a %u %g %s %Y' "$tmp/canary" "$tmp/bin/stepcell"
+	stat -c '%n %a %u %g %s %Y' "$tmp/canary" "$tmp"/*bin/stepcell
 	find "$tmp/root" "$tmp/user" -printf '%p %m %U %G %s %T@\n' | sort
 	cat /proc/sys/kernel/{core_pattern,modprobe,hostname,domainname} 2>/dev/null
 	own_cgroups | while read -r dir; do
@@ -112,7 +112,7 @@ inside() {
 		shift
 		;;
 	esac
-	(cd "$tmp/$who" && as "$who" timeout -k 5 60 "$tmp/bin/stepcell" exec --image host --checkout . \
+	(cd "$tmp/$who" && as "$who" timeout -k 5 60 "${bin:-$tmp/bin/stepcell}" exec --image host --checkout . \
 		"${options[@]}" -- "$@") 2>"$tmp/stderr" </dev/null
 }
 

@@ -154,10 +154,11 @@ static int prepare_socket(struct cell *cell, struct setup *s, struct err *err)
 static int prepare(struct cell *cell, struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
+	const struct cell_limits limits = limits_with_init(&spec->limits);
 
 	if (disk_begin(&cell->disk, spec, err) < 0)
 		return -1;
-	if (cgroup_open(spec->state, spec->name, &spec->limits, &cell->cgroup, err) < 0)
+	if (cgroup_open(spec->state, spec->name, &limits, &cell->cgroup, err) < 0)
 		return err_wrap(err, "making the cgroup");
 	s->missing = walls_missing(cell);
 	s->have_cgroup = !(s->missing & CELL_WALL_CGROUP);

@@ -7,8 +7,9 @@
  * the cell holds. Then it exits, and the kernel kills whatever could still be
  * there: the namespace dies with it.
  *
- * Where no cgroup counts for us it also looks, five times a second, whether
- * forks are being refused and how much memory all of them use together.
+ * Where no cgroup counts for us it also looks how much memory all of them use
+ * together, and whether forks are being refused: the more often the less of
+ * either limit is left, from five to a hundred times a second.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,6 +26,14 @@
 #include "fds.h"
 #include "inside.h"
 #include "stepcell/fd.h"
+
+/* How often to look, where no cgroup does. */
+#define LOOK_MIN_MS       10
+#define LOOK_MAX_MS       200
+#define LOOK_SHARE        20 /* of the time, that looking may take: one part in so many */
+#define LOOK_BYTES_PER_MS (4ULL << 20)
+#define LOOK_FORKS_PER_MS 10
+#define LOOK_NEARLY       2 /* places left: tried by forking */
 
 static void say(int status, enum init_word word, int wait_status, uint64_t value)
 {
@@ -99,6 +109,20 @@ static bool was_full(void)
 	return refused;
 }
 
+struct seen {
+	uint64_t pages, tasks;
+};
+
+/* A directory has a link from each of those in it, and two of its own. */
+static uint64_t task_count(int proc, const char *pid)
+{
+	char path[300];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/task", pid);
+	return fstatat(proc, path, &st, 0) == 0 && st.st_nlink > 2 ? st.st_nlink - 2 : 0;
+}
+
 /* What a process shares with others is not counted, or it would be for each of them. */
 static uint64_t private_pages(int proc, const char *pid)
 {
@@ -119,29 +143,65 @@ static uint64_t private_pages(int proc, const char *pid)
 	return resident > shared ? resident - shared : 0;
 }
 
-static uint64_t memory_in_use(int proc)
+static struct seen look_at_all(int proc)
 {
 	int copy = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = copy < 0 ? NULL : fdopendir(copy);
-	uint64_t pages = 0;
+	struct seen seen = {0};
 
 	if (!list) {
 		fd_close(&copy);
-		return 0;
+		return seen;
 	}
-	for (const struct dirent *entry; (entry = readdir(list));)
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			pages += private_pages(proc, entry->d_name);
+	for (const struct dirent *entry; (entry = readdir(list));) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		seen.pages += private_pages(proc, entry->d_name);
+		seen.tasks += task_count(proc, entry->d_name);
+	}
 	closedir(list);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return seen;
 }
 
-static void look(const struct setup *s)
+/* Half the time in which the rest of a limit could be used up, at so much a millisecond. */
+static uint64_t half_time(uint64_t limit, uint64_t used, uint64_t rate)
 {
-	if (s->spec->limits.pids && fork_is_refused())
+	return !limit ? LOOK_MAX_MS : used >= limit ? 0 : (limit - used) / 2 / rate;
+}
+
+static uint64_t clamp(uint64_t ms, uint64_t min, uint64_t max)
+{
+	return ms < min ? min : ms > max ? max : ms;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* When to look again, in milliseconds. */
+static uint64_t look(const struct setup *s)
+{
+	const struct cell_limits *limits = &s->spec->limits;
+	const uint64_t begun = now_us();
+	const struct seen seen = look_at_all(s->proc);
+	const uint64_t bytes = seen.pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t memory = half_time(limits->memory, bytes, LOOK_BYTES_PER_MS);
+	const uint64_t pids = limits_with_init(limits).pids;
+	const uint64_t forks = half_time(pids, seen.tasks, LOOK_FORKS_PER_MS);
+
+	/* one may have been refused while it was full, and it is not any more */
+	if (pids && seen.tasks + LOOK_NEARLY >= pids && (seen.tasks >= pids || fork_is_refused()))
 		say(s->status, INIT_FORKS_REFUSED, 0, 0);
-	if (s->spec->limits.memory)
-		say(s->status, INIT_MEMORY, 0, memory_in_use(s->proc));
+	/* what is within the limit need not wake anybody up */
+	if (limits->memory && bytes > limits->memory)
+		say(s->status, INIT_MEMORY, 0, bytes);
+	return clamp(memory < forks ? memory : forks,
+		     clamp((now_us() - begun) * LOOK_SHARE / 1000, LOOK_MIN_MS, LOOK_MAX_MS),
+		     LOOK_MAX_MS);
 }
 
 /* ---- the life of an init ---- */
@@ -159,22 +219,26 @@ static int settle(const struct setup *s, sigset_t *all, struct err *err)
 	return s->init_filter ? seccomp_filter_install(s->init_filter, err) : 0;
 }
 
-static void take_signal(const struct setup *s, const sigset_t *all, pid_t main_pid)
+/* `due` is when to look; signals that come all the time do not put it off. */
+static void take_signal(const struct setup *s, const sigset_t *all, pid_t main_pid, uint64_t *due)
 {
-	const struct timespec period = {.tv_nsec = 200 * 1000 * 1000};
+	const uint64_t now = s->watch ? now_us() : 0;
+	const uint64_t wait = *due > now ? *due - now : 0;
+	const struct timespec period = {.tv_nsec = (long)wait * 1000};
 	siginfo_t info;
 	int got = sigtimedwait(all, &info, s->watch ? &period : NULL);
 
-	if (got < 0 && errno == EAGAIN)
-		look(s);
+	if (s->watch && now_us() >= *due)
+		*due = now_us() + look(s) * 1000;
 	/* si_pid is 0 for whoever is outside this pid namespace: stepcell */
-	else if (got > 0 && got != SIGCHLD && info.si_pid == 0 && info.si_code == SI_USER)
+	if (got > 0 && got != SIGCHLD && info.si_pid == 0 && info.si_code == SI_USER)
 		(void)kill(main_pid, got);
 }
 
 _Noreturn void init_run(const struct setup *s, pid_t main_pid)
 {
 	struct err err = {0};
+	uint64_t due = 0;
 	int status = 0;
 	sigset_t all;
 
@@ -182,7 +246,7 @@ _Noreturn void init_run(const struct setup *s, pid_t main_pid)
 	if (settle(s, &all, &err) < 0)
 		_exit(125);
 	while (!reap(main_pid, &status))
-		take_signal(s, &all, main_pid);
+		take_signal(s, &all, main_pid, &due);
 	if (s->watch && s->spec->limits.pids && was_full())
 		say(s->status, INIT_FORKS_REFUSED, 0, 0);
 	say(s->status, INIT_ENDED, status, kill_survivors());

@@ -47,6 +47,16 @@ struct setup {
 	.go = -1, .news = -1, .status = -1, .pty = -1, .terminal = -1, .root = -1, .proc = -1,     \
 	.null = -1
 
+/* Init is counted with the step by whoever counts, and gets a place of its own. */
+#define INIT_TASKS 1
+static inline struct cell_limits limits_with_init(const struct cell_limits *l)
+{
+	struct cell_limits limits = *l;
+
+	limits.pids += limits.pids ? INIT_TASKS : 0;
+	return limits;
+}
+
 /* What a child that reaches exec writes into `news`; anything longer is a struct err. */
 #define NEWS_READY 'R'
 

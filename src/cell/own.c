@@ -175,7 +175,9 @@ static const struct {
 
 int own_sysctls(struct setup *s, struct err *err)
 {
-	(void)s;
+	/* no cgroup kills for the cell alone: it should be the first to die of a host without memory */
+	if (s->watch && setting_write("/proc/self/oom_score_adj", "1000", err) < 0)
+		return -1;
 	for (size_t i = 0; i < COUNT(sysctls); i++)
 		if (setting_write(sysctls[i].path, sysctls[i].value, err) < 0)
 			return -1;

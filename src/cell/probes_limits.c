@@ -107,7 +107,7 @@ static const struct {
 	{CG_MEMORY,
 	 V2_MEMORY,
 	 {.memory = GIB},
-	 "no cgroup to write to: memory is limited per process alone"},
+	 "no cgroup to write to: memory is counted every now and then"},
 	{CG_PIDS,
 	 V2_PIDS,
 	 {.pids = 64},

@@ -35,7 +35,7 @@ static int apply(const struct row *row, struct err *err)
 	return 0;
 }
 
-int rlimits_apply(const struct cell_limits *limits, bool have_cgroup, struct err *err)
+int rlimits_apply(const struct cell_limits *limits, enum rlimits_for whom, struct err *err)
 {
 	const struct row rows[] = {
 		{RLIMIT_CORE, "core", 0},
@@ -45,9 +45,11 @@ int rlimits_apply(const struct cell_limits *limits, bool have_cgroup, struct err
 		{RLIMIT_FSIZE, "fsize", or_infinity(limits->disk)},
 		{RLIMIT_MEMLOCK, "memlock", 8 * MIB},
 		{RLIMIT_MSGQUEUE, "msgqueue", 800 * KIB},
-		{RLIMIT_NPROC, "nproc", have_cgroup ? RLIM_INFINITY : or_infinity(limits->pids)},
+		{RLIMIT_NPROC, "nproc",
+		 whom == RLIMITS_CGROUP ? RLIM_INFINITY : or_infinity(limits->pids)},
 		{RLIMIT_AS, "as",
-		 have_cgroup || !RLIMITS_ADDRESSES ? RLIM_INFINITY : or_infinity(limits->memory)},
+		 whom == RLIMITS_WORKER && RLIMITS_ADDRESSES ? or_infinity(limits->memory)
+							     : RLIM_INFINITY},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)

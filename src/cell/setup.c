@@ -117,8 +117,12 @@ static int become_step(struct setup *s, struct err *err)
 
 int limit_resources(struct setup *s, struct err *err)
 {
+	const struct cell_limits limits = limits_with_init(&s->spec->limits);
+
 	(void)umask(022);
-	return rlimits_apply(&s->spec->limits, s->have_cgroup, err);
+	if (s->is_worker)
+		return rlimits_apply(&s->spec->limits, RLIMITS_WORKER, err);
+	return rlimits_apply(&limits, s->have_cgroup ? RLIMITS_CGROUP : RLIMITS_CELL, err);
 }
 
 int own_keyring(struct setup *s, struct err *err)

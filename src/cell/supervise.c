@@ -371,6 +371,8 @@ int cell_wait(struct cell *cell, struct cell_result *out, struct err *err)
 	count_ns_close(&cell->ns);
 	cell->result.usage.wall_us = (now - cell->started) * 1000;
 	cgroup_usage(cell->cgroup, &cell->result.usage);
+	if (cell->result.usage.peak_pids)
+		cell->result.usage.peak_pids -= INIT_TASKS;
 	*out = cell->result;
 	return 0;
 }

@@ -127,7 +127,7 @@ static int lowers_limits(void)
 {
 	struct err err = {0};
 
-	if (rlimits_apply(&limits, false, &err) < 0)
+	if (rlimits_apply(&limits, RLIMITS_WORKER, &err) < 0)
 		return 1;
 	if (!limit_is(RLIMIT_CORE, 0) || !limit_is(RLIMIT_NICE, 0) || !limit_is(RLIMIT_RTPRIO, 0))
 		return 2;
@@ -137,6 +137,19 @@ static int lowers_limits(void)
 											      : 4;
 }
 
+/* A cell's memory is counted instead: programs reserve what they never use. */
+static int leaves_addresses(void)
+{
+	struct rlimit before, after;
+	struct err err = {0};
+
+	(void)getrlimit(RLIMIT_AS, &before);
+	if (rlimits_apply(&limits, RLIMITS_CELL, &err) < 0)
+		return 1;
+	(void)getrlimit(RLIMIT_AS, &after);
+	return limit_is(RLIMIT_NPROC, 50) && memcmp(&before, &after, sizeof(before)) == 0 ? 0 : 2;
+}
+
 static int leaves_cgroups_theirs(void)
 {
 	struct rlimit before[2], after[2];
@@ -144,7 +157,7 @@ static int leaves_cgroups_theirs(void)
 
 	(void)getrlimit(RLIMIT_NPROC, &before[0]);
 	(void)getrlimit(RLIMIT_AS, &before[1]);
-	if (rlimits_apply(&limits, true, &err) < 0)
+	if (rlimits_apply(&limits, RLIMITS_CGROUP, &err) < 0)
 		return 1;
 	(void)getrlimit(RLIMIT_NPROC, &after[0]);
 	(void)getrlimit(RLIMIT_AS, &after[1]);
@@ -159,7 +172,7 @@ static int never_raises(void)
 	struct err err = {0};
 
 	if (setrlimit(RLIMIT_NOFILE, &low) < 0 || caps_drop_all(&err) < 0 ||
-	    rlimits_apply(&limits, false, &err) < 0 || getrlimit(RLIMIT_NOFILE, &now) < 0)
+	    rlimits_apply(&limits, RLIMITS_WORKER, &err) < 0 || getrlimit(RLIMIT_NOFILE, &now) < 0)
 		return 1;
 	return now.rlim_cur == 20 && now.rlim_max == 30 ? 0 : 2;
 }
@@ -173,6 +186,7 @@ static const struct {
 	{"a second time is an error", twice_is_an_error},
 	{"no_new_privs", sets_no_new_privs},
 	{"limits are lowered", lowers_limits},
+	{"addresses of a cell are not limited", leaves_addresses},
 	{"what a cgroup limits is left to it", leaves_cgroups_theirs},
 	{"limits are never raised", never_raises},
 };

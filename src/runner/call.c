@@ -92,6 +92,8 @@ int call_start(struct job_run *job, struct err *err)
 		return diags_fail(&diags, err);
 	if (run->job_count + plan.count > LIMIT_JOBS)
 		return err_fail(err, ERR_USAGE, "more than %d jobs", LIMIT_JOBS);
+	if (concurrency_enter(run, call, contexts_for(job, call), err) < 0)
+		return -1;
 	for (size_t i = 0; i < plan.count; i++)
 		if (planned_agrees(&plan.jobs[i], run->options->matrix.list,
 				   run->options->matrix.count))
@@ -178,4 +180,6 @@ void call_finish(struct job_run *job)
 	job->state = JOB_ENDED;
 	job->ended_ms = now_ms();
 	job->lineage = needs_lineage(job, job->result);
+	group_leave(&job->called->group);
+	group_leave(&job->group);
 }

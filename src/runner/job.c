@@ -269,6 +269,7 @@ void job_finish(struct job_run *job, enum result result, const char *why)
 	job->forgiven = result == RESULT_FAILURE && forgiven(job);
 	job->lineage = needs_lineage(job, job->forgiven ? RESULT_SUCCESS : result);
 	close_places(job);
+	group_leave(&job->group);
 	journal_end_of(job);
 }
 
@@ -276,6 +277,7 @@ void job_skip(struct job_run *job, const char *why)
 {
 	struct journal *j = job->run->journal;
 
+	group_leave(&job->group);
 	job->state = JOB_ENDED;
 	job->result = RESULT_SKIPPED;
 	job->lineage = needs_lineage(job, RESULT_SKIPPED);

@@ -118,14 +118,22 @@ static void drop_unwanted(struct run *run)
 	run->plan.count = kept;
 }
 
-static int make_plan(struct run *run, struct err *err)
+/* What is known before any job has run. */
+static const struct node *run_contexts(const struct run *run)
 {
-	struct diags diags = {.arena = run->arena};
 	struct node *contexts = node_map(run->arena);
 
 	node_set(run->arena, contexts, "github", run->github);
 	node_set(run->arena, contexts, "inputs", run->inputs);
 	node_set(run->arena, contexts, "vars", run->vars);
+	return contexts;
+}
+
+static int make_plan(struct run *run, struct err *err)
+{
+	struct diags diags = {.arena = run->arena};
+	const struct node *contexts = run_contexts(run);
+
 	if (plan_make(run->arena, run->workflow, contexts, run->options->jobs.list,
 		      run->options->jobs.count, &run->plan, &diags) < 0)
 		return diags_fail(&diags, err);
@@ -190,13 +198,14 @@ static int run_jobs(struct run *run, struct err *err)
 	struct err ignored;
 	int ok;
 
-	if (tell_start(run, err) < 0)
+	if (concurrency_enter(run, &run->call, run_contexts(run), err) < 0 ||
+	    tell_start(run, err) < 0)
 		return -1;
 	ok = schedule_run(run, err);
 	verdict = ok < 0 && err->kind != ERR_INTERRUPTED ? RESULT_FAILURE : tell_verdict(run);
 	if (tell_end(run, started, verdict, ok < 0 ? &ignored : err) < 0 && ok == 0)
 		return -1;
-	if (run->cancelled)
+	if (run->cancelled && run->interrupts)
 		return 130;
 	if (ok < 0)
 		return -1;
@@ -222,6 +231,7 @@ static int run_one(struct run *run, const char *path, struct err *err)
 {
 	const char *why = "";
 	struct event event = event_of(run);
+	int code;
 
 	if (read_workflow(run, path, err) < 0)
 		return -1;
@@ -235,7 +245,11 @@ static int run_one(struct run *run, const char *path, struct err *err)
 		return -1;
 	run->call = (struct call){
 		.workflow = run->workflow, .inputs = run->inputs, .secrets = run->secrets};
-	return make_plan(run, err) < 0 ? -1 : run_granted(run, err);
+	if (make_plan(run, err) < 0)
+		return -1;
+	code = run_granted(run, err);
+	group_leave(&run->call.group);
+	return code;
 }
 
 /* ---- all workflows ---- */

@@ -142,6 +142,9 @@ struct call {
 	struct job_run *caller; /* NULL: the run's own */
 	const struct workflow *workflow;
 	const struct node *inputs, *secrets;
+	struct group *group; /* of the workflow; NULL: none */
+	bool open;           /* it is its turn in the group: its jobs may start */
+	const char *group_name;
 };
 
 /* ---- a job ---- */
@@ -153,6 +156,8 @@ struct job_run {
 	const struct planned_job *plan;
 	struct call *call;   /* the workflow that it is a job of */
 	struct call *called; /* the one it calls, once that runs; it has no steps then */
+	struct group *group; /* its place in a concurrency group; NULL: none */
+	const char *group_name;
 	enum job_state state;
 	enum result result;  /* once ended, before continue-on-error */
 	enum result lineage; /* the worst of its own and all its ancestors' */
@@ -397,6 +402,39 @@ void job_skip(struct job_run *job, const char *why);
 void job_keep_output(struct job_run *job, const char *name, const char *text);
 /* GITHUB_PATH: what is added last comes first, and once. */
 void job_prepend_path(struct job_run *job, const char *dir);
+
+/* cancel.c */
+/* A job that has not begun. */
+void cancel_waiting(struct job_run *job, const char *why);
+/* A running one: steps that want to run all the same have their time. */
+void cancel_job(struct job_run *job, const char *why);
+/* All but the jobs whose own if: is true even now. */
+void cancel_run(struct run *run, const char *why);
+
+/* group.c: concurrency groups across the runs of one state home */
+struct group; /* a place in one */
+enum group_state { GROUP_PENDING, GROUP_RUNNING, GROUP_CANCELLED };
+struct group_wish {
+	const char *name; /* case does not count */
+	bool cancel;      /* cancel-in-progress: what runs in it is to end */
+	bool queue;       /* queue: max; those that wait before stay */
+};
+int group_enter(const char *home, const char *repository, const struct group_wish *wish,
+		struct group **out, struct err *err);
+/* How the place stands now. */
+enum group_state group_poll(struct group *g);
+/* NULL is fine. */
+void group_leave(struct group **g);
+
+/* concurrency.c: the groups of jobs and workflows */
+/* Take the job's place in its group, or none; then ask how it stands. */
+enum group_state concurrency_ask(struct job_run *job, struct err *err);
+/* May jobs of this workflow start? */
+bool concurrency_open(struct call *call);
+int concurrency_enter(struct run *run, struct call *call, const struct node *contexts,
+		      struct err *err);
+/* End what a newer run or job of a group puts an end to. */
+void concurrency_see(struct run *run);
 
 /* schedule.c */
 int schedule_run(struct run *run, struct err *err);

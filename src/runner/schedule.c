@@ -188,16 +188,28 @@ static int start(struct job_run *job, struct err *err)
 		       : job_start(job, err);
 }
 
-static void start_or_skip(struct job_run *job)
+/* False while it waits for its concurrency group. */
+static bool start_or_skip(struct job_run *job)
 {
 	struct err err = {0};
 	int go = decide(job, &err);
 
+	if (go > 0) {
+		enum group_state group = concurrency_ask(job, &err);
+
+		if (group == GROUP_PENDING)
+			return false;
+		if (group == GROUP_CANCELLED && err.kind == ERR_NONE) {
+			cancel_waiting(job, "a newer one of its concurrency group took its place");
+			return true;
+		}
+		go = err.kind == ERR_NONE ? 1 : -1;
+	}
 	if (go == 0) {
 		job_skip(job, is_cancelled(job)            ? "the run was cancelled"
 			      : job->plan->runs == RUNS_NO ? job->plan->why
 							   : why_skipped(job));
-		return;
+		return true;
 	}
 	if (go < 0 || start(job, &err) < 0) {
 		job->run->refused |= err.kind == ERR_POLICY;
@@ -205,10 +217,11 @@ static void start_or_skip(struct job_run *job)
 		if (err.kind == ERR_SYSTEM && job->run->fatal.kind == ERR_NONE)
 			job->run->fatal = err;
 		job_finish(job, RESULT_FAILURE, arena_strdup(job->arena, err.text));
-		return;
+		return true;
 	}
 	if (!job->called)
 		job_advance(job);
+	return true;
 }
 
 struct job_run *schedule_add(struct run *run, const struct planned_job *plan, struct call *call)
@@ -236,7 +249,7 @@ static void expand(struct run *run, size_t at)
 	int go = decide(job, &err);
 
 	if (go <= 0) {
-		start_or_skip(job);
+		(void)start_or_skip(job);
 		return;
 	}
 	if (plan_expand(run->arena, job->plan->job, context_job_level(job), &jobs, &count, &diags) <
@@ -295,12 +308,6 @@ static bool sibling_failed(const struct job_run *job)
 	return false;
 }
 
-static void cancel_waiting(struct job_run *job, const char *why)
-{
-	job_skip(job, why);
-	job->result = job->lineage = RESULT_CANCELLED;
-}
-
 /* Start what can start; true when anything changed, for then more may be possible. */
 static bool start_jobs(struct run *run)
 {
@@ -314,7 +321,7 @@ static bool start_jobs(struct run *run)
 			changed = true;
 			continue;
 		}
-		if (job->state != JOB_WAITING || !needs_ended(job))
+		if (job->state != JOB_WAITING || !concurrency_open(job->call) || !needs_ended(job))
 			continue;
 		if (sibling_failed(job))
 			cancel_waiting(job, "a job of its matrix failed (fail-fast)");
@@ -322,122 +329,11 @@ static bool start_jobs(struct run *run)
 			continue;
 		else if (job->plan->matrix_depends)
 			expand(run, i);
-		else
-			start_or_skip(job);
+		else if (!start_or_skip(job))
+			continue;
 		changed = true;
 	}
 	return changed;
-}
-
-/* ---- cancelling ---- */
-
-/* GitHub's hard end of a cancelled job: five minutes, unless the workflow says otherwise. */
-static uint64_t cancel_time(const struct job_run *job)
-{
-	const struct node *m = node_get(job->plan->job->as_written, "cancel-timeout-minutes");
-
-	return m && m->kind == NODE_NUMBER && m->number > 0 && m->number < 5
-		       ? (uint64_t)(m->number * 60000)
-		       : UINT64_C(5) * 60000;
-}
-
-/* Does a step that has begun still want to run, as with always()? */
-static bool stays(struct job_run *job, struct step_run *step)
-{
-	struct scope_arg arg = {job, step->frame};
-	struct expr_scope scope = scope_make(&arg, context_step(job, step->frame, step));
-	struct expr_err e;
-	bool yes = false;
-
-	(void)condition_eval(job->arena, step->step->condition, &scope, &yes, &e);
-	return yes;
-}
-
-/* From the outermost action inwards: each is asked as its caller stands then. */
-static void cancel_frames(struct job_run *job, struct frame *frame)
-{
-	if (!frame->up)
-		return;
-	cancel_frames(job, frame->up);
-	frame->cancelled = frame->up->cancelled || !stays(job, frame->owner);
-}
-
-static void cancel_job(struct job_run *job, const char *why);
-
-/* A running job whose own if: is true even now, as with always(), is left alone. */
-static bool goes_on(struct job_run *job)
-{
-	struct scope_arg arg = {job, NULL};
-	struct expr_scope scope = scope_make(&arg, context_job_level(job));
-	struct expr_err e;
-	bool yes = false;
-
-	(void)condition_eval(job->arena, job->plan->job->condition, &scope, &yes, &e);
-	return yes;
-}
-
-/* Jobs of the call that have not begun see it as they see a cancelled run. */
-static void cancel_called(const struct job_run *caller, const char *why)
-{
-	for (size_t i = 0; i < caller->run->job_count; i++) {
-		struct job_run *job = caller->run->jobs[i];
-
-		if (job->call == caller->called && job->state == JOB_RUNNING && !goes_on(job))
-			cancel_job(job, why);
-	}
-}
-
-static void cancel_job(struct job_run *job, const char *why)
-{
-	if (job->cancelled)
-		return;
-	job->cancelled = true;
-	job->cancel_end_ms = now_ms() + cancel_time(job);
-	job->status = RESULT_CANCELLED;
-	if (!job->why)
-		job->why = why;
-	if (job->called) {
-		cancel_called(job, why);
-		return;
-	}
-	cancel_frames(job, job->frame);
-	if (job->step && !stays(job, job->step))
-		step_cancel(job->step);
-}
-
-static void cancel_run(struct run *run)
-{
-	run->cancelled = true;
-	for (size_t i = 0; i < run->job_count; i++)
-		if (run->jobs[i]->state == JOB_RUNNING && !goes_on(run->jobs[i]))
-			cancel_job(run->jobs[i], "the run was interrupted");
-}
-
-/* The second interrupt does not ask. */
-static void kill_run(struct run *run)
-{
-	for (size_t i = 0; i < run->job_count; i++) {
-		struct job_run *job = run->jobs[i];
-
-		if (job->state == JOB_RUNNING && job->step) {
-			job->step->cancel_stage++;
-			cell_kill(job->step->cell, CELL_CANCELLED);
-		}
-	}
-	if (run->fatal.kind == ERR_NONE)
-		(void)err_fail(&run->fatal, ERR_INTERRUPTED, "interrupted twice");
-}
-
-void schedule_signals(struct run *run)
-{
-	struct signalfd_siginfo info;
-
-	while (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (run->interrupts++ == 0)
-			cancel_run(run);
-		else
-			kill_run(run);
-	}
 }
 
 /* ---- the loop ---- */
@@ -517,6 +413,7 @@ static int loop(struct run *run, int signals, struct err *err)
 		}
 		free(fds);
 		schedule_signals(run);
+		concurrency_see(run);
 		for (size_t i = 0; i < run->job_count; i++)
 			see_to_job(run->jobs[i], now_ms());
 		if (run->tick)
@@ -531,6 +428,9 @@ static void abandon(struct run *run)
 	for (size_t i = 0; i < run->job_count; i++) {
 		struct job_run *job = run->jobs[i];
 
+		group_leave(&job->group);
+		if (job->called)
+			group_leave(&job->called->group);
 		if (job->state != JOB_RUNNING)
 			continue;
 		if (job->step) {

@@ -135,6 +135,7 @@ struct cell_spec {
 	enum cell_proc proc;
 	const char *seccomp; /* a filter that ships, or a path; NULL: "default" */
 	unsigned require;    /* cell_wall bits without which starting is an error (ERR_SYSTEM) */
+	bool audit;          /* count what seccomp refuses: cell_audit(); for a command alone */
 	bool pty;            /* a private terminal: /dev/tty, and stdio on it; see cell_pty() */
 };
 
@@ -211,6 +212,26 @@ void cell_kill(struct cell *cell, enum cell_verdict why);
 
 /* Wait for the end; every process of the cell is dead when this returns. */
 int cell_wait(struct cell *cell, struct cell_result *out, struct err *err);
+
+/*
+ * What the filter refused, kind by kind; after cell_wait(), of a cell with
+ * `audit`. Calls that killed are in the verdict and not here, and so is what the
+ * kernel refused for other reasons than the filter.
+ */
+struct cell_refusal {
+	char call[32];      /* "mount"; "call 1000" where it has no name */
+	char arguments[64]; /* what a policy can judge: "family=17 type=3 protocol=0"; or empty */
+	char answer[24];    /* "EPERM" */
+	char program[16];   /* what the process calls itself: any bytes */
+	uint64_t count;
+};
+#define CELL_REFUSALS 128
+struct cell_audit {
+	struct cell_refusal rows[CELL_REFUSALS]; /* in the order of their first time */
+	size_t count;
+	uint64_t others; /* refusals of kinds for which there was no row left */
+};
+void cell_audit(const struct cell *cell, struct cell_audit *out);
 
 /* Kill what is left, remove the cgroup, free. NULL is fine. */
 void cell_release(struct cell **cell);

@@ -110,7 +110,7 @@ static int prepare_trees(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int prepare_filters(struct setup *s, struct err *err)
+static int prepare_filters(struct cell *cell, struct setup *s, struct err *err)
 {
 	const char *policy = s->spec->seccomp;
 	const int folder = (int)(strrchr(policy, '/') - policy);
@@ -121,10 +121,18 @@ static int prepare_filters(struct setup *s, struct err *err)
 	if (path_join(cache, sizeof(cache), s->spec->state, "cache/seccomp", err) < 0)
 		return -1;
 	s->filter = owner_filter(s->spec->owner, policy, cache, err);
+	if (!s->filter)
+		return -1;
+	if (s->spec->audit) {
+		if (audit_open(s->filter, &cell->audit, err) < 0)
+			return -1;
+		s->audit = cell->audit;
+	}
 	/* an init that has to look for itself has to fork and to open */
-	if (!s->filter || s->watch)
-		return s->filter ? 0 : -1;
-	(void)snprintf(init, sizeof(init), "%.*s/init.yml", folder, policy);
+	if (s->watch)
+		return 0;
+	(void)snprintf(init, sizeof(init), "%.*s/%s.yml", folder, policy,
+		       s->audit ? "audit" : "init");
 	s->init_filter = owner_filter(s->spec->owner, init, cache, err);
 	return s->init_filter ? 0 : -1;
 }
@@ -166,7 +174,7 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 	if (s->missing & spec->require)
 		return refuse_missing(s->missing & spec->require, err);
 	s->entry_count = cgroup_entries(cell->cgroup, s->entries, err);
-	if (s->entry_count < 0 || prepare_filters(s, err) < 0 || prepare_trees(s, err) < 0)
+	if (s->entry_count < 0 || prepare_filters(cell, s, err) < 0 || prepare_trees(s, err) < 0)
 		return -1;
 	if (prepare_pipe(&s->go, &cell->leash, err) < 0 ||
 	    prepare_pipe(&cell->news, &s->news, err) < 0)
@@ -212,7 +220,7 @@ static int bear(struct cell *cell, struct setup *s, struct err *err)
 	cell->pid = birth(flags, cgroup_clone_fd(cell->cgroup), &cell->pidfd, &outside, err);
 	if (cell->pid == 0)
 		setup_run(s);
-	if (cell->pid < 0)
+	if (cell->pid < 0 || (cell->audit && audit_keep(cell->audit, err) < 0))
 		return -1;
 	if ((outside && cgroup_attach(cell->cgroup, cell->pid, err) < 0) ||
 	    give_ids(cell, s->spec->owner, err) < 0)
@@ -385,6 +393,7 @@ void cell_release(struct cell **cell)
 	disk_end(&(*cell)->disk);
 	memory_end(&(*cell)->memory);
 	count_ns_close(&(*cell)->ns);
+	audit_close(&(*cell)->audit);
 	fd_close(&(*cell)->pidfd);
 	fd_close(&(*cell)->status);
 	fd_close(&(*cell)->news);
@@ -396,6 +405,13 @@ void cell_release(struct cell **cell)
 	cell_owner_close(&(*cell)->own);
 	free(*cell);
 	*cell = NULL;
+}
+
+void cell_audit(const struct cell *cell, struct cell_audit *out)
+{
+	*out = (struct cell_audit){0};
+	if (cell->audit)
+		audit_read(cell->audit->table, out);
 }
 
 /* The lock files of ids unlock themselves with their holder, and are used again. */

@@ -10,7 +10,11 @@ int fds_close_others(int *keep, size_t count, struct err *err);
 
 /*
  * Move `from[i]` to the number i, for all i, without close-on-exec, and close
- * every other descriptor but `*also`, which gets the number `count` and is
- * closed by exec.
+ * every other descriptor but those of `also` (negative ones are skipped), which
+ * get the numbers behind and are closed by exec.
  */
-int fds_place(const int *from, size_t count, int *also, struct err *err);
+int fds_place(const int *from, size_t count, int *const *also, size_t also_count, struct err *err);
+
+/* One descriptor through a socket. fd_receive() returns it, close-on-exec; `flags` as of recvmsg(). */
+int fd_send(int socket, int fd, struct err *err);
+int fd_receive(int socket, int flags, struct err *err);

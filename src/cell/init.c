@@ -7,6 +7,8 @@
  * the cell holds. Then it exits, and the kernel kills whatever could still be
  * there: the namespace dies with it.
  *
+ * With an audit it also answers for the filter (audit.c).
+ *
  * Where no cgroup counts for us it also looks how much memory all of them use
  * together, and whether forks are being refused: the more often the less of
  * either limit is left, from five to a hundred times a second.
@@ -26,6 +28,7 @@
 #include "fds.h"
 #include "inside.h"
 #include "stepcell/fd.h"
+#include "stepcell/util.h"
 
 /* How often to look, where no cgroup does. */
 #define LOOK_MIN_MS       10
@@ -209,12 +212,18 @@ static uint64_t look(const struct setup *s)
 /* No signal is delivered, all are taken; and nothing is needed any more but a few calls. */
 static int settle(const struct setup *s, sigset_t *all, struct err *err)
 {
-	int keep[] = {s->status, s->proc};
+	int keep[] = {s->status, s->proc, -1, -1};
 
 	(void)sigfillset(all);
 	if (sigprocmask(SIG_BLOCK, all, NULL) < 0)
 		return err_sys(err, "cannot hold back signals");
-	if (fds_close_others(keep, 2, err) < 0)
+	if (s->audit) {
+		if (audit_listen(s->audit, all, err) < 0)
+			return -1;
+		keep[2] = s->audit->listener;
+		keep[3] = s->audit->signals;
+	}
+	if (fds_close_others(keep, COUNT(keep), err) < 0)
 		return -1;
 	return s->init_filter ? seccomp_filter_install(s->init_filter, err) : 0;
 }
@@ -224,10 +233,13 @@ static void take_signal(const struct setup *s, const sigset_t *all, pid_t main_p
 {
 	const uint64_t now = s->watch ? now_us() : 0;
 	const uint64_t wait = *due > now ? *due - now : 0;
-	const struct timespec period = {.tv_nsec = (long)wait * 1000};
+	const struct timespec period = {.tv_nsec = (long)wait * 1000}, at_once = {0};
 	siginfo_t info;
-	int got = sigtimedwait(all, &info, s->watch ? &period : NULL);
+	int got;
 
+	if (s->audit)
+		audit_serve(s->audit, s->proc, s->watch ? (int)(wait / 1000) + 1 : -1);
+	got = sigtimedwait(all, &info, s->audit ? &at_once : s->watch ? &period : NULL);
 	if (s->watch && now_us() >= *due)
 		*due = now_us() + look(s) * 1000;
 	/* si_pid is 0 for whoever is outside this pid namespace: stepcell */

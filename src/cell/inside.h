@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "audit.h"
 #include "cgroup.h"
 #include "seccomp.h"
 #include "stepcell/cell.h"
@@ -24,6 +25,7 @@ struct setup {
 	int entries[CGROUP_ENTRIES]; /* where the child enters its v1 cgroups */
 	int entry_count;
 	const struct seccomp_filter *filter, *init_filter; /* the owner's, or NULL */
+	struct audit *audit;                               /* the cell's, or NULL */
 	/*
 	 * Mounts made by root outside: the overlays', then the binds'. -1 where
 	 * they are to be made inside, by an ordinary user.

@@ -213,7 +213,7 @@ int mounts_proc(struct setup *s, struct err *err)
 		return -1;
 	if (full && proc_mask(s, proc, err) < 0)
 		return -1;
-	if (s->watch)
+	if (s->watch || s->audit)
 		s->proc = take_fd(&proc);
 	return 0;
 }

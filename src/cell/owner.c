@@ -48,7 +48,8 @@ struct cell_owner {
 	int lock;
 	struct idmap maps[8]; /* by owner of a layer: the store's, the checkout's */
 	size_t map_count;
-	struct kept_filter filters[4]; /* the step's and init's */
+	struct kept_filter
+		filters[6]; /* the step's, our own functions', init's with and without an audit */
 	size_t filter_count;
 };
 

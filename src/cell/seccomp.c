@@ -404,14 +404,34 @@ int seccomp_filter_compile(const char *policy_path, uint32_t arch, struct seccom
 	return make(policy_path, &how, out, err);
 }
 
-int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err)
+static long install(const struct seccomp_filter *filter, unsigned flags)
 {
 	const struct sock_fprog program = {.len = (unsigned short)filter->count,
 					   .filter = filter->code};
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err)
+{
+	if (install(filter, 0) < 0)
 		return err_sys(err, "cannot install the seccomp filter");
 	return 0;
+}
+
+int seccomp_filter_install_asking(const struct seccomp_filter *filter, struct err *err)
+{
+	const unsigned listen = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	/* only a kernel since 5.19 can keep signals from breaking into an answer */
+	long fd = install(filter, listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = install(filter, listen);
+	if (fd < 0 && errno == EBUSY)
+		return err_fail(err, ERR_SYSTEM,
+				"stepcell is itself under a filter that somebody listens to, and "
+				"the kernel gives no second listener: run it without --audit");
+	return fd < 0 ? err_sys(err, "cannot install the seccomp filter") : (int)fd;
 }
 
 void seccomp_filter_release(struct seccomp_filter *filter)

@@ -42,4 +42,7 @@ uint32_t seccomp_filter_answer(const struct seccomp_filter *filter,
 /* Install it for the calling process, after no_new_privs. No memory is allocated. */
 int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err);
 
+/* The same for one that asks (SECCOMP_RET_USER_NOTIF); returns its listener, close-on-exec. */
+int seccomp_filter_install_asking(const struct seccomp_filter *filter, struct err *err);
+
 void seccomp_filter_release(struct seccomp_filter *filter);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stepcell/util.h"
@@ -47,6 +49,21 @@ int seccomp_call_number(uint32_t arch, const char *name)
 		if (strcmp(name, young_calls[i].name) == 0)
 			return young_calls[i].number;
 	return number == __NR_SCMP_ERROR ? -2 : -1;
+}
+
+void seccomp_call_name(int number, char *out, size_t size)
+{
+	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+	const char *young = NULL;
+
+	for (size_t i = 0; i < COUNT(young_calls); i++)
+		if (young_calls[i].number == number)
+			young = young_calls[i].name;
+	if (name || young)
+		(void)snprintf(out, size, "%s", name ? name : young);
+	else
+		(void)snprintf(out, size, "call %d", number);
+	free(name);
 }
 
 bool seccomp_rule_names(const struct seccomp_rule *rule, const char *call)

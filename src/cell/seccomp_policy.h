@@ -47,6 +47,9 @@ bool seccomp_policy_decode(struct arena *a, const struct node *root, struct secc
  */
 int seccomp_call_number(uint32_t arch, const char *name);
 
+/* The name of a call of this machine; "call 1000" where it has none. */
+void seccomp_call_name(int number, char *out, size_t size);
+
 /* Is the rule about this call? */
 bool seccomp_rule_names(const struct seccomp_rule *rule, const char *call);
 

@@ -161,12 +161,17 @@ int die_with_stepcell(struct setup *s, struct err *err)
 /* Init never returns from here; what follows in the table is the main process. */
 static int fork_main(struct setup *s, struct err *err)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (s->audit && audit_pair(s->audit, err) < 0)
+		return -1;
+	pid = fork();
 	if (pid < 0)
 		return err_sys(err, "cannot fork");
 	if (pid > 0)
 		init_run(s, pid);
+	if (s->audit)
+		fd_close(&s->audit->from_main);
 	fd_close(&s->proc);
 	return 0;
 }
@@ -195,6 +200,7 @@ int place_fds(struct setup *s, struct err *err)
 	const struct cell_spec *spec = s->spec;
 	auto_free int *from = calloc(3 + spec->fd_count, sizeof(*from));
 	const int stdio[] = {spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
+	int *const also[] = {&s->news, s->audit ? &s->audit->to_init : NULL};
 
 	if (!from)
 		return err_sys(err, "cannot list the descriptors");
@@ -202,7 +208,7 @@ int place_fds(struct setup *s, struct err *err)
 		from[i] = s->terminal >= 0 ? s->terminal : stdio[i] > 0 ? stdio[i] : s->null;
 	if (spec->fd_count)
 		memcpy(from + 3, spec->fds, spec->fd_count * sizeof(*from));
-	return fds_place(from, 3 + spec->fd_count, &s->news, err);
+	return fds_place(from, 3 + spec->fd_count, also, s->audit ? 2 : 1, err);
 }
 
 struct rules {
@@ -301,7 +307,7 @@ int filter_calls(struct setup *s, struct err *err)
 {
 	if (s->missing & CELL_WALL_SECCOMP)
 		return 0;
-	return seccomp_filter_install(s->filter, err);
+	return s->audit ? audit_install(s->audit, err) : seccomp_filter_install(s->filter, err);
 }
 
 static int ready(const struct setup *s, struct err *err)

@@ -1,6 +1,7 @@
 /* supervise: a running cell, as stepcell holds it. */
 #pragma once
 
+#include "audit.h"
 #include "cgroup.h"
 #include "disk.h"
 #include "inside.h"
@@ -19,6 +20,7 @@ struct cell {
 	struct count_ns ns; /* what is counted from */
 	struct disk disk;
 	struct memory memory;
+	struct audit *audit; /* or NULL */
 
 	uint64_t started, deadline; /* milliseconds; 0: none */
 	uint64_t next_forks;

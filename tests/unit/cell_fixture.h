@@ -30,6 +30,7 @@ struct world {
 	struct cell_overlay overlays[2];
 	char upper[128];
 	struct cell_spec spec;
+	struct cell_audit *audit; /* NULL, or where world_run() puts what was refused */
 };
 
 #define MUST(call)                                                                                 \
@@ -166,6 +167,8 @@ static inline struct cell_result world_run(struct world *w, const char *script, 
 	(void)close(ends[1]);
 	result = world_follow(cell, ends[0], out);
 	(void)close(ends[0]);
+	if (w->audit)
+		cell_audit(cell, w->audit);
 	cell_release(&cell);
 	return result;
 }

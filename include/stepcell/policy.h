@@ -12,6 +12,7 @@
 
 enum policy_checkout { POLICY_OVERLAY, POLICY_STRICT, POLICY_COPY };
 enum policy_proc { POLICY_PROC_PID, POLICY_PROC_FULL };
+enum policy_audit { POLICY_AUDIT_REFUSED, POLICY_AUDIT_ALLOWED };
 enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
 
 struct policy_limits {
@@ -37,7 +38,9 @@ struct policy {
 	struct place network_at;
 	struct policy_names secrets, environments;
 	struct policy_limits limits;
-	const char *seccomp;  /* the name of a file in policies/seccomp */
+	const char *seccomp; /* the name of a file in policies/seccomp */
+	enum policy_audit audit;
+	struct place audit_at;
 	struct texts require; /* names of walls */
 };
 
@@ -64,3 +67,6 @@ const char *policy_choose(const char *event, bool fork, bool base_tree);
  */
 int policy_allow_environment(const struct policy *p, const char *environment, struct err *err);
 int policy_allow_secret(const struct policy *p, const char *secret, struct err *err);
+
+/* May what is refused be counted (--audit)? As above. */
+int policy_allow_audit(const struct policy *p, struct err *err);

@@ -17,6 +17,7 @@
  *   step-ended    job step name verdict conclusion seconds exit? signal? usage{...} means{...} survivors? log
  *                 verdict: a cell's; conclusion: success failure cancelled skipped
  *   artifact      job name path bytes files skipped digest
+ *   audit         job step refused: [{call arguments? answer? program? count}]
  *   summary       job step text            Markdown of GITHUB_STEP_SUMMARY
  *   run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory artifacts why?}]
  */
@@ -41,6 +42,9 @@ void report_terminal_free(struct report_terminal **t);
 
 /* The journal as it is: one event a line. `arg` is a FILE. */
 void report_json_event(void *file, const struct node *event);
+
+/* An entry of an audit: "socket(family=17 type=3 protocol=0) EPERM, 2 times, by ping". */
+void report_refused(const struct node *refused, struct strbuf *out);
 
 /* `text` with every byte a terminal would act on made visible (C0, DEL, C1), but tab. */
 void report_escape(const char *text, size_t len, struct strbuf *out);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stepcell/cell.h"
 #include "stepcell/err.h"
 #include "stepcell/node.h"
 #include "stepcell/record.h"
@@ -35,6 +36,7 @@ struct run_options {
 	bool offline;          /* nothing is fetched (nothing ever is without a grant) */
 	bool json;             /* the journal on standard output, as it happens */
 	bool quiet;
+	bool audit; /* count what the filter refuses, as far as the policy allows it */
 };
 
 /* Where called workflows are looked for, and those that have been found. */
@@ -69,3 +71,10 @@ int runner_run(const struct run_options *options, const struct run_view *view, s
  */
 int runner_contexts(struct arena *a, const struct run_options *options, const char *workflow_path,
 		    const struct node **out, struct err *err);
+
+/*
+ * Add to a list what a cell's filter refused: {call arguments? answer program
+ * count}, and {call: "others", count} for what did not fit. A program's name is
+ * made visible, for its bytes are a stranger's.
+ */
+void runner_refused(struct arena *a, const struct cell_audit *audit, struct node *list);

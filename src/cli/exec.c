@@ -10,6 +10,7 @@
 #include "cli/relay.h"
 #include "stepcell/fd.h"
 #include "stepcell/log.h"
+#include "stepcell/runner.h"
 #include "stepcell/util.h"
 
 /* What docker, env and timeout say when it was they who failed, not the command. */
@@ -27,6 +28,8 @@ static const struct option_row rows[] = {
 	{0, "env", "K=V", opt_pair, offsetof(struct exec_options, env), "a variable"},
 	{0, "workdir", "D", opt_text, offsetof(struct exec_options, workdir),
 	 "where to start, inside"},
+	{0, "audit", NULL, opt_flag, offsetof(struct exec_options, audit),
+	 "report which system calls were refused, and to whom"},
 	{0, "json", NULL, opt_flag, offsetof(struct exec_options, json),
 	 "end with one line of JSON; the command's output goes to standard error"},
 };
@@ -115,8 +118,13 @@ static int run(struct exec *x, struct cell_result *result, struct err *err)
 {
 	struct relay relay;
 	struct cell *cell = NULL;
+	struct cell_audit audit;
 	int r = start_and_follow(x, &relay, &cell, result, err);
 
+	if (r == 0) {
+		cell_audit(cell, &audit);
+		runner_refused(x->arena, &audit, x->refused);
+	}
 	relay_close(&relay);
 	cell_release(&cell);
 	return r;
@@ -139,6 +147,7 @@ static int exec(struct exec *x)
 	if (exec_prepare(x, &err) == 0 && run(x, &result, &err) == 0) {
 		exec_note_missing(x);
 		exec_note_verdict(&result);
+		exec_note_refused(x->refused);
 		code = exit_code_of(&result);
 	} else {
 		log_error(&err);
@@ -151,7 +160,10 @@ static int exec(struct exec *x)
 int cmd_exec(int argc, char **argv, struct err *err)
 {
 	auto_arena struct arena *arena = arena_new();
-	struct exec x = {.arena = arena, .scratch_lock = -1, .image = {.lock = -1}};
+	struct exec x = {.arena = arena,
+			 .scratch_lock = -1,
+			 .image = {.lock = -1},
+			 .refused = node_list(arena)};
 	int rest, r = options_decode(&usage, argc, argv, &x.options, &rest, err);
 
 	if (r == 0) {

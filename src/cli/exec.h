@@ -13,7 +13,7 @@
 struct exec_options {
 	const char *image, *policy, *checkout, *workdir;
 	struct option_list limits, env;
-	bool json;
+	bool audit, json;
 };
 
 /* One exec, from options to spec; all of it lives in the arena. */
@@ -30,6 +30,7 @@ struct exec {
 	struct cell_owner *owner;
 	struct cell_spec spec;
 	unsigned missing;
+	struct node *refused; /* with --audit: what runner_refused() says */
 };
 
 /* exec_spec.c: from options to a spec. Whatever it returns, exec_release() is to be called. */
@@ -39,4 +40,5 @@ void exec_release(struct exec *x);
 /* exec_say.c: how it ended, for a person; and for a program, as one line of JSON. */
 void exec_note_missing(const struct exec *x);
 void exec_note_verdict(const struct cell_result *r);
+void exec_note_refused(const struct node *refused);
 void exec_print_json(const struct exec *x, const struct cell_result *r, const struct err *err);

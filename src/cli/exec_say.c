@@ -5,6 +5,7 @@
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
 #include "stepcell/log.h"
+#include "stepcell/report.h"
 #include "stepcell/util.h"
 
 void exec_note_missing(const struct exec *x)
@@ -26,6 +27,16 @@ void exec_note_verdict(const struct cell_result *r)
 	if (r->survivors)
 		log_note("%u process%s outlived the command and %s killed", r->survivors,
 			 r->survivors == 1 ? "" : "es", r->survivors == 1 ? "was" : "were");
+}
+
+void exec_note_refused(const struct node *refused)
+{
+	for (size_t i = 0; i < refused->count; i++) {
+		auto_strbuf struct strbuf line = STRBUF(KIB);
+
+		report_refused(refused->items[i], &line);
+		log_note("audit: %s", line.text);
+	}
 }
 
 static const struct node *usage_node(struct arena *a, const struct cell_usage *u)
@@ -79,6 +90,8 @@ void exec_print_json(const struct exec *x, const struct cell_result *r, const st
 
 	if (r->pids_refused)
 		node_add(a, refused, node_string(a, "processes"));
+	for (size_t i = 0; i < x->refused->count; i++)
+		node_add(a, refused, x->refused->items[i]);
 	node_set_text(a, map, "verdict", cell_verdict_name(r->verdict));
 	node_set(a, map, "exit", r->exit_code < 0 ? node_null() : node_number(a, r->exit_code));
 	node_set(a, map, "signal", r->signal ? node_number(a, r->signal) : node_null());

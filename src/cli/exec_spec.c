@@ -251,6 +251,9 @@ static int use_policy(struct exec *x, struct err *err)
 			"policy '%s' lets a step reach named hosts, which exec cannot give; "
 			"choose a policy with network none or full",
 			x->policy.name);
+	if (x->options.audit && policy_allow_audit(&x->policy, err) < 0)
+		return -1;
+	x->spec.audit = x->options.audit;
 	x->spec.limits = limits_of(&x->policy.limits);
 	x->spec.network = x->policy.network == POLICY_NET_FULL ? CELL_NET_FULL : CELL_NET_NONE;
 	x->spec.proc = x->policy.proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID;

@@ -132,6 +132,11 @@ static const char *const network_means[] = {
 	[POLICY_NET_FULL] = "a step shares the network of whoever runs stepcell",
 };
 
+static const char *const audit_means[] = {
+	[POLICY_AUDIT_REFUSED] = "what the filter refuses is not counted",
+	[POLICY_AUDIT_ALLOWED] = "--audit may count what the filter refuses",
+};
+
 static const struct {
 	const char *name, *means;
 } walls[] = {
@@ -172,6 +177,7 @@ static void explain(const struct policy *p)
 	print_names("secrets", "secret", &p->secrets, p);
 	print_names("environments", "environment", &p->environments, p);
 	printf("seccomp\n  the system calls of policies/seccomp/%s.yml\n", p->seccomp);
+	printf("audit (%s:%u)\n  %s\n", p->path, p->audit_at.line, audit_means[p->audit]);
 	printf("require: the run is refused on a host without\n");
 	for (size_t i = 0; i < p->require.count; i++)
 		printf("  %-9s %s\n", p->require.list[i], wall_means(p->require.list[i]));

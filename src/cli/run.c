@@ -16,7 +16,7 @@ struct options {
 	struct option_list env;
 	const char *at, *policy, *secret_file, *image, *out;
 	uint64_t parallel;
-	bool offline, json, quiet;
+	bool offline, audit, json, quiet;
 };
 
 static const struct option_row rows[] = {
@@ -36,6 +36,8 @@ static const struct option_row rows[] = {
 	{0, "parallel", "N", opt_count, offsetof(struct options, parallel),
 	 "jobs at once; default: one a processor"},
 	{0, "offline", NULL, opt_flag, offsetof(struct options, offline), "fetch nothing"},
+	{0, "audit", NULL, opt_flag, offsetof(struct options, audit),
+	 "report which system calls were refused, and to whom"},
 	{0, "json", NULL, opt_flag, offsetof(struct options, json),
 	 "the journal, an event a line, as it happens"},
 	{'q', "quiet", NULL, opt_flag, offsetof(struct options, quiet),
@@ -75,6 +77,7 @@ static struct run_options to_run(const struct options *o)
 		.files = list_of(&o->select.files),
 		.parallel = o->parallel,
 		.offline = o->offline,
+		.audit = o->audit,
 		.json = o->json,
 		.quiet = o->quiet,
 	};

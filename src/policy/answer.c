@@ -91,3 +91,13 @@ int policy_allow_secret(const struct policy *p, const char *secret, struct err *
 
 	return allow(p, &p->secrets, &r, err);
 }
+
+int policy_allow_audit(const struct policy *p, struct err *err)
+{
+	if (p->audit == POLICY_AUDIT_ALLOWED)
+		return 0;
+	return err_fail(err, ERR_POLICY,
+			"%s:%u: audit: refused: --audit is refused; run with --policy default, or "
+			"say 'audit: allowed'",
+			p->path, p->audit_at.line);
+}

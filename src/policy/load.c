@@ -12,9 +12,11 @@
 const char *const policy_checkout_names[] = {"overlay", "strict", "copy", NULL};
 const char *const policy_proc_names[] = {"pid", "full", NULL};
 const char *const policy_network_names[] = {"none", "proxy", "full", NULL};
+const char *const policy_audit_names[] = {"refused", "allowed", NULL};
 
 static_assert(COUNT(policy_checkout_names) == POLICY_COPY + 2, "name every policy_checkout");
 static_assert(COUNT(policy_proc_names) == POLICY_PROC_FULL + 2, "name every policy_proc");
+static_assert(COUNT(policy_audit_names) == POLICY_AUDIT_ALLOWED + 2, "name every policy_audit");
 static_assert(COUNT(policy_network_names) == POLICY_NET_FULL + 2, "name every policy_network");
 
 /* The names that the cell gives its walls; a test holds the two lists together. */
@@ -155,6 +157,7 @@ static const struct field policy_fields[] = {
 	{"environments", decode_names, offsetof(struct policy, environments), 0, NULL},
 	{"limits", policy_decode_limits, offsetof(struct policy, limits), 0, NULL},
 	{"seccomp", decode_file_name, offsetof(struct policy, seccomp), 0, NULL},
+	{"audit", decode_enum, offsetof(struct policy, audit), 0, policy_audit_names},
 	{"require", decode_walls, offsetof(struct policy, require), 0, NULL},
 };
 
@@ -195,6 +198,7 @@ struct policy *policy_load(struct arena *a, const char *path, const char *text, 
 	if (!decode_map(&d, policy_fields, COUNT(policy_fields), "the policy", root, p))
 		return NULL;
 	p->network_at = place_of(root, "network");
+	p->audit_at = place_of(root, "audit");
 	p->secrets.at = place_of(root, "secrets");
 	p->environments.at = place_of(root, "environments");
 	return p;

@@ -5,7 +5,8 @@
 
 extern const char *const policy_checkout_names[],
 	*const policy_proc_names[], *const policy_network_names[],
-					    *const policy_wall_names[]; /* NULL-ended */
+					    *const policy_audit_names[],
+						    *const policy_wall_names[]; /* NULL-ended */
 
 /* A name that may become a file name: letters, digits, '-' and '_'. */
 bool policy_name_ok(const char *name);

@@ -52,7 +52,8 @@ void policy_show(const struct policy *p, struct strbuf *out)
 	policy_names_show(&p->environments, out);
 	strbuf_addc(out, '\n');
 	show_limits(p, out);
-	strbuf_addf(out, "seccomp: %s\nrequire: ", p->seccomp);
+	strbuf_addf(out, "seccomp: %s\naudit: %s\nrequire: ", p->seccomp,
+		    policy_audit_names[p->audit]);
 	show_list(out, &p->require);
 	strbuf_addc(out, '\n');
 }

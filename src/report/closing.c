@@ -204,6 +204,10 @@ void closing_add(struct report_terminal *t, const struct node *run_ended)
 		rows[i] = row_of(t, jobs->items[i]);
 	if (count)
 		add_table(t, rows, count);
+	if (t->refused > 0)
+		strbuf_addf(&t->above,
+			    "\nrefused calls: %.0f; stepcell runs show %s --json says which\n",
+			    t->refused, t->run ? t->run : "last");
 	strbuf_addf(&t->above, "\nrun %s: ", t->run ? t->run : "?");
 	style_on(t, &t->above, style_of(view_state_of(verdict)));
 	strbuf_adds(&t->above, verdict ? verdict : "?");

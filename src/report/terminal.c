@@ -314,6 +314,20 @@ static void on_artifact(struct report_terminal *t, const struct node *event)
 	line_end(t);
 }
 
+static void on_audit(struct report_terminal *t, const struct node *event)
+{
+	const struct node *list = node_get(event, "refused");
+
+	for (size_t i = 0; list && list->kind == NODE_LIST && i < list->count; i++) {
+		t->refused += event_number(list->items[i], "count");
+		if (t->quiet)
+			continue;
+		line_begin(t, view_job(t, event), MARK_AUDIT);
+		report_refused(list->items[i], &t->above);
+		line_end(t);
+	}
+}
+
 static void on_summary(struct report_terminal *t, const struct node *event)
 {
 	struct view_job *job = view_job(t, event);
@@ -348,6 +362,7 @@ static const struct {
 	{"group", on_group},
 	{"annotation", on_annotation},
 	{"artifact", on_artifact},
+	{"audit", on_audit},
 	{"summary", on_summary},
 	{"run-ended", closing_add},
 };

@@ -61,6 +61,7 @@ struct report_terminal {
 	size_t failure_count;
 	struct view_summary *summaries;
 	size_t summary_count;
+	double refused; /* calls, of all audits */
 	const char *run;
 	unsigned label_width;
 	struct strbuf above;         /* lines that are not printed yet */
@@ -108,6 +109,7 @@ enum mark {
 	MARK_WARNING,
 	MARK_NOTICE,
 	MARK_ARTIFACT,
+	MARK_AUDIT,
 	MARK_COUNT
 };
 /* Begin a line of a job: "build | ", "build: step ". */

@@ -186,6 +186,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		.proc = run->policy->proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID,
 		.seccomp = l->fn ? run->seccomp_fn : run->seccomp,
 		.require = run->require,
+		.audit = run->options->audit && !l->fn,
 	};
 
 	if (cell_start(&spec, &step->cell, &missing, err) < 0) {

@@ -44,7 +44,7 @@ static int open_policy(struct run *run, struct err *err)
 	run->policy = policy_find(run->arena, name, err);
 	if (!run->policy)
 		return -1;
-	return 0;
+	return run->options->audit ? policy_allow_audit(run->policy, err) : 0;
 }
 
 static int require_walls(struct run *run, struct err *err)

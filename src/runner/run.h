@@ -286,6 +286,9 @@ int scope_text(struct arena *a, const struct expr_scope *s, const char *what, co
 int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
 	       const struct node *tree, const struct node **out, struct err *err);
 
+/* refused.c: the event of a step whose cell has ended and is not released yet */
+void refused_write(struct step_run *step);
+
 /* view.c: the job's mounts as they stand, seen by a worker that can write nothing */
 typedef int view_fn(void *arg, int out, struct err *err);
 /* `fn` runs in the workspace and writes its answer to `out`; at most the strbuf's maximum. */

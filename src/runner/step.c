@@ -431,6 +431,7 @@ void step_cell_ended(struct step_run *step)
 	if (cell_wait(step->cell, &result, &err) < 0)
 		result.verdict = CELL_SETUP_FAILED;
 	(void)output_drain(step, true);
+	refused_write(step);
 	cell_release(&step->cell);
 	if (step->job->cancelled && step->cancel_stage && result.verdict != CELL_PASSED)
 		result.verdict = CELL_CANCELLED;

@@ -174,3 +174,21 @@ file" ]
 	nothing_left $mark "$cgroups"
 	[ -z "$(ls -A "$STEPCELL_HOME/exec")" ]
 }
+
+@test "audit: what was refused, to whom and how often; the verdict is the same" {
+	x --audit --json -- perl -e '$0 = "stran\ng\e[2Jer"; syscall(1000) for 1..3; exit 3'
+	exits 3
+	[ "$(field verdict)" = '"failed"' ]
+	[ "$(field refused)" = '[{"call": "call 1000", "answer": "ENOSYS", "program": "stran\\ng\\x1b[2Jer", "count": 3}]' ]
+	grep -qF 'note: audit: call 1000 ENOSYS, 3 times, by stran\ng\x1b[2Jer' <<<"$stderr"
+
+	x --json -- perl -e 'syscall(1000); exit 3'
+	exits 3
+	[ "$(field refused)" = '[]' ]
+}
+
+@test "audit: the policy must allow it" {
+	x --audit --policy untrusted -- true
+	exits 125
+	says "policies/untrusted.yml:" "--audit is refused" "'audit: allowed'"
+}

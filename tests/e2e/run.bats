@@ -312,3 +312,25 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 	exits 2
 	says "starts no workflow"
 }
+
+@test "--audit: what was refused is in the journal and shown; a program's name is masked" {
+	one_job <<-'END' | workflow
+		- run: perl -e '$0 = "SECRET-NAME"; syscall(1000) for 1..2'
+		- run: unshare --net true
+		  continue-on-error: true
+	END
+	printf 'AWS_ACCESS_KEY_ID=SECRET-NAME\n' >"$BATS_TEST_TMPDIR/secrets"
+	cell_run --audit --policy deploy --secret-file "$BATS_TEST_TMPDIR/secrets"
+	exits 0
+	says 'a: refused call 1000 ENOSYS, 2 times, by ***' 'a: refused unshare(flags=0x40000000) EPERM, 1 time, by unshare' 'refused calls: 3;'
+	says_not SECRET-NAME
+	cell_run --audit --json
+	exits 0
+	says '"refused":[{"call":"unshare","arguments":"flags=0x40000000","answer":"EPERM","program":"unshare","count":1}]'
+	cell_run
+	exits 0
+	says_not 'refused call'
+	cell_run --audit --policy untrusted
+	exits 3
+	says 'audit: refused'
+}

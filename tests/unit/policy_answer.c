@@ -70,6 +70,33 @@ static void test_shipped(void **state)
 	}
 }
 
+static void test_audit(void **state)
+{
+	static const struct {
+		const char *policy, *error;
+	} audits[] = {
+		{"default", NULL},
+		{"trusted", NULL},
+		{"deploy", NULL},
+		{"untrusted",
+		 "policies/untrusted.yml:35: audit: refused: --audit is refused; run with "
+		 "--policy default, or say 'audit: allowed'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(audits); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct err err = {0};
+		const struct policy *p = policy_find(a, audits[i].policy, &err);
+
+		assert_non_null(p);
+		assert_int_equal(policy_allow_audit(p, &err), audits[i].error ? -1 : 0);
+		assert_int_equal(err.kind, audits[i].error ? ERR_POLICY : ERR_NONE);
+		if (audits[i].error)
+			assert_string_equal(err.text, audits[i].error);
+	}
+}
+
 /* No policy that ships gives a step the network, and all keep the wall that the others stand on. */
 static void test_shipped_walls(void **state)
 {
@@ -150,11 +177,9 @@ int main(void)
 	(void)setenv("STEPCELL_DATA", ".", 0);
 
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_shipped_walls),
-		cmocka_unit_test(test_find_fails),
-		cmocka_unit_test(test_choose),
-		cmocka_unit_test(test_walls_are_the_cells),
+		cmocka_unit_test(test_shipped),       cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_shipped_walls), cmocka_unit_test(test_find_fails),
+		cmocka_unit_test(test_choose),        cmocka_unit_test(test_walls_are_the_cells),
 
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

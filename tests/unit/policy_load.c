@@ -31,6 +31,9 @@ static const struct {
 	 "secrets: [A, B]\nenvironments: all\n"},
 
 	{"no name", "proc: pid\n", "p.yml:1:1: ", NULL},
+	{"no audit unless it is said", "name: x\n", NULL, "audit: refused\n"},
+	{"an audit", "name: x\naudit: allowed\n", NULL, "audit: allowed\n"},
+	{"an audit by a flag", "name: x\naudit: true\n", "p.yml:2:8: ", NULL},
 	{"an unknown key", "name: x\nsecret: none\n", "p.yml:2:1: unknown key 'secret'", NULL},
 	{"a name that is a path", "name: ../x\n", "p.yml:1:7: 'name': expected a name", NULL},
 	{"a filter that is a path", "name: x\nseccomp: ../../etc/x\n",

@@ -86,6 +86,13 @@ static const struct {
 	 ",\"verdict\":\"timeout\",\"conclusion\":\"failure\",\"seconds\":2,\"survivors\":2}",
 	 "test: failed Run (2.0s, ran out of time, 2 processes left behind and killed)\n",
 	 "test: failed Run (2.0s, ran out of time, 2 processes left behind and killed)\n"},
+	{"what was refused",
+	 "{\"type\":\"audit\"," S ",\"refused\":[{\"call\":\"socket\",\"arguments\":\"family=17\","
+	 "\"answer\":\"EPERM\",\"program\":\"a\\u001b[2J\",\"count\":2},"
+	 "{\"call\":\"others\",\"count\":1},7]}",
+	 "test: refused socket(family=17) EPERM, 2 times, by a\\x1b[2J\n"
+	 "test: refused others, 1 time\ntest: refused ?, 0 times\n",
+	 ""},
 	{"log", "{\"type\":\"log\"," S ",\"text\":\"collected 12 items\"}",
 	 "test | collected 12 items\n", ""},
 	{"log with a name for its step",

@@ -1,0 +1,71 @@
+/* What a filter refused a step, for the journal and for whoever shows it. */
+#include <string.h>
+
+#include "runner/run.h"
+#include "stepcell/limits.h"
+
+/* The name is the step's to choose: any bytes. */
+static const char *program_name(struct arena *a, const struct cell_refusal *r)
+{
+	auto_strbuf struct strbuf name = STRBUF(KIB);
+
+	strbuf_add_visible(&name, r->program, strlen(r->program));
+	return arena_strdup(a, name.text);
+}
+
+static const struct node *refusal_node(struct arena *a, const struct cell_refusal *r,
+				       const struct run *run)
+{
+	struct node *map = node_map(a);
+	const char *program = program_name(a, r);
+
+	node_set_text(a, map, "call", r->call);
+	if (*r->arguments)
+		node_set_text(a, map, "arguments", r->arguments);
+	node_set_text(a, map, "answer", r->answer);
+	node_set_text(a, map, "program", run ? output_masked(run, program) : program);
+	node_set(a, map, "count", node_number(a, (double)r->count));
+	return map;
+}
+
+static const struct node *others_node(struct arena *a, uint64_t count)
+{
+	struct node *map = node_map(a);
+
+	node_set_text(a, map, "call", "others");
+	node_set(a, map, "count", node_number(a, (double)count));
+	return map;
+}
+
+static void add_all(struct arena *a, struct node *list, const struct cell_audit *audit,
+		    const struct run *run)
+{
+	for (size_t i = 0; i < audit->count; i++)
+		node_add(a, list, refusal_node(a, &audit->rows[i], run));
+	if (audit->others)
+		node_add(a, list, others_node(a, audit->others));
+}
+
+void runner_refused(struct arena *a, const struct cell_audit *audit, struct node *list)
+{
+	add_all(a, list, audit, NULL);
+}
+
+void refused_write(struct step_run *step)
+{
+	struct run *run = step->job->run;
+	struct arena *a = step->job->arena;
+	struct node *list = node_list(a);
+	struct cell_audit *audit;
+
+	if (!run->options->audit)
+		return;
+	audit = arena_alloc(a, sizeof(*audit));
+	cell_audit(step->cell, audit);
+	add_all(a, list, audit, run);
+	journal_begin(run->journal, "audit");
+	journal_text(run->journal, "job", step->job->plan->id);
+	journal_number(run->journal, "step", step->number);
+	journal_node(run->journal, "refused", list);
+	(void)journal_end(run->journal, &run->fatal);
+}

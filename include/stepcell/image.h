@@ -104,3 +104,47 @@ int image_build(struct store *store, const char *recipe, const struct build_opti
 int image_export(struct store *store, const char *ref, int fd, struct err *err);
 /* `replace`: the name that the file gives itself may mean another image until now. */
 int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err);
+
+/* ---- actions: trees that workflows use by the name OWNER/REPO@REF ---- */
+
+struct stored_action {
+	const char *repository, *ref; /* "owner/repo" as it was added, "v4" */
+	const char *commit;           /* 40 digits; "" when its source had none */
+	struct digest tree;
+	const char *root; /* the files on this host, absolute; nobody changes them */
+	uint64_t bytes, entries;
+	const char *added; /* RFC 3339 */
+	int lock;          /* shared: held while the tree is in use */
+};
+
+/*
+ * Where the files of an action come from: a folder, or a tar (plain, gzip or
+ * zstd) to be read from `tar`. Of a folder everything but a .git at its top is
+ * taken; a tar whose only entry is a folder is that folder, as GitHub packs.
+ */
+struct action_source {
+	const char *repository, *ref, *commit;
+	const char *path;   /* below the repository: where an action.yml must lie; "" is the top */
+	const char *folder; /* absolute; NULL: the tar */
+	int tar;
+};
+
+/*
+ * Put an action's tree into the store, from a worker with nothing to lose. A
+ * name that is there already gets the new meaning. The arena owns the result.
+ */
+int action_store_add(struct store *store, struct arena *a, const struct action_source *source,
+		     struct stored_action *out, struct err *err);
+
+/* 1 with the action, 0 when there is none of that name, -1. Owner and repository have no case. */
+int action_store_find(struct store *store, struct arena *a, const char *repository, const char *ref,
+		      struct stored_action *out, struct err *err);
+void action_store_release(struct stored_action *action);
+
+/* All of them, by name; none is locked. */
+int action_store_list(struct store *store, struct arena *a, struct stored_action **out,
+		      size_t *count, struct err *err);
+
+/* 1 when it is gone, 0 when it was not there, -1: a run that uses it is an error. */
+int action_store_remove(struct store *store, const char *repository, const char *ref,
+			struct err *err);

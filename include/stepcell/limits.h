@@ -42,6 +42,12 @@
 #define LIMIT_IMAGE_RATIO   1000
 #define LIMIT_PATH          4095
 
+/* Actions. GitHub lets them be ten deep; the largest public ones are some tens of MiB. */
+#define LIMIT_ACTION_BYTES   (1 * GIB)
+#define LIMIT_ACTION_ENTRIES 200000
+#define LIMIT_ACTION_DEPTH   10
+#define LIMIT_ACTION_USES    10000 /* of one job, those inside of composite actions counted */
+
 #define LIMIT_POLICY_BYTES (256 * KIB)
 #define LIMIT_RECIPE_BYTES (256 * KIB)
 #define LIMIT_EVENT_BYTES  (32 * MIB)

@@ -28,8 +28,9 @@ struct run_options {
 	const char *at;         /* a commit to take instead of the tree as it stands */
 	const char *policy;     /* a name in policies/, or a file */
 	const char *secret_file;
-	const char *image; /* for every job, whatever its runs-on says */
-	const char *out;   /* artifacts are copied here as JOB/NAME.tar.zst */
+	const char *image;        /* for every job, whatever its runs-on says */
+	const char *actions_lock; /* which actions are the right ones; "actions.lock" of DIR */
+	const char *out;          /* artifacts are copied here as JOB/NAME.tar.zst */
 	struct run_list jobs, inputs, vars, env, matrix;
 	struct run_list files; /* REF=PATH: the workflow that is called as REF */
 	uint64_t parallel;     /* 0: as many as there are processors */
@@ -64,6 +65,15 @@ struct run_view {
  * exit code (0, 1, 130), or -1 with `err` when a run could not begin.
  */
 int runner_run(const struct run_options *options, const struct run_view *view, struct err *err);
+
+/*
+ * The tree of a commit of a local git repository, bare or with a working tree:
+ * written by git in a cell, for git trusts what it reads. `take` gets the
+ * folder, which is gone when this returns, and the commit.
+ */
+typedef int git_take_fn(void *arg, const char *tree, const char *commit, struct err *err);
+int runner_git_tree(const char *dir, const char *rev, git_take_fn *take, void *arg,
+		    struct err *err);
 
 /*
  * The checkout and event that options select, without running: the contexts

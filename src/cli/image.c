@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/options.h"
-#include "stepcell/arena.h"
+#include "cli/store.h"
 #include "stepcell/fd.h"
 #include "stepcell/home.h"
 #include "stepcell/image.h"
@@ -22,13 +21,10 @@ struct image_options {
 	const char *on, *source, *out;
 };
 
-/* What every subcommand works with. */
-struct session {
-	struct arena *arena;
-	struct store *store;
-	struct image_options options;
-	char **words; /* the arguments that are no option; NULL-ended */
-};
+static const struct image_options *options_of(const struct session *s)
+{
+	return s->options;
+}
 
 /* ---- printing ---- */
 
@@ -83,14 +79,6 @@ static const struct node *image_node(struct arena *a, const struct image *image)
 	return map;
 }
 
-static void print_json(const struct node *node)
-{
-	auto_strbuf struct strbuf text = STRBUF(LIMIT_JSON_BYTES);
-
-	json_write_pretty(&text, node);
-	(void)puts(text.text);
-}
-
 static void print_row(const struct image *image)
 {
 	(void)printf("%-20s %.12s  %s  %7.1f MiB  ", image->name, image->digest.hex, image->created,
@@ -127,13 +115,13 @@ static int image_cmd_list(struct session *s, struct err *err)
 	if (image_list(s->store, s->arena, &images, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (s->options.json)
+		if (options_of(s)->json)
 			node_add(s->arena, list, image_node(s->arena, &images[i]));
 		else
 			print_row(&images[i]);
 		image_release(&images[i]);
 	}
-	if (s->options.json)
+	if (options_of(s)->json)
 		print_json(list);
 	return 0;
 }
@@ -144,7 +132,7 @@ static int image_cmd_show(struct session *s, struct err *err)
 
 	if (image_find(s->store, s->arena, s->words[0], &image, err) < 0)
 		return -1;
-	if (s->options.json)
+	if (options_of(s)->json)
 		print_json(image_node(s->arena, &image));
 	else
 		print_image(&image);
@@ -158,10 +146,10 @@ static int image_cmd_resolve(struct session *s, struct err *err)
 	struct image image = {.lock = -1};
 	int r;
 
-	if (s->options.on && image_find(s->store, s->arena, s->options.on, &image, err) < 0)
+	if (options_of(s)->on && image_find(s->store, s->arena, options_of(s)->on, &image, err) < 0)
 		return -1;
-	r = image_toolchain(s->store, s->arena, s->options.on ? &image : NULL, s->words[0], &match,
-			    err);
+	r = image_toolchain(s->store, s->arena, options_of(s)->on ? &image : NULL, s->words[0],
+			    &match, err);
 	image_release(&image);
 	if (r < 0)
 		return -1;
@@ -175,9 +163,9 @@ static int image_cmd_build(struct session *s, struct err *err)
 {
 	char data[PATH_MAX];
 	struct build_options options = {
-		.source = s->options.source,
-		.force = s->options.force,
-		.progress = s->options.quiet ? NULL : stderr,
+		.source = options_of(s)->source,
+		.force = options_of(s)->force,
+		.progress = options_of(s)->quiet ? NULL : stderr,
 	};
 	struct digest digest;
 
@@ -194,10 +182,10 @@ static int image_cmd_export(struct session *s, struct err *err)
 {
 	auto_fd int file = -1;
 
-	if (s->options.out) {
-		file = open(s->options.out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (options_of(s)->out) {
+		file = open(options_of(s)->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 		if (file < 0)
-			return err_sys(err, "cannot create '%s'", s->options.out);
+			return err_sys(err, "cannot create '%s'", options_of(s)->out);
 	} else if (isatty(STDOUT_FILENO)) {
 		return err_fail(err, ERR_USAGE,
 				"an image is nothing for a terminal: give -o FILE or redirect it");
@@ -215,8 +203,8 @@ static int image_cmd_import(struct session *s, struct err *err)
 		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", path, strerror(errno));
 	if (!path && isatty(STDIN_FILENO))
 		return err_fail(err, ERR_USAGE, "name the file to import, or redirect it");
-	if (image_import(s->store, path ? file : STDIN_FILENO, s->options.replace, &digest, err) <
-	    0)
+	if (image_import(s->store, path ? file : STDIN_FILENO, options_of(s)->replace, &digest,
+			 err) < 0)
 		return -1;
 	(void)printf("sha256:%s\n", digest.hex);
 	return 0;
@@ -249,13 +237,7 @@ static const struct option_row resolve_rows[] = {
 	 "the root that it is to work on"},
 };
 
-static const struct subcommand {
-	const char *name;
-	int (*run)(struct session *s, struct err *err);
-	size_t least, most; /* how many arguments it takes */
-	struct option_usage usage;
-	const char *help;
-} subcommands[] = {
+static const struct subcommand subcommands[] = {
 	{"build",
 	 image_cmd_build,
 	 1,
@@ -315,45 +297,9 @@ static const struct subcommand {
 	 "which toolchain a Python version means"},
 };
 
-static int run_subcommand(const struct subcommand *sub, int argc, char **argv, struct err *err)
-{
-	auto_arena struct arena *a = arena_new();
-	struct session s = {.arena = a};
-	char home[PATH_MAX];
-	size_t count = 0;
-	int at, r = options_decode(&sub->usage, argc, argv, &s.options, &at, err);
-
-	if (r)
-		return r < 0 ? -1 : 0;
-	s.words = argv + at;
-	while (s.words[count])
-		count++;
-	if (count < sub->least || count > sub->most)
-		return err_fail(err, ERR_USAGE, "expected %zu argument%s: %s", sub->most,
-				sub->most == 1 ? "" : "s", sub->usage.synopsis);
-	if (state_home(home, sizeof(home), err) < 0 || store_open(home, &s.store, err) < 0)
-		return -1;
-	r = sub->run(&s, err);
-	store_close(&s.store);
-	return r;
-}
-
-static void print_help(FILE *out)
-{
-	(void)fputs("usage: stepcell image COMMAND [OPTION]...\n\ncommands:\n", out);
-	for (size_t i = 0; i < COUNT(subcommands); i++)
-		(void)fprintf(out, "  %-8s %s\n", subcommands[i].name, subcommands[i].help);
-}
-
 int cmd_image(int argc, char **argv, struct err *err)
 {
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_help(argc < 2 ? stderr : stdout);
-		return argc < 2 ? 2 : 0;
-	}
-	for (size_t i = 0; i < COUNT(subcommands); i++)
-		if (strcmp(argv[1], subcommands[i].name) == 0)
-			return run_subcommand(&subcommands[i], argc - 1, argv + 1, err);
-	return err_fail(err, ERR_USAGE,
-			"unknown command 'image %s'; 'stepcell image --help' lists them", argv[1]);
+	struct image_options options = {0};
+
+	return store_command(subcommands, COUNT(subcommands), &options, argc, argv, err);
 }

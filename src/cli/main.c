@@ -19,6 +19,7 @@ static const struct {
 	{"policy", cmd_policy, "what a job may do, reach, use and see"},
 	{"runs", cmd_runs, "what was run, and what it said"},
 	{"image", cmd_image, "build and list toolchain images"},
+	{"action", cmd_action, "the actions that workflows may use"},
 	{"lint", cmd_lint, "find mistakes in workflow files"},
 	{"run", cmd_run, "run workflows, every step in a cell of its own"},
 	{"plan", cmd_plan, "say what would run, and why"},

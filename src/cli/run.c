@@ -14,7 +14,7 @@
 struct options {
 	struct select_options select;
 	struct option_list env;
-	const char *at, *policy, *secret_file, *image, *out;
+	const char *at, *policy, *secret_file, *image, *out, *actions_lock;
 	uint64_t parallel;
 	bool offline, audit, json, quiet;
 };
@@ -31,6 +31,8 @@ static const struct option_row rows[] = {
 	 "a variable for every job; may be repeated"},
 	{0, "image", "REF", opt_text, offsetof(struct options, image),
 	 "the image of every job; 'host' needs none"},
+	{0, "actions-lock", "FILE", opt_text, offsetof(struct options, actions_lock),
+	 "which actions of the store are the right ones; default: actions.lock of the checkout"},
 	{'o', "output", "DIR", opt_text, offsetof(struct options, out),
 	 "copy the artifacts to DIR/JOB/NAME.tar.zst"},
 	{0, "parallel", "N", opt_count, offsetof(struct options, parallel),
@@ -69,6 +71,7 @@ static struct run_options to_run(const struct options *o)
 		.secret_file = o->secret_file,
 		.image = o->image,
 		.out = o->out,
+		.actions_lock = o->actions_lock,
 		.jobs = list_of(&o->select.jobs),
 		.inputs = list_of(&o->select.inputs),
 		.vars = list_of(&o->select.vars),

@@ -14,8 +14,7 @@
 
 /* ---- reading ---- */
 
-static bool decode_digest(struct decode *d, const struct field *field, const struct node *value,
-			  void *out)
+bool decode_digest(struct decode *d, const struct field *field, const struct node *value, void *out)
 {
 	const char *text = value->kind == NODE_STRING ? value->text : "";
 

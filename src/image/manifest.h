@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "stepcell/arena.h"
+#include "stepcell/decode.h"
 #include "stepcell/digest.h"
 #include "stepcell/image.h"
 #include "stepcell/node.h"
@@ -50,5 +51,7 @@ struct image_name {
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
 int image_name_write(struct store *store, const char *name, const struct image_name *value,
 		     struct err *err);
+
+decode_fn decode_digest; /* struct digest */
 
 const char *time_text(struct arena *a, time_t when); /* RFC 3339 */

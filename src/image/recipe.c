@@ -22,6 +22,12 @@ static const struct field debian_fields[] = {
 	{"env", decode_node, offsetof(struct recipe, env), 0, NULL},
 };
 
+static const struct field like_fields[] = {
+	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
+	{"like", decode_text, offsetof(struct recipe, like), FIELD_REQUIRED, NULL},
+	{"packages", decode_texts, offsetof(struct recipe, packages), FIELD_REQUIRED, NULL},
+};
+
 static const struct field prefix_fields[] = {
 	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
 	{"base", decode_text, offsetof(struct recipe, base), FIELD_REQUIRED, NULL},
@@ -78,6 +84,11 @@ static int check(const struct recipe *r, struct err *err)
 			       ? 0
 			       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a base",
 					  r->base);
+	if (r->like)
+		return name_is_safe(r->like)
+			       ? check_words("a package", &r->packages, err)
+			       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a recipe",
+					  r->like);
 	if (check_word("a suite", r->suite, err) < 0 ||
 	    (r->mirror && check_word("a mirror", r->mirror, err) < 0) ||
 	    check_words("a package", &r->packages, err) < 0 ||
@@ -116,6 +127,8 @@ int recipe_parse(struct arena *a, const char *file, const char *text, size_t len
 	if (kind && strcmp(kind, "prefix") == 0)
 		ok = decode_map(&d, prefix_fields, COUNT(prefix_fields), "a prefix recipe", root,
 				&r);
+	else if (node_get(root, "like"))
+		ok = decode_map(&d, like_fields, COUNT(like_fields), "a recipe", root, &r);
 	else
 		ok = decode_map(&d, debian_fields, COUNT(debian_fields), "a recipe", root, &r);
 	if (!ok)
@@ -126,17 +139,11 @@ int recipe_parse(struct arena *a, const char *file, const char *text, size_t len
 	return 0;
 }
 
-int recipe_load(struct arena *a, const char *data, const char *ref, struct recipe *out,
+static int load(struct arena *a, const char *ref, const char *path, struct recipe *out,
 		struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF(LIMIT_RECIPE_BYTES);
-	const char *path = ref;
 
-	if (!strchr(ref, '/')) {
-		if (!name_is_safe(ref))
-			return err_fail(err, ERR_USAGE, "'%s' is no name of a recipe", ref);
-		path = arena_printf(a, "%s/rootfs/%s.yml", data, ref);
-	}
 	if (file_read(AT_FDCWD, path, &text, err) < 0) {
 		if (err->sys == ENOENT)
 			return err_fail(err, ERR_USAGE, "there is no recipe '%s': no file '%s'",
@@ -144,4 +151,54 @@ int recipe_load(struct arena *a, const char *data, const char *ref, struct recip
 		return err_wrap(err, "recipe '%s'", ref);
 	}
 	return recipe_parse(a, path, text.text, text.len, out, err);
+}
+
+static struct texts joined(struct arena *a, const struct texts *x, const struct texts *y)
+{
+	struct texts all = {arena_array(a, x->count + y->count, sizeof(*all.list)), 0};
+
+	for (size_t i = 0; i < x->count; i++)
+		all.list[all.count++] = x->list[i];
+	for (size_t i = 0; i < y->count; i++)
+		all.list[all.count++] = y->list[i];
+	return all;
+}
+
+/* All of the recipe that it is like, and its own packages behind that one's. */
+static int extend(struct arena *a, struct recipe *r, struct err *err)
+{
+	const char *path = arena_printf(a, "%s/%s.yml", r->folder, r->like);
+	const struct recipe own = *r;
+	struct recipe all;
+
+	if (load(a, own.like, path, &all, err) < 0)
+		return err_wrap(err, "recipe '%s'", own.name);
+	if (all.like || all.kind != RECIPE_DEBIAN)
+		return err_fail(err, ERR_USAGE,
+				"recipe '%s' can only be like one that lists its packages itself, "
+				"which '%s' does not",
+				own.name, own.like);
+	all.packages = joined(a, &all.packages, &own.packages);
+	all.name = own.name;
+	all.like = own.like;
+	all.text = arena_printf(a, "%s\n%s", own.text, all.text);
+	*r = all;
+	return 0;
+}
+
+int recipe_load(struct arena *a, const char *data, const char *ref, struct recipe *out,
+		struct err *err)
+{
+	const char *path = ref;
+	struct recipe r;
+
+	if (!strchr(ref, '/')) {
+		if (!name_is_safe(ref))
+			return err_fail(err, ERR_USAGE, "'%s' is no name of a recipe", ref);
+		path = arena_printf(a, "%s/rootfs/%s.yml", data, ref);
+	}
+	if (load(a, ref, path, &r, err) < 0 || (r.like && extend(a, &r, err) < 0))
+		return -1;
+	*out = r;
+	return 0;
 }

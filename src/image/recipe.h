@@ -15,6 +15,7 @@ struct recipe {
 	const struct node *env; /* a map; of a prefix: on top of the base's */
 
 	/* debian */
+	const char *like; /* another recipe, of which this is all and more packages; or NULL */
 	const char *suite;
 	const char *mirror; /* NULL: the host's own sources */
 	struct texts packages;

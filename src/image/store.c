@@ -145,6 +145,7 @@ static int open_folders(struct store *store, struct err *err)
 	} folders[] = {
 		{"blobs/sha256", &store->blobs}, {"trees", &store->trees},
 		{"images", &store->images},      {"host", &store->host},
+		{"actions", &store->actions},    {"action-trees", &store->action_trees},
 		{"staging", &store->staging},
 	};
 
@@ -164,8 +165,14 @@ int store_open(const char *home, struct store **out, struct err *err)
 	store = calloc(1, sizeof(*store));
 	if (!store)
 		return err_sys(err, "cannot open the image store");
-	*store = (struct store){
-		.dir = -1, .blobs = -1, .trees = -1, .images = -1, .host = -1, .staging = -1};
+	*store = (struct store){.dir = -1,
+				.blobs = -1,
+				.trees = -1,
+				.images = -1,
+				.host = -1,
+				.actions = -1,
+				.action_trees = -1,
+				.staging = -1};
 	store->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->dir < 0 || !realpath(path, store->path)) {
 		(void)err_sys(err, "cannot open the image store '%s'", path);
@@ -192,6 +199,8 @@ void store_close(struct store **store)
 	fd_close(&s->trees);
 	fd_close(&s->images);
 	fd_close(&s->host);
+	fd_close(&s->actions);
+	fd_close(&s->action_trees);
 	fd_close(&s->staging);
 	free(s);
 	*store = NULL;

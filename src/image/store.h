@@ -19,6 +19,8 @@
  *	trees/HEX/owners   what the squash to one owner took away
  *	images/NAME        which manifest a name means
  *	host/HEX/          skeletons of the host image
+ *	actions/HEX        which tree the name of an action means; HEX hashes the name
+ *	action-trees/HEX/  as trees/, of actions
  *	staging/           work in progress; each folder is locked by its maker
  *
  * An image in use has a shared lock on its manifest's blob.
@@ -26,7 +28,7 @@
 struct store {
 	char path[PATH_MAX];
 	int dir;
-	int blobs, trees, images, host, staging;
+	int blobs, trees, images, host, actions, action_trees, staging;
 };
 
 /* A folder to work in, gone with whatever is still in it when it is closed. */

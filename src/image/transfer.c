@@ -82,11 +82,12 @@ static int list_trees(int root, const struct inodes *inodes, struct unpack_resul
 	return 0;
 }
 
-static int unpack_image(int archive, int dir, struct unpack_result *out, struct err *err)
+static int unpack_image(void *arg, int archive, int dir, struct unpack_result *out, struct err *err)
 {
 	struct writer w;
 	int r;
 
+	(void)arg;
 	writer_init(&w, dir);
 	r = unpack(archive, &w, err);
 	if (r == 0)
@@ -175,10 +176,11 @@ static int publish_image(struct store *store, int dir, bool replace, struct dige
 int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
+	const struct unpack_work work = {.name = "import", .fn = unpack_image, .archive = fd};
 	struct unpack_result result;
 
 	if (staging_open(store, &staging, err) < 0 ||
-	    worker_unpack("import", unpack_image, staging.path, fd, &result, err) < 0 ||
+	    worker_unpack(&work, staging.path, &result, err) < 0 ||
 	    publish_image(store, staging.dir, replace, out, err) < 0)
 		return err_wrap(err, "importing an image");
 	return 0;

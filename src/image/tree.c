@@ -11,11 +11,12 @@
 #include "stepcell/path.h"
 
 /* In the worker: root/ of the directory, and its list beside it. */
-static int unpack_tree(int archive, int dir, struct unpack_result *out, struct err *err)
+static int unpack_tree(void *arg, int archive, int dir, struct unpack_result *out, struct err *err)
 {
 	struct writer w;
 	int r;
 
+	(void)arg;
 	if (mkdirat(dir, "root", 0755) < 0)
 		return err_sys(err, "cannot make the tree's root");
 	auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -34,13 +35,14 @@ static int unpack_tree(int archive, int dir, struct unpack_result *out, struct e
 
 int tree_unpack(struct staging *staging, int fd, struct tree *out, struct err *err)
 {
+	const struct unpack_work work = {.name = "unpack", .fn = unpack_tree, .archive = fd};
 	struct unpack_result result;
 	char path[PATH_MAX];
 
 	if (mkdirat(staging->dir, "tree", 0700) < 0)
 		return err_sys(err, "cannot make a staging folder");
 	if (path_join(path, sizeof(path), staging->path, "tree", err) < 0 ||
-	    worker_unpack("unpack", unpack_tree, path, fd, &result, err) < 0)
+	    worker_unpack(&work, path, &result, err) < 0)
 		return -1;
 	auto_fd int manifest =
 		openat(staging->dir, "tree/manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

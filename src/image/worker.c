@@ -17,17 +17,19 @@ enum { FD_ARCHIVE, FD_RESULT, FD_ERROR };
 /* In the worker. */
 static int work(void *arg, const int *fds, size_t fd_count)
 {
-	unpack_fn *const *fn = arg;
+	const struct unpack_work *unpack = arg;
 	auto_fd int dir = open("/0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int folder = unpack->folder ? open("/1", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct unpack_result result = {0};
 	struct err err = {0};
 	int r;
 
 	(void)fd_count;
-	if (dir < 0)
+	if (dir < 0 || (unpack->folder && folder < 0))
 		r = err_sys(&err, "cannot open the worker's directory");
 	else
-		r = (*fn)(fds[FD_ARCHIVE], dir, &result, &err);
+		r = unpack->fn(unpack->arg, unpack->folder ? folder : fds[FD_ARCHIVE], dir, &result,
+			       &err);
 	if (r == 0 && write_full(fds[FD_RESULT], &result, sizeof(result)) < 0)
 		r = err_sys(&err, "cannot tell the result");
 	if (r < 0)
@@ -51,23 +53,24 @@ static int in_utf8(const struct cell_work *spec, struct err *err)
 	return r;
 }
 
-int worker_unpack(const char *name, unpack_fn *fn, const char *path, int archive,
-		  struct unpack_result *out, struct err *err)
+int worker_unpack(const struct unpack_work *unpack, const char *path, struct unpack_result *out,
+		  struct err *err)
 {
-	const struct cell_bind dirs[] = {{.from = path, .writable = true}};
+	const struct cell_bind dirs[] = {{.from = path, .writable = true},
+					 {.from = unpack->folder}};
 	int ends[2];
 
 	if (pipe_open(ends, err) < 0)
 		return -1;
 	auto_fd int heard = ends[0];
 	auto_fd int said = ends[1];
-	const int fds[] = {archive, said};
+	const int fds[] = {unpack->folder ? said : unpack->archive, said};
 	const struct cell_work spec = {
-		.name = name,
+		.name = unpack->name,
 		.fn = work,
-		.arg = &fn,
+		.arg = (void *)unpack,
 		.dirs = dirs,
-		.dir_count = 1,
+		.dir_count = unpack->folder ? 2 : 1,
 		.fds = fds,
 		.fd_count = 2,
 		.limits = {.memory = UNPACK_MEMORY,
@@ -78,6 +81,6 @@ int worker_unpack(const char *name, unpack_fn *fn, const char *path, int archive
 	if (in_utf8(&spec, err) < 0)
 		return -1;
 	return read_full(heard, out, sizeof(*out)) < 0
-		       ? err_sys(err, "worker '%s' gave no result", name)
+		       ? err_sys(err, "worker '%s' gave no result", unpack->name)
 		       : 0;
 }

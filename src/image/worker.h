@@ -11,9 +11,17 @@ struct unpack_result {
 	uint64_t bytes, entries, skipped;
 };
 
-/* Runs in the worker: unpack `archive` below `dir`. */
-typedef int unpack_fn(int archive, int dir, struct unpack_result *out, struct err *err);
+/* Runs in the worker: unpack `from`, an archive or a folder to copy, below `dir`. */
+typedef int unpack_fn(void *arg, int from, int dir, struct unpack_result *out, struct err *err);
 
-/* Run `fn` over the archive, with `path` as its only directory. */
-int worker_unpack(const char *name, unpack_fn *fn, const char *path, int archive,
-		  struct unpack_result *out, struct err *err);
+struct unpack_work {
+	const char *name;
+	unpack_fn *fn;
+	void *arg;          /* the caller's memory, copied by fork */
+	const char *folder; /* of the host, seen read-only; NULL: `archive` */
+	int archive;
+};
+
+/* Run `fn`, with `path` as the only directory that it can write. */
+int worker_unpack(const struct unpack_work *work, const char *path, struct unpack_result *out,
+		  struct err *err);

@@ -25,7 +25,12 @@
 
 void writer_init(struct writer *w, int root)
 {
-	*w = (struct writer){.root = root, .parent = -1};
+	*w = (struct writer){
+		.root = root,
+		.parent = -1,
+		.max_bytes = LIMIT_IMAGE_BYTES,
+		.max_entries = LIMIT_IMAGE_ENTRIES,
+	};
 }
 
 void writer_release(struct writer *w)
@@ -335,15 +340,15 @@ static int (*const adders[])(struct writer *w, const struct entry *e, const char
 
 static int count_entry(struct writer *w, const struct entry *e, struct err *err)
 {
-	if (++w->entries > LIMIT_IMAGE_ENTRIES)
+	if (++w->entries > w->max_entries)
 		return err_fail(err, ERR_USAGE, "more than %llu entries",
-				(unsigned long long)LIMIT_IMAGE_ENTRIES);
+				(unsigned long long)w->max_entries);
 	if (e->kind != ENTRY_FILE)
 		return 0;
 	/* The size that it claims: a sparse file costs no disk, but whoever reads it. */
-	if (e->size > LIMIT_IMAGE_BYTES || (w->bytes += e->size) > LIMIT_IMAGE_BYTES)
+	if (e->size > w->max_bytes || (w->bytes += e->size) > w->max_bytes)
 		return err_fail(err, ERR_USAGE, "more than %llu bytes",
-				(unsigned long long)LIMIT_IMAGE_BYTES);
+				(unsigned long long)w->max_bytes);
 	return 0;
 }
 
@@ -373,8 +378,11 @@ int writer_add(struct writer *w, const struct entry *entry, block_fn *blocks, vo
 	       struct err *err)
 {
 	const struct content content = {blocks, arg};
+	struct entry kept = *entry;
 
-	if (add(w, entry, &content, err) < 0)
+	if (w->plain)
+		kept.mode = entry->kind == ENTRY_FOLDER || entry->mode & 0100 ? 0755 : 0644;
+	if (add(w, &kept, &content, err) < 0)
 		return err_wrap(err, "entry '%.200s'", entry->path);
 	return 0;
 }

@@ -33,8 +33,10 @@ struct writer {
 	int root;
 	struct inodes inodes;
 	uint64_t bytes, entries, holes;
-	uint64_t skipped; /* devices, FIFOs, sockets */
-	int parent;       /* the folder of the last entry, and its path */
+	uint64_t max_bytes, max_entries; /* as writer_init() sets them: an image's */
+	bool plain;                      /* modes as git keeps them: 644 and 755 */
+	uint64_t skipped;                /* devices, FIFOs, sockets */
+	int parent;                      /* the folder of the last entry, and its path */
 	char *parent_path;
 };
 

@@ -1,4 +1,7 @@
-/* Actions by their names: the stand-ins that the operator maps. Each is loaded once a run. */
+/*
+ * Actions by their names: the stand-ins that the operator maps, and the action
+ * store. Each is loaded once a run, before anything starts.
+ */
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
@@ -50,6 +53,53 @@ static int open_standin(struct run *run, struct known_action *k, int *out, struc
 	return 1;
 }
 
+/* ---- the store ---- */
+
+static int open_stored(struct run *run, struct known_action *k, int *out, struct err *err)
+{
+	const char *name = arena_printf(run->arena, "%s/%s", k->uses.owner, k->uses.repo);
+	int found = action_store_find(run->store, run->arena, name, k->uses.ref, &k->stored, err);
+
+	if (found < 0)
+		return -1;
+	k->absent = !found;
+	if (!found)
+		return err_fail(err, ERR_USAGE, "not in the action store");
+	if (lock_check(run, &k->stored, err) < 0)
+		return -1;
+
+	auto_fd int root = open(k->stored.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return err_sys(err, "cannot open its tree");
+	*out = open_beneath(root, *k->uses.path ? k->uses.path : ".", O_PATH | O_DIRECTORY, 0, err);
+	return *out < 0 ? err_fail(err, ERR_USAGE, "its tree has no folder '%s'", k->uses.path) : 0;
+}
+
+/* The files of a JavaScript action may lie anywhere in its tree ("../dist/index.js"). */
+static int check_files(struct run *run, const struct known_action *k, struct err *err)
+{
+	auto_fd int root = open(k->stored.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (int stage = 0; k->action->kind == ACTION_NODE && stage < STAGE_COUNT; stage++) {
+		const char *file = action_file(k->action, (enum stage)stage);
+		auto_fd int fd = -1;
+
+		if (!file)
+			continue;
+		fd = open_beneath(
+			root,
+			arena_printf(run->arena, "%s/%s", *k->uses.path ? k->uses.path : ".", file),
+			O_PATH, 0, err);
+		if (fd < 0)
+			return err_fail(err, ERR_USAGE,
+					"its tree has no file '%s': was it built before it was "
+					"added?",
+					file);
+	}
+	return 0;
+}
+
 /* ---- loading ---- */
 
 /* 1 when it is there, 0 when it is not. */
@@ -87,10 +137,13 @@ static int find(struct run *run, struct known_action *k, struct err *err)
 	auto_fd int dir = -1;
 	int found = open_standin(run, k, &dir, err);
 
-	if (found < 0)
+	if (found < 0 || (!found && open_stored(run, k, &dir, err) < 0) ||
+	    load(run, k, dir, err) < 0)
 		return -1;
-	return found ? load(run, k, dir, err)
-		     : err_fail(err, ERR_USAGE, "no action of this name here");
+	if (k->action->kind == ACTION_DOCKER)
+		return err_fail(err, ERR_USAGE,
+				"it runs in a container, and there is no engine for those here");
+	return found ? 0 : check_files(run, k, err);
 }
 
 /* Owners and repositories have no case, paths and refs have. */
@@ -109,10 +162,16 @@ struct known_action *action_known(struct run *run, const struct uses *uses, cons
 		if (same(&run->actions[i]->uses, uses))
 			return run->actions[i];
 	k = arena_alloc(run->arena, sizeof(*k));
-	*k = (struct known_action){.uses = *uses, .text = text};
+	*k = (struct known_action){.uses = *uses, .text = text, .stored = {.lock = -1}};
 	run->actions = arena_grow(run->arena, run->actions, run->action_count, sizeof(k));
 	run->actions[run->action_count++] = k;
 	if (find(run, k, &err) < 0)
 		k->why = arena_strdup(run->arena, err.text);
 	return k;
+}
+
+void actions_release(struct run *run)
+{
+	for (size_t i = 0; i < run->action_count; i++)
+		action_store_release(&run->actions[i]->stored);
 }

@@ -64,10 +64,68 @@ const char *parts_condition(struct job_run *job, const struct action_use *use, e
 
 /* ---- pre ---- */
 
+static int collect(struct job_run *job, struct frame *frame, struct err *err);
+
+/* The frame of a composite action as far as it is known before its step begins. */
+static int collect_inside(struct job_run *job, struct action_use *use, struct err *err)
+{
+	struct arena *a = job->arena;
+	struct frame *around = use->frame, *frame = arena_alloc(a, sizeof(*frame));
+	struct scope_arg arg = {job, around};
+	struct expr_scope scope = scope_make(&arg, context_step(job, around, NULL));
+	const struct node *with = NULL;
+
+	*frame = (struct frame){
+		.up = around,
+		.action = use->action,
+		.steps = &use->action->steps,
+		.results = node_map(a),
+		.use = use,
+	};
+	if (scope_tree(a, &scope, "with", use->step->with, &with, err) < 0 ||
+	    scope_tree(a, &scope, "env", use->step->env, &frame->env, err) < 0)
+		return -1;
+	frame->inputs = action_inputs(job, around, NULL, use->action, with, err);
+	return frame->inputs ? collect(job, frame, err) : -1;
+}
+
+static int collect_step(struct job_run *job, struct frame *frame, const struct step *step,
+			struct err *err)
+{
+	struct known_action *k;
+	struct action_use *use;
+	struct uses uses;
+
+	if (!step->uses || uses_parse(job->arena, step->uses, &uses, err) < 0 ||
+	    uses.kind != USES_REPOSITORY || action_builtin(&uses))
+		return 0;
+	k = action_known(job->run, &uses, step->uses);
+	if (!k->action || !k->pre)
+		return 0;
+	if (job->use_count >= LIMIT_ACTION_USES)
+		return err_fail(err, ERR_USAGE, "its steps use more than %d actions",
+				LIMIT_ACTION_USES);
+	use = action_use_of(job, frame, step);
+	use->known = k;
+	use->action = k->action;
+	if (k->action->kind == ACTION_COMPOSITE)
+		return collect_inside(job, use, err);
+	job->pres = arena_grow(job->arena, job->pres, job->pre_count, sizeof(use));
+	job->pres[job->pre_count++] = use;
+	return 0;
+}
+
+static int collect(struct job_run *job, struct frame *frame, struct err *err)
+{
+	for (size_t i = 0; i < frame->steps->count; i++)
+		if (collect_step(job, frame, &frame->steps->list[i], err) < 0)
+			return err_wrap(err, "%s", frame->steps->list[i].uses);
+	return 0;
+}
+
 int parts_collect(struct job_run *job, struct err *err)
 {
-	(void)job, (void)err;
-	return 0;
+	return collect(job, job->frame, err);
 }
 
 struct action_use *parts_next_pre(struct job_run *job)

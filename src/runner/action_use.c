@@ -13,8 +13,6 @@
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
-#define DEEPEST 10 /* actions in each other, as GitHub has it */
-
 struct action_use *action_use_of(struct job_run *job, struct frame *frame, const struct step *step)
 {
 	struct action_use *use;
@@ -87,6 +85,39 @@ static int bring_in(struct step_run *step, const struct action_use *use, struct 
 	return 0;
 }
 
+/* The whole tree of a stored action, read-only and as it is, in every cell from here on. */
+static void mount_tree(struct job_run *job, const char *at, const struct stored_action *stored)
+{
+	struct cell_layer *layer;
+
+	for (size_t i = 0; i < job->tree_count; i++)
+		if (strcmp(job->trees[i].at, at) == 0)
+			return;
+	layer = arena_alloc(job->arena, sizeof(*layer));
+	*layer = (struct cell_layer){.path = stored->root};
+	job->trees = arena_grow(job->arena, job->trees, job->tree_count, sizeof(*job->trees));
+	job->trees[job->tree_count++] =
+		(struct cell_overlay){.at = at, .layers = layer, .layer_count = 1};
+}
+
+static int have_files(struct step_run *step, struct action_use *use, struct err *err)
+{
+	struct arena *a = step->job->arena;
+	const struct known_action *k = use->known;
+	const char *at = arena_printf(a, "%s/%s/%s/%s", RUNNER_ACTIONS, k->uses.owner, k->uses.repo,
+				      k->uses.ref);
+
+	use->path = at;
+	if (k->host)
+		return bring_in(step, use, err);
+	mount_tree(step->job, at, &k->stored);
+	if (*k->uses.path)
+		use->path = arena_printf(a, "%s/%s", at, k->uses.path);
+	output_say(step, "%s: tree sha256:%.12s%s%s", step->step->uses, k->stored.tree.hex,
+		   *k->stored.commit ? ", commit " : "", k->stored.commit);
+	return 0;
+}
+
 /* ---- its action.yml ---- */
 
 static int read_local(struct step_run *step, const char *rel, struct strbuf *text, struct err *err)
@@ -134,9 +165,7 @@ static int open_known(struct step_run *step, struct action_use *use, const struc
 		return err_fail(err, ERR_USAGE, "'%s': %s", step->step->uses, k->why);
 	use->known = k;
 	use->action = k->action;
-	use->path = arena_printf(step->job->arena, "%s/%s/%s/%s", RUNNER_ACTIONS, uses->owner,
-				 uses->repo, uses->ref);
-	return bring_in(step, use, err);
+	return have_files(step, use, err);
 }
 
 int action_use_open(struct step_run *step, struct action_use *use, struct err *err)
@@ -145,7 +174,7 @@ int action_use_open(struct step_run *step, struct action_use *use, struct err *e
 
 	if (uses_parse(step->job->arena, step->step->uses, &uses, err) < 0)
 		return -1;
-	if (use->known && use->action) /* a part before this one has found it */
+	if (use->path) /* a part before this one has found it */
 		return 0;
 	return uses.kind == USES_REPOSITORY ? open_known(step, use, &uses, err)
 					    : load_local(step, use, &uses, err);
@@ -259,9 +288,9 @@ int action_start(struct step_run *step, struct err *err)
 		use->frame = step->frame;
 		use->id = step->id;
 	}
-	if (depth_of(step->frame) > DEEPEST)
+	if (depth_of(step->frame) > LIMIT_ACTION_DEPTH)
 		return err_fail(err, ERR_USAGE, "actions use each other more than %d deep",
-				DEEPEST);
+				LIMIT_ACTION_DEPTH);
 	if (action_use_open(step, use, err) < 0)
 		return -1;
 	step->use = use;

@@ -1,4 +1,4 @@
-/* Actions: our own, what they ask of their inputs, and what of a plan can be served at all. */
+/* Actions of ours, and what they ask of their inputs. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -26,59 +26,6 @@ const struct builtin *action_builtin(const struct uses *uses)
 			return builtins[i];
 	}
 	return NULL;
-}
-
-/* ---- before anything starts ---- */
-
-/* Why a `uses` cannot be served, or NULL. */
-static const char *why_not(struct run *run, const char *text)
-{
-	struct uses uses;
-	struct err err = {0};
-
-	if (strstr(text, "${{"))
-		return "an action's name cannot be an expression";
-	if (uses_parse(run->arena, text, &uses, &err) < 0)
-		return arena_strdup(run->arena, err.text);
-	if (uses.kind == USES_IMAGE)
-		return "container actions are not served";
-	if (uses.kind != USES_REPOSITORY || action_builtin(&uses))
-		return NULL;
-	return action_known(run, &uses, text)->why;
-}
-
-static void check_steps(struct run *run, const struct job *job, struct strbuf *missing)
-{
-	for (size_t i = 0; i < job->steps.count; i++) {
-		const struct step *step = &job->steps.list[i];
-		const char *why = step->uses ? why_not(run, step->uses) : NULL;
-
-		if (why)
-			strbuf_addf(missing, "\n  %s:%u:%u: %s: %s", file_of(run, &step->at),
-				    step->at.line, step->at.col, step->uses, why);
-	}
-}
-
-int actions_check(struct run *run, struct err *err)
-{
-	auto_strbuf struct strbuf missing = STRBUF(1500);
-
-	for (size_t i = 0; i < run->plan.count; i++) {
-		const struct planned_job *p = &run->plan.jobs[i];
-
-		if (p->runs != RUNS_NO && !planned_before(&run->plan, i))
-			check_steps(run, p->job, &missing);
-	}
-	if (run->fatal.kind != ERR_NONE) {
-		*err = run->fatal;
-		return -1;
-	}
-	if (!missing.len)
-		return 0;
-	return err_fail(err, ERR_USAGE,
-			"actions are missing:%s\nmap each to a folder with an action.yml in "
-			"%s/policies/actions/mapping.yml",
-			missing.text, run->data);
 }
 
 /* ---- inputs ---- */

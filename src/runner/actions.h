@@ -3,23 +3,26 @@
  * outside src/runner sees it.
  *
  * An action is looked for in this order: a folder of the workspace (./path), an
- * action of ours, a stand-in of policies/actions/mapping.yml. All but the first
- * are known before anything starts; what lies in the workspace is read when its
- * step begins.
+ * action of ours, a stand-in of policies/actions/mapping.yml, the action store.
+ * All but the first are known before anything starts; what lies in the workspace
+ * is read when its step begins.
  */
 #pragma once
 
 #include "runner/run.h"
+#include "stepcell/image.h"
 
 /* An action by its name, OWNER/REPO[/PATH]@REF, as it was loaded for the run. */
 struct known_action {
 	struct uses uses;
 	const char *text;            /* as the workflow has it */
-	const char *host;            /* the stand-in's folder on the host */
+	const char *host;            /* the stand-in's folder on the host; NULL: of the store */
+	struct stored_action stored; /* its lock is -1 when it is not */
 	const struct action *action; /* NULL: it cannot be served */
 	const char *why;             /* then */
 	bool pre;                    /* it, or one that it uses, has a pre part */
-	bool looked;                 /* its own steps have been looked at */
+	bool absent;                 /* no tree of this name is in the store */
+	bool looked, looking;        /* at its own steps: done or begun; in hand */
 };
 
 /* One step's use of an action: what its parts share. */
@@ -39,6 +42,10 @@ struct action_use {
 /* action_find.c */
 /* Of a repository; never NULL: `why` says that it cannot be served. */
 struct known_action *action_known(struct run *run, const struct uses *uses, const char *text);
+
+/* action_lock.c */
+/* What actions.lock says of a stored action, if there is one: ERR_USAGE when it is another. */
+int lock_check(struct run *run, const struct stored_action *action, struct err *err);
 
 /* action_use.c */
 /* The use of an action by this step of this frame, made when there is none yet. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runner/actions.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/log.h"
@@ -105,12 +106,14 @@ static const char *default_image(struct run *run)
 static int check_image(struct run *run, struct err *err)
 {
 	struct image image = {.lock = -1};
+	int ok;
 
 	run->image = run->options->image ? run->options->image : default_image(run);
 	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 		return err_wrap(err, "image for the jobs");
+	ok = run->needs_node ? action_node_check(run, &image, err) : 0;
 	image_release(&image);
-	return 0;
+	return ok;
 }
 
 static const char *const elsewhere[] = {"windows", "macos"};

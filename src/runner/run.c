@@ -410,6 +410,7 @@ static struct run *run_new(struct arena *a, const struct run_options *o)
 static void run_close(struct run *run)
 {
 	journal_close(&run->journal);
+	actions_release(run);
 	store_close(&run->store);
 	mask_free(&run->mask);
 }
@@ -492,4 +493,34 @@ int runner_contexts(struct arena *a, const struct run_options *o, const char *pa
 	node_set(a, contexts, "vars", run->vars);
 	*out = contexts;
 	return 0;
+}
+
+static int take_tree(struct run *run, git_take_fn *take, void *arg, struct err *err)
+{
+	const char *tree = run->source.tree_layer;
+
+	run->source.bare = true;
+	return source_open(run, err) < 0 ? -1 : take(arg, tree, run->source.sha, err);
+}
+
+int runner_git_tree(const char *dir, const char *rev, git_take_fn *take, void *arg, struct err *err)
+{
+	const struct run_options o = {.dir = dir, .at = rev, .policy = "default"};
+	auto_arena struct arena *a = arena_new();
+	struct run *run = run_new(a, &o);
+	struct err ignored;
+	int ok = open_state(run, err);
+
+	if (ok == 0) {
+		run->work = arena_printf(a, "%s/tree-%d", run->home, (int)getpid());
+		run->source = source_none(&o, err);
+		ok = run->source.dir[0] && open_policy(run, err) == 0 &&
+				     require_walls(run, err) == 0 &&
+				     take_tree(run, take, arg, err) == 0
+			     ? 0
+			     : -1;
+		(void)remove_tree(AT_FDCWD, run->work, &ignored);
+	}
+	run_close(run);
+	return ok;
 }

@@ -48,6 +48,7 @@ struct source {
 	char git_layer
 		[PATH_MAX]; /* a layer that hides .git behind a generated one; "" without a repository */
 	char tree_layer[PATH_MAX];         /* --at: the commit's tree, instead of dir; else "" */
+	bool bare;                         /* dir may itself be a repository */
 	const char *sha, *branch, *remote; /* branch: NULL when detached */
 	uint64_t commit_time;
 };
@@ -222,7 +223,9 @@ struct run {
 	const struct node *mapping; /* of actions to stand-ins, once read */
 	struct known_action **actions;
 	size_t action_count;
+	const struct node *lock;  /* actions.lock; a null without one, NULL before it was read */
 	const char *node_version; /* of the image, once asked; "" when it would not say */
+	bool needs_node;          /* an action that is known asks for one */
 	bool node_told;           /* that it is another than an action asks for */
 	struct job_run **jobs;
 	size_t job_count;
@@ -355,11 +358,12 @@ void output_say(struct step_run *step, const char *fmt, ...) __attribute__((form
 int files_prepare(struct step_run *step, const char *in, struct node *env, struct err *err);
 int files_collect(struct step_run *step, struct err *err);
 
-/* actions.c, and a file for each action of ours */
+/* actions.c, action_check.c, action_find.c, and a file for each action of ours */
 extern const struct builtin action_checkout, action_setup_python, action_upload, action_download;
 const struct builtin *action_builtin(const struct uses *uses);
 /* Every `uses` of the plan can be served; else ERR_USAGE listing those that cannot. */
 int actions_check(struct run *run, struct err *err);
+void actions_release(struct run *run);
 const char *action_input(const struct step_run *step, const char *name); /* "" when absent */
 /* An input of several lines; empty ones and blanks around are dropped. */
 struct texts action_lines(const struct step_run *step, const char *name);

@@ -140,6 +140,20 @@ static int find_repository(const char *dir, struct repository *out)
 	}
 }
 
+/* A folder that is no checkout but a repository: only where the operator names it as one. */
+static int bare_repository(const char *dir, struct repository *out)
+{
+	char head[PATH_MAX + 8];
+	struct stat st;
+
+	(void)snprintf(head, sizeof(head), "%s/HEAD", dir);
+	if (lstat(head, &st) < 0 || !S_ISREG(st.st_mode))
+		return find_repository(dir, out);
+	(void)snprintf(out->common, sizeof(out->common), "%s", dir);
+	(void)snprintf(out->inside, sizeof(out->inside), "/repo.git");
+	return 0;
+}
+
 /* Run a program to its end and keep what it says; -1 when it fails. */
 static int capture(const struct run *run, struct cell_spec *spec, struct strbuf *out,
 		   struct err *err)
@@ -377,7 +391,7 @@ static int open_repository(struct run *run, struct err *err)
 	struct repository repo = {0};
 	const char *dir = run->source.dir;
 
-	if (find_repository(dir, &repo) < 0) {
+	if ((run->source.bare ? bare_repository(dir, &repo) : find_repository(dir, &repo)) < 0) {
 		if (run->options->at)
 			return err_fail(err, ERR_USAGE, "--at %s: '%s' is in no git repository",
 					run->options->at, dir);

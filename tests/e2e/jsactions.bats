@@ -126,3 +126,218 @@ parts() {
 	exits 1
 	says "Cannot find module" "'./box' runs in a container, and there is no engine for those here"
 }
+
+# store NAME DIR: DIR as an action of the store; what it prints is kept quiet.
+store() { "$STEPCELL" action add "$@" >/dev/null; }
+
+# committed DIR [TAG]: DIR as a git repository, all of it committed and tagged.
+committed() {
+	[ -d "$1/.git" ] || git -C "$1" init -q -b main
+	git -C "$1" add -A
+	git -C "$1" -c user.name=me -c user.email=me@example.com commit -q -m one
+	git -C "$1" tag -f "${2:-v1}" >/dev/null
+}
+
+@test "toolkit: a stored action with pre, main and post, by GitHub's conventions, from a git tag" {
+	node_here
+	mkdir -p tool/dist
+	cat >tool/action.yml <<-'END'
+		name: tool
+		description: for a test
+		inputs: { token: { description: d }, lines: { description: d, default: "a\nb" }, flag: { description: d, default: "true" } }
+		outputs: { report: { description: d } }
+		runs: { using: node20, pre: dist/pre.js, pre-if: "runner.os == 'Linux'", main: dist/main.js, post: dist/post.js }
+	END
+	# what @actions/core does for each call, by the same files and commands
+	cat >tool/dist/core.js <<-'END'
+		const fs = require('fs'), os = require('os');
+		const text = v => v === undefined || v === null ? '' : typeof v === 'string' ? v : JSON.stringify(v);
+		const data = s => text(s).replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
+		const prop = s => data(s).replace(/:/g, '%3A').replace(/,/g, '%2C');
+		const issue = (name, props, message) => process.stdout.write('::' + name + (Object.keys(props).length ? ' ' +
+			Object.entries(props).map(([k, v]) => k + '=' + prop(v)).join(',') : '') + '::' + data(message) + os.EOL);
+		const file = (name, key, value) => { const d = 'ghadelimiter_' + require('crypto').randomUUID();
+			fs.appendFileSync(process.env['GITHUB_' + name], `${key}<<${d}${os.EOL}${text(value)}${os.EOL}${d}${os.EOL}`); };
+		exports.getInput = n => (process.env['INPUT_' + n.replace(/ /g, '_').toUpperCase()] || '').trim();
+		exports.getMultiline = n => exports.getInput(n).split('\n').filter(x => x);
+		exports.getBoolean = n => ({ true: true, false: false })[exports.getInput(n).toLowerCase()];
+		exports.setOutput = (k, v) => file('OUTPUT', k, v);
+		exports.saveState = (k, v) => file('STATE', k, v);
+		exports.exportVariable = (k, v) => file('ENV', k, v);
+		exports.getState = k => process.env['STATE_' + k] || '';
+		exports.setSecret = s => issue('add-mask', {}, s);
+		exports.warning = (m, p = {}) => issue('warning', p, m);
+		exports.notice = (m, p = {}) => issue('notice', p, m);
+		exports.debug = m => issue('debug', {}, m);
+		exports.group = async (n, f) => { issue('group', {}, n); try { return await f(); } finally { issue('endgroup', {}, ''); } };
+		exports.setFailed = m => { process.exitCode = 1; issue('error', {}, m); };
+		exports.summary = t => fs.appendFileSync(process.env.GITHUB_STEP_SUMMARY, t);
+	END
+	echo 'const core = require("./core"); core.saveState("begun", { at: "pre" }); console.log("part pre," + core.getInput("lines"));' >tool/dist/pre.js
+	cat >tool/dist/main.js <<-'END'
+		const core = require('./core'), fs = require('fs');
+		(async () => {
+			core.setSecret(core.getInput('token'));
+			console.log('part main,' + core.getState('begun') + ',' + core.getMultiline('lines').join('+') + ',' + core.getBoolean('flag'));
+			console.log('the token is ' + core.getInput('token'));
+			await core.group('a, group: 100%', async () => { await new Promise(r => setTimeout(r, 5)); console.log('in it'); });
+			core.warning('two\nlines', { file: 'src/a,b.js', startLine: 1, line: 4 });
+			core.notice('noted'); core.debug('hidden');
+			core.setOutput('report', { passed: 3 }); core.saveState('done', 'yes'); core.exportVariable('MULTI', 'x\ny');
+			core.summary('# summary\n');
+			try { fs.writeFileSync(__dirname + '/new', ''); console.log('written'); } catch (e) { console.log('tree:' + e.code); }
+			console.log('from:' + process.env.GITHUB_ACTION_REPOSITORY + '@' + process.env.GITHUB_ACTION_REF);
+			if (!core.getBoolean('flag')) core.setFailed('no flag');
+		})();
+	END
+	echo 'const core = require("./core"); console.log("part post," + core.getState("begun") + core.getState("done"));' >tool/dist/post.js
+	committed tool
+	store own/tool@v1 tool
+	echo changed >tool/dist/main.js # what is not committed is not taken
+	one_job <<-'END' | workflow
+		- run: echo "part first"
+		- id: t
+		  uses: own/tool@v1
+		  with: { token: s3cret-token, lines: "1\n2\n" }
+		- run: echo "out:${{ fromJSON(steps.t.outputs.report).passed }},$(echo $MULTI)"
+		- { uses: Own/TOOL@v1, with: { flag: "False" } }
+	END
+	cell_run
+	exits 1
+	says 'part main,{"at":"pre"},1+2,true' "the token is ***" "> a, group: 100%" "src/a,b.js:4" noted "out:3,x y" "tree:EROFS" \
+		from:own/tool@v1 'post,{"at":"pre"}yes' "no flag" "commit $(git -C tool rev-parse v1)"
+	says_not s3cret-token
+	says_not hidden
+	[ "$(all | grep -c '| part pre')" = 2 ]
+	[ "$(all | grep -n 'part pre' | tail -1 | cut -d: -f1)" -lt "$(all | grep -n 'part first' | head -1 | cut -d: -f1)" ]
+	[ "$(all | grep -c '| part post')" = 2 ]
+}
+
+@test "composite: three deep from the store, outputs up, inputs down, contexts of each; pre parts from inside" {
+	node_here
+	mkdir -p deep/b deep/c
+	parts deep/js
+	printf 'name: a\ndescription: d\ninputs: { x: { default: none } }\noutputs: { up: { value: "a(${{ steps.b.outputs.up }})" } }\nruns:\n  using: composite\n  steps:\n    - { id: b, uses: "own/deep/b@r/1", with: { x: "${{ inputs.x }}-a" }, env: { LEVEL: a } }\n    - { shell: sh, run: "echo a:$LEVEL,${{ github.action_path }},${{ github.action_ref }}" }\n' >deep/action.yml
+	printf 'name: b\ndescription: d\ninputs: { x: { default: none } }\noutputs: { up: { value: "b(${{ steps.c.outputs.up }})" } }\nruns:\n  using: composite\n  steps:\n    - { id: c, uses: "own/deep/c@r/1", with: { x: "${{ inputs.x }}-b" } }\n    - { uses: "own/deep/js@r/1", with: { who: "${{ inputs.x }}" } }\n' >deep/b/action.yml
+	printf 'name: c\ndescription: d\ninputs: { x: { default: none } }\noutputs: { up: { value: "c(${{ steps.s.outputs.v }})" } }\nruns:\n  using: composite\n  steps:\n    - { shell: bash, run: "exit 4", continue-on-error: true, id: f }\n    - { id: s, shell: bash, working-directory: /tmp, run: "echo v=${{ inputs.x }},${{ steps.f.outcome }},$LEVEL,$PWD >>$GITHUB_OUTPUT; cat $GITHUB_ACTION_PATH/note" }\n    - { shell: bash, run: "echo never", if: "failure()" }\n' >deep/c/action.yml
+	echo "a note in the tree" >deep/c/note
+	store own/deep@r/1 deep
+	one_job <<-'END' | workflow
+		- { id: top, uses: own/deep@r/1, with: { x: in } }
+		- run: echo "top:${{ steps.top.outputs.up }},[$LEVEL][$GITHUB_ACTION_REF]"
+	END
+	cell_run
+	exits 0
+	says "top:a(b(c(in-a-b,failure,a,/tmp))),[][]" "a note in the tree" "a:,/home/runner/work/_actions/own/deep/r/1,r/1"
+	says_not "| never"
+	[ "$(order)" = "pre,in-a main,in-a post,in-a " ]
+}
+
+@test "what is missing is told at once, before anything starts, with the way to mend it" {
+	mkdir -p box self/a self/b nojs bad
+	printf 'name: b\ndescription: d\nruns: { using: docker, image: Dockerfile, args: [x] }\n' >box/action.yml
+	printf 'name: s\ndescription: d\nruns: { using: composite, steps: [{ uses: own/self/b@v1 }] }\n' >self/a/action.yml
+	printf 'name: s\ndescription: d\nruns: { using: composite, steps: [{ uses: own/self/a@v1 }, { uses: gone/inside@v2 }] }\n' >self/b/action.yml
+	printf 'name: n\ndescription: d\nruns: { using: node20, main: dist/index.js }\n' >nojs/action.yml
+	printf 'name: n\nruns:\n  using: composite\n  steps:\n    - run: "${{ secrets.X }}"\n      shell: sh\n' >bad/action.yml
+	store own/box@v1 box
+	store own/self/a@v1 self
+	store own/nojs@v1 nojs
+	store own/bad@v1 bad
+	one_job <<-'END' | workflow
+		- run: echo started
+		- uses: gone/one@v1
+		- uses: own/box@v1
+		- uses: own/self/a@v1
+		- uses: own/nojs@v1
+		- uses: own/bad@v1
+		- uses: own/box/nowhere@v1
+		- uses: docker://alpine:3
+	END
+	cell_run
+	exits 2
+	says "ci.yml:7:9: gone/one@v1: not in the action store" "own/box@v1: it runs in a container" \
+		"own/self/b@v1/action.yml:3:35: own/self/a@v1: it uses itself" "gone/inside@v2: not in the action store" \
+		"own/nojs@v1: its tree has no file 'dist/index.js'" "own/bad@v1/action.yml:5:17" \
+		"its tree has no folder 'nowhere'" "docker://alpine:3: it runs in a container" "stepcell action add OWNER/REPO@REF"
+	says_not "| started"
+}
+
+@test "actions.lock: another tree, another commit and what is not in it are refused" {
+	mkdir act
+	printf 'name: n\ndescription: d\nruns: { using: composite, steps: [{ run: echo ran, shell: sh }] }\n' >act/action.yml
+	committed act
+	store own/act@v1 act
+	one_job <<<'- uses: own/act@v1' | workflow
+	"$STEPCELL" action lock >"$project/actions.lock"
+	cell_run
+	exits 0
+	says "| ran"
+	echo more >act/file
+	committed act
+	store own/act@v1 act
+	cell_run
+	exits 2
+	says "own/act@v1: actions.lock: it has commit"
+	sed -i /commit:/d "$project/actions.lock"
+	cell_run
+	exits 2
+	says "it has tree"
+	"$STEPCELL" action lock >other.lock
+	cell_run --actions-lock other.lock
+	exits 0
+	echo 'actions: {}' >other.lock
+	cell_run --actions-lock other.lock
+	exits 2
+	says "'own/act@v1' is not in it"
+	echo 'actions: { own/act@v1: { tree: short } }' >"$project/actions.lock"
+	cell_run
+	exits 2
+	says 'expected "sha256:" and 64 digits'
+	rm "$project/actions.lock" && ln -s "$PWD/other.lock" "$project/actions.lock"
+	cell_run
+	exits 2
+}
+
+@test "action add: one tree from a folder, a tarball and a repository; what it refuses; remove" {
+	mkdir -p act/bin
+	printf 'name: n\ndescription: d\ninputs: { who: { default: x } }\nruns: { using: composite, steps: [{ run: "true", shell: sh }] }\n' >act/action.yml
+	echo '#!/bin/sh' >act/bin/run && chmod 700 act/bin/run && chmod 600 act/action.yml
+	committed act
+	git clone -q --bare act bare.git
+	git -C act archive --prefix=act-1/ v1 | gzip >act.tgz
+	touch -d 2001-01-01 act/bin/run
+	git -C act config core.fsmonitor 'touch /tmp/fsmonitor-ran'
+	digests=$(
+		"$STEPCELL" action add own/act@v1 act
+		"$STEPCELL" action add --worktree own/act@tree act
+		"$STEPCELL" action add --rev v1 own/act@bare bare.git
+		"$STEPCELL" action add own/act@tgz act.tgz
+	)
+	[ "$(sort -u <<<"$digests" | wc -l)" = 1 ]
+	[ "$(ls "$STEPCELL_HOME/store/action-trees")" = "${digests##*:}" ]
+	run --separate-stderr "$STEPCELL" action list
+	[ "${#lines[@]}" = 4 ]
+	run --separate-stderr "$STEPCELL" action show OWN/act@v1
+	says "$(git -C act rev-parse v1)" "using        composite" "input        who"
+	for name in act@v1 own/act own/act@ 'own/act@../v' own/../act@v1 'own/act@a//b' "own/act@$(printf 'a\nb')"; do
+		run --separate-stderr "$STEPCELL" action add "$name" act
+		exits 2
+	done
+	run --separate-stderr "$STEPCELL" action add own/act/deeper@v1 act
+	exits 2
+	says "there is no action.yml in its folder deeper"
+	run --separate-stderr "$STEPCELL" action add own/act@v9 act
+	exits 2
+	says "it has no commit 'v9'"
+	head -c 1000 /dev/urandom >act.tgz
+	run --separate-stderr "$STEPCELL" action add own/act@tgz act.tgz
+	exits 2
+	mkdir evil && ln -s /etc evil/link && mkfifo evil/pipe && cp act/action.yml evil/
+	"$STEPCELL" action add own/evil@v1 evil
+	for ref in v1 tree bare tgz; do "$STEPCELL" action remove own/act@$ref; done
+	[ "$(ls "$STEPCELL_HOME/store/action-trees" | wc -l)" = 1 ]
+	run --separate-stderr "$STEPCELL" action remove own/act@v1
+	exits 2
+	[ -z "$(ls "$STEPCELL_HOME/store/staging")" ]
+}

@@ -1,0 +1,13 @@
+/* lock: the text of actions.lock. Pure. */
+#pragma once
+
+#include "stepcell/image.h"
+#include "stepcell/node.h"
+
+/* The map of names, checked; NULL with ERR_USAGE. `name` is for messages. */
+const struct node *lock_parse(struct arena *a, const char *name, const char *text, size_t len,
+			      struct err *err);
+
+/* The action is the one that the lock means; -1 with what differs. */
+int lock_agrees(struct arena *a, const struct node *lock, const struct stored_action *action,
+		struct err *err);

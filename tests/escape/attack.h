@@ -29,6 +29,8 @@ attack_fn attack_programs, attack_reopen, attack_nap, attack_exec, attack_descri
 	attack_newcomers, attack_forge, attack_environment, attack_title, attack_core;
 /* net.c */
 attack_fn attack_egress, attack_spellings, attack_resolve, attack_abstract;
+/* audit.c */
+attack_fn attack_filters, attack_listener, attack_responder, attack_storm, attack_flood;
 /* exhaust.c */
 attack_fn attack_forks, attack_pthreads, attack_memory;
 

@@ -191,6 +191,15 @@ struct cell; /* a started command */
 int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err);
 
 /*
+ * Make the next cell of this owner as far as that goes without knowing what
+ * runs in it: its cgroups, its namespaces and their settings. For the time that
+ * another cell runs: the next cell_start() then has only its mounts to make. It
+ * is taken by a spec with the same limits, network and seccomp policy, once,
+ * and ended by cell_owner_close() if none comes; only a hint, errors included.
+ */
+int cell_prepare(const struct cell_spec *spec, struct err *err);
+
+/*
  * A descriptor to poll for POLLIN: then call cell_poll(), which does what is
  * due (limits, samples, time) and says whether the cell has ended. A cell
  * whose owner does not poll is not limited in time.

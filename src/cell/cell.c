@@ -1,11 +1,16 @@
 /*
- * A cell's life, seen from outside: check the spec, make ready what only the
- * outside can make, clone, give the child its ids and its cgroup, let it go,
- * and hear whether it reached its command. Whatever fails, cell_release()
- * undoes all that was done: a struct cell may be half built.
+ * A cell's life, seen from outside, in two halves. It is born: cgroups, clone,
+ * ids, and the child makes what needs no more than limits and a network. Then
+ * it is given its spec, and whatever only the outside can mount; and it is
+ * heard whether it reached its command. While one cell runs the first half of
+ * the next can be done already (cell_prepare); a start without that does both
+ * at once, and the child goes ahead while the mounts are made.
+ *
+ * Whatever fails, cell_release() undoes all that was done: a struct cell may be
+ * half built.
  *
  *	stepcell ──clone3──> init (pid 1) ──fork──> main process
- *	   │  go ─────────────> a byte: ids and limits are set; its end: die
+ *	   │  go ─────────────> a byte: ids and limits are set; the spec; its end: die
  *	   │ <──────────── news  an error of the set-up, or its end at exec
  *	   │ <────────── status  how the main process ended, from init alone
  *	   └─ pidfd, cgroup      everything else that is known about it
@@ -26,6 +31,7 @@
 
 #include "birth.h"
 #include "complete.h"
+#include "handover.h"
 #include "landlock.h"
 #include "overlay.h"
 #include "owner.h"
@@ -73,6 +79,16 @@ static int refuse_missing(unsigned refused, struct err *err)
 
 /* ---- before the clone ---- */
 
+/* The child's ends: only its own copies may keep the pipes open. */
+static void ends_release(struct setup *s)
+{
+	while (s->entry_count > 0)
+		fd_close(&s->entries[--s->entry_count]);
+	fd_close(&s->go);
+	fd_close(&s->news);
+	fd_close(&s->status);
+}
+
 static void setup_release(struct setup *s)
 {
 	const struct cell_spec *spec = s->spec;
@@ -81,12 +97,9 @@ static void setup_release(struct setup *s)
 		fd_close(&s->trees[i]);
 	free(s->trees);
 	s->trees = NULL;
-	while (s->entry_count > 0)
-		fd_close(&s->entries[--s->entry_count]);
-	fd_close(&s->go);
-	fd_close(&s->news);
-	fd_close(&s->status);
 	fd_close(&s->pty);
+	handover_close(&s->handover);
+	ends_release(s);
 }
 
 /* As root the mounts are made here, with root's rights over layers; else inside. */
@@ -148,14 +161,14 @@ static int prepare_pipe(int *read_end, int *write_end, struct err *err)
 	return 0;
 }
 
-static int prepare_socket(struct cell *cell, struct setup *s, struct err *err)
+static int prepare_socket(int *ours, int *childs, struct err *err)
 {
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_sys(err, "cannot create a socket");
-	cell->pty_socket = ends[0];
-	s->pty = ends[1];
+	*ours = ends[0];
+	*childs = ends[1];
 	return 0;
 }
 
@@ -164,8 +177,6 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 	const struct cell_spec *spec = s->spec;
 	const struct cell_limits limits = limits_with_init(&spec->limits);
 
-	if (disk_begin(&cell->disk, spec, err) < 0)
-		return -1;
 	if (cgroup_open(spec->state, spec->name, &limits, &cell->cgroup, err) < 0)
 		return err_wrap(err, "making the cgroup");
 	s->missing = walls_missing(cell);
@@ -174,12 +185,11 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 	if (s->missing & spec->require)
 		return refuse_missing(s->missing & spec->require, err);
 	s->entry_count = cgroup_entries(cell->cgroup, s->entries, err);
-	if (s->entry_count < 0 || prepare_filters(cell, s, err) < 0 || prepare_trees(s, err) < 0)
+	if (s->entry_count < 0 || prepare_filters(cell, s, err) < 0 ||
+	    handover_open(&s->handover, err) < 0)
 		return -1;
-	if (prepare_pipe(&s->go, &cell->leash, err) < 0 ||
+	if (prepare_socket(&cell->leash, &s->go, err) < 0 ||
 	    prepare_pipe(&cell->news, &s->news, err) < 0)
-		return -1;
-	if (spec->pty && prepare_socket(cell, s, err) < 0)
 		return -1;
 	return prepare_pipe(&cell->status, &s->status, err);
 }
@@ -220,15 +230,15 @@ static int bear(struct cell *cell, struct setup *s, struct err *err)
 	cell->pid = birth(flags, cgroup_clone_fd(cell->cgroup), &cell->pidfd, &outside, err);
 	if (cell->pid == 0)
 		setup_run(s);
-	if (cell->pid < 0 || (cell->audit && audit_keep(cell->audit, err) < 0))
+	if (cell->pid < 0 || handover_keep(s->handover, err) < 0 ||
+	    (cell->audit && audit_keep(cell->audit, err) < 0))
 		return -1;
 	if ((outside && cgroup_attach(cell->cgroup, cell->pid, err) < 0) ||
 	    give_ids(cell, s->spec->owner, err) < 0)
 		return -1;
-	if (keep_namespaces(cell, s, err) < 0)
-		return -1;
 	if (write_full(cell->leash, "g", 1) < 0)
 		return err_sys(err, "the cell died before it began");
+	ends_release(s);
 	return 0;
 }
 
@@ -293,8 +303,6 @@ static int hear_setup(struct cell *cell, struct err *err)
 	}
 }
 
-/* ---- the public face ---- */
-
 static struct cell *cell_new(const struct cell_spec *spec)
 {
 	struct cell *cell = calloc(1, sizeof(*cell));
@@ -317,41 +325,152 @@ static struct cell *cell_new(const struct cell_spec *spec)
 	return cell;
 }
 
-static int start(struct cell *cell, struct setup *s, struct err *err)
+/* ---- the first half ---- */
+
+/* What a cell has to know to be born; the texts are the cell's own. */
+static int keep_early(struct cell *cell, const struct cell_spec *spec, struct err *err)
 {
-	if (prepare(cell, s, err) < 0 || bear(cell, s, err) < 0)
+	cell->early = (struct cell_spec){
+		.name = cell->name,
+		.owner = spec->owner,
+		.state = strdup(spec->state),
+		.seccomp = strdup(spec->seccomp),
+		.limits = spec->limits,
+		.network = spec->network,
+		.require = spec->require,
+		.audit = spec->audit,
+	};
+	if (!cell->early.state || !cell->early.seccomp)
+		return err_sys(err, "cannot make a cell");
+	cell->setup = (struct setup){SETUP_NO_FDS, .spec = &cell->early};
+	return 0;
+}
+
+static int born(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err)
+{
+	struct cell *cell = cell_new(spec);
+
+	if (!cell)
+		return err_sys(err, "cannot make a cell");
+	if (keep_early(cell, spec, err) < 0 || prepare(cell, &cell->setup, err) < 0 ||
+	    bear(cell, &cell->setup, err) < 0) {
+		*missing = cell->setup.missing;
+		cell_release(&cell);
 		return -1;
-	/* our copies of its ends: only the child's may keep the pipes open */
+	}
+	*out = cell;
+	return 0;
+}
+
+/* Alive, and what it was born with is what is asked for. A function's argument came later. */
+static bool serves(const struct cell *cell, const struct cell_spec *spec)
+{
+	const struct cell_spec *e = &cell->early;
+	struct pollfd end = {.fd = cell->pidfd, .events = POLLIN};
+
+	return !spec->fn && e->audit == spec->audit && e->network == spec->network &&
+	       strcmp(e->state, spec->state) == 0 && strcmp(e->seccomp, spec->seccomp) == 0 &&
+	       e->limits.memory == spec->limits.memory && e->limits.pids == spec->limits.pids &&
+	       e->limits.cpus_milli == spec->limits.cpus_milli && poll(&end, 1, 0) == 0;
+}
+
+static int prepare_complete(const struct cell_spec *spec, struct err *err)
+{
+	struct cell **ahead = owner_ahead(spec->owner);
+	unsigned missing;
+
+	if (spec_check(spec, err) < 0)
+		return -1;
+	if (*ahead && serves(*ahead, spec))
+		return 0;
+	cell_release(ahead);
+	return born(spec, ahead, &missing, err);
+}
+
+int cell_prepare(const struct cell_spec *spec, struct err *err)
+{
+	struct complete_spec complete;
+	int r;
+
+	if (!spec->owner)
+		return 0; /* nobody would keep it */
+	r = spec_complete(spec, &complete, err);
+	if (r == 0)
+		r = prepare_complete(&complete.spec, err);
+	completed_release(&complete);
+	return r < 0 ? err_wrap(err, "preparing a cell") : 0;
+}
+
+/* One that was made ahead, if it serves; it is taken once. */
+static struct cell *take_ahead(const struct cell_spec *spec)
+{
+	struct cell **ahead = owner_ahead(spec->owner);
+	struct cell *cell = *ahead;
+
+	if (!cell || !serves(cell, spec))
+		return NULL;
+	*ahead = NULL;
+	(void)snprintf(cell->name, sizeof(cell->name), "%s", spec->name);
+	cell->limits = spec->limits;
+	return cell;
+}
+
+/* ---- the second half ---- */
+
+/* A child that is gone already has said why. */
+static int give_spec(struct cell *cell, struct err *err)
+{
+	if (handover_give(&cell->setup, cell->leash, err) == 0)
+		return 0;
+	return err->sys == EPIPE || err->sys == ECONNRESET ? hear_setup(cell, err) : -1;
+}
+
+static int take_terminal(struct cell *cell, struct err *err)
+{
+	if (cell->pty_socket < 0)
+		return 0;
+	cell->pty = pty_receive(cell->pty_socket, err);
+	fd_close(&cell->pty_socket);
+	return cell->pty < 0 ? -1 : 0;
+}
+
+static int go_on(struct cell *cell, const struct cell_spec *spec, struct err *err)
+{
+	struct setup *s = &cell->setup;
+	int r;
+
+	if (s->missing & spec->require)
+		return refuse_missing(s->missing & spec->require, err);
+	s->spec = spec;
+	r = disk_begin(&cell->disk, spec, err) < 0 || keep_namespaces(cell, s, err) < 0 ||
+			    prepare_trees(s, err) < 0 ||
+			    (spec->pty && prepare_socket(&cell->pty_socket, &s->pty, err) < 0) ||
+			    give_spec(cell, err) < 0
+		    ? -1
+		    : 0;
 	setup_release(s);
-	if (hear_setup(cell, err) < 0)
+	if (r < 0 || hear_setup(cell, err) < 0)
 		return -1;
 	fd_close(&cell->news);
-	if (cell->pty_socket >= 0) {
-		cell->pty = pty_receive(cell->pty_socket, err);
-		fd_close(&cell->pty_socket);
-		if (cell->pty < 0)
-			return -1;
-	}
-	return supervise_begin(cell, err);
+	return take_terminal(cell, err) < 0 ? -1 : supervise_begin(cell, err);
 }
+
+/* ---- the public face ---- */
 
 static int start_complete(const struct cell_spec *spec, struct cell **out, unsigned *missing,
 			  struct err *err)
 {
-	struct setup s = {SETUP_NO_FDS, .spec = spec};
+	unsigned lacks = 0;
 	struct cell *cell;
 	int r;
 
 	if (spec_check(spec, err) < 0)
 		return err_wrap(err, "cell");
-	cell = cell_new(spec);
-	if (!cell)
-		return err_sys(err, "cannot make a cell");
-	r = start(cell, &s, err);
+	cell = take_ahead(spec);
+	r = cell || born(spec, &cell, &lacks, err) == 0 ? go_on(cell, spec, err) : -1;
 	if (missing)
-		*missing = s.missing;
+		*missing = cell ? cell->setup.missing : lacks;
 	if (r < 0) {
-		setup_release(&s);
 		cell_release(&cell);
 		return err_wrap(err, "cell '%s'", spec->name);
 	}
@@ -388,6 +507,7 @@ void cell_release(struct cell **cell)
 {
 	if (!*cell)
 		return;
+	setup_release(&(*cell)->setup);
 	kill_and_reap(*cell);
 	cgroup_close(&(*cell)->cgroup);
 	disk_end(&(*cell)->disk);
@@ -403,6 +523,8 @@ void cell_release(struct cell **cell)
 	fd_close(&(*cell)->pty);
 	fd_close(&(*cell)->pty_socket);
 	cell_owner_close(&(*cell)->own);
+	free((char *)(*cell)->early.state);
+	free((char *)(*cell)->early.seccomp);
 	free(*cell);
 	*cell = NULL;
 }

@@ -17,8 +17,12 @@
 #include "stepcell/cell.h"
 #include "stepcell/err.h"
 
+struct handover;
+
 struct setup {
-	const struct cell_spec *spec;
+	const struct cell_spec
+		*spec; /* in the child: what is known at its birth, until it takes over the whole */
+	struct handover *handover;   /* by which it does */
 	unsigned missing;            /* cell_wall bits that this host lacks and nobody requires */
 	bool have_cgroup;            /* one that covers the spec's limits */
 	bool watch;                  /* no cgroup counts forks and memory: init has to look */
@@ -31,8 +35,8 @@ struct setup {
 	 * they are to be made inside, by an ordinary user.
 	 */
 	int *trees;
-	int go;   /* read end: a byte when ids and cgroup are set; end of file when stepcell died */
-	int news; /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
+	int go; /* a socket: a byte when ids and cgroup are set, then the spec; its end: stepcell died */
+	int news;     /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
 	int status;   /* write end: init's struct init_report, and nobody else's */
 	int pty;      /* a socket to hand the master of a private terminal through; -1: none */
 	int terminal; /* in the child: the other side of it */
@@ -116,6 +120,9 @@ int mounts_proc(struct setup *s, struct err *err);
 int mounts_tmp(struct setup *s, struct err *err);
 int mounts_binds(struct setup *s, struct err *err);
 int mounts_pivot(struct setup *s, struct err *err);
+
+/* handover.c */
+int take_spec(struct setup *s, struct err *err);
 
 /* dev.c */
 int dev_make(struct setup *s, struct err *err);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "inside.h"
-#include "stepcell/arena.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
@@ -82,32 +81,6 @@ int own_names(struct setup *s, struct err *err)
 	return 0;
 }
 
-static const char *const *copy_list(struct arena *a, const char *const *list)
-{
-	size_t count = 0;
-	const char **copy;
-
-	while (list && list[count])
-		count++;
-	copy = arena_array(a, count + 1, sizeof(*copy));
-	for (size_t i = 0; i < count; i++)
-		copy[i] = arena_strdup(a, list[i]);
-	return list ? copy : NULL;
-}
-
-/* What a caller took straight from his command line must outlive it. The arena goes with the process. */
-static void keep_texts(struct setup *s)
-{
-	struct arena *a = arena_new();
-	struct cell_spec *copy = arena_alloc(a, sizeof(*copy));
-
-	*copy = *s->spec;
-	copy->argv = copy_list(a, copy->argv);
-	copy->env = copy_list(a, copy->env);
-	copy->workdir = copy->workdir ? arena_strdup(a, copy->workdir) : NULL;
-	s->spec = copy;
-}
-
 static const char title[] = "stepcell-init";
 
 /*
@@ -128,7 +101,7 @@ static void title_put(char *area, size_t len)
  * Init is a copy of stepcell, and whoever is in the cell can read its command
  * line: the operator's, with all that he put there. The kernel shows the memory
  * where it began; ours is a copy. The main process, which may have its own
- * command from there, gets it back (own_title_back).
+ * command from there, gets it back (own_title_back). The spec's texts are a copy already.
  */
 int own_title(struct setup *s, struct err *err)
 {
@@ -142,7 +115,6 @@ int own_title(struct setup *s, struct err *err)
 		return -1;
 	if (!seen.len || memcmp(start, seen.text, seen.len) != 0)
 		return err_fail(err, ERR_SYSTEM, "the command line is not where it was");
-	keep_texts(s);
 	title_put(start, seen.len);
 	(void)prctl(PR_SET_NAME, title);
 	s->title_len = seen.len;

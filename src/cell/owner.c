@@ -51,6 +51,7 @@ struct cell_owner {
 	struct kept_filter
 		filters[6]; /* the step's, our own functions', init's with and without an audit */
 	size_t filter_count;
+	struct cell *ahead;
 };
 
 /* ---- ids that are somebody's ---- */
@@ -226,6 +227,7 @@ void cell_owner_close(struct cell_owner **owner)
 {
 	if (!*owner)
 		return;
+	cell_release(&(*owner)->ahead);
 	for (size_t i = 0; i < (*owner)->map_count; i++)
 		fd_close(&(*owner)->maps[i].userns);
 	for (size_t i = 0; i < (*owner)->filter_count; i++) {
@@ -235,6 +237,11 @@ void cell_owner_close(struct cell_owner **owner)
 	fd_close(&(*owner)->lock);
 	free(*owner);
 	*owner = NULL;
+}
+
+struct cell **owner_ahead(struct cell_owner *owner)
+{
+	return &owner->ahead;
 }
 
 uint32_t cell_owner_uid(const struct cell_owner *owner)

@@ -8,6 +8,9 @@
 #include "seccomp.h"
 #include "stepcell/cell.h"
 
+/* The cell that was made ahead for it (cell_prepare); the owner's until it is taken. */
+struct cell **owner_ahead(struct cell_owner *owner);
+
 /* Are we root over the whole host, so that a job can have an id of its own? */
 bool owner_is_root(const struct cell_owner *owner);
 uint32_t owner_gid(const struct cell_owner *owner);

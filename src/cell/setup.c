@@ -381,6 +381,8 @@ int run_command(struct setup *s, struct err *err)
  *   wait for us;
  *   ids come before mounts, for what is made in them belongs to whoever makes it;
  *   the cgroup comes before its namespace, or the namespace would show the host's;
+ *   what needs no spec comes before it is taken over: it can be done ahead;
+ *   the clocks come after that, for they begin when the cell does;
  *   settings and /proc are made before the pivot: the kernel gives a new /proc
  *   only to those who see a whole one, and the settings are written through it;
  *   the limit on user namespaces is tried when it has been set;
@@ -397,18 +399,19 @@ static const struct setup_row rows[] = {
 	{"waiting for stepcell", wait_for_go},
 	{"entering the cgroup namespace", own_cgroup},
 	{"taking the step's id", become_step},
-	{"setting the clocks", own_time},
 	{"setting up the network", own_network},
+	{"making mounts private", mounts_make_private},
+	{"setting the namespaces' limits", own_sysctls},
+	{"taking over the spec", take_spec},
+	{"setting the clocks", own_time},
 	{"naming the host", own_names},
 	{"naming init", own_title},
-	{"making mounts private", mounts_make_private},
 	{"mounting the root", mounts_root},
 	{"mounting overlays", mounts_overlays},
 	{"mounting /proc", mounts_proc},
 	{"making /dev", dev_make},
 	{"making /tmp", mounts_tmp},
 	{"mounting binds", mounts_binds},
-	{"setting the namespaces' limits", own_sysctls},
 	{"changing the root", mounts_pivot},
 	{"making a terminal", pty_make},
 	{"proving that no user namespace can be made", own_no_userns},

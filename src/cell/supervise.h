@@ -9,6 +9,8 @@
 
 struct cell {
 	char name[64];
+	struct setup setup;     /* until it runs */
+	struct cell_spec early; /* what was known when it was born */
 	pid_t pid; /* of init; a number for messages and cgroups: signals go by pidfd */
 	int pidfd, status, news;
 	int leash; /* the other end of `go`: closed, the cell knows that stepcell is gone */

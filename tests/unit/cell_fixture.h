@@ -165,6 +165,7 @@ static inline struct cell_result world_run(struct world *w, const char *script, 
 	w->spec.stdout_fd = w->spec.stderr_fd = ends[1];
 	MUST(cell_start(&w->spec, &cell, NULL, &err));
 	(void)close(ends[1]);
+	w->spec.stdout_fd = w->spec.stderr_fd = 0;
 	result = world_follow(cell, ends[0], out);
 	(void)close(ends[0]);
 	if (w->audit)

@@ -40,8 +40,10 @@ static const struct {
 	{"no core files", "ulimit -c", "0\n"},
 };
 
-static void check_rows(void)
+static void check_rows_of(bool ahead)
 {
+	static const char *const argv[] = {"true", NULL};
+	struct err err = {0};
 	struct world w;
 
 	world_make(&w);
@@ -50,12 +52,37 @@ static void check_rows(void)
 		struct cell_result r;
 
 		print_message("%s\n", rows[i].what);
+		w.spec.argv = argv;
+		if (ahead)
+			MUST(cell_prepare(&w.spec, &err));
 		r = world_run(&w, rows[i].script, &out);
 		assert_string_equal(out.text, rows[i].output);
 		assert_int_equal(r.verdict == CELL_PASSED || r.verdict == CELL_FAILED, true);
 		world_upper(&w);
 	}
 	world_drop(&w);
+}
+
+static void check_rows(void)
+{
+	check_rows_of(false);
+}
+
+static void check_rows_ahead(void)
+{
+	check_rows_of(true);
+}
+
+static void test_inside_ahead(void **state)
+{
+	(void)state;
+	check_rows_ahead();
+}
+
+static void test_inside_ahead_as_user(void **state)
+{
+	(void)state;
+	as_user(check_rows_ahead);
 }
 
 static void test_inside(void **state)
@@ -207,10 +234,11 @@ static void test_terminal_as_user(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inside),    cmocka_unit_test(test_inside_as_user),
-		cmocka_unit_test(test_full_proc), cmocka_unit_test(test_full_proc_as_user),
-		cmocka_unit_test(test_clocks),    cmocka_unit_test(test_function),
-		cmocka_unit_test(test_terminal),  cmocka_unit_test(test_terminal_as_user),
+		cmocka_unit_test(test_inside),       cmocka_unit_test(test_inside_as_user),
+		cmocka_unit_test(test_inside_ahead), cmocka_unit_test(test_inside_ahead_as_user),
+		cmocka_unit_test(test_full_proc),    cmocka_unit_test(test_full_proc_as_user),
+		cmocka_unit_test(test_clocks),       cmocka_unit_test(test_function),
+		cmocka_unit_test(test_terminal),     cmocka_unit_test(test_terminal_as_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

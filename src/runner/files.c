@@ -92,7 +92,7 @@ int files_collect(struct step_run *step, struct err *err)
 {
 	char upper[PATH_MAX], data[PATH_MAX];
 
-	if (layers_upper(step, 0, upper, sizeof(upper), err) < 0 ||
+	if (layers_upper(step->job, step->number, 0, upper, sizeof(upper), err) < 0 ||
 	    path_join(data, sizeof(data), upper, "data", err) < 0)
 		return -1;
 

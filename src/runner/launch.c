@@ -114,16 +114,33 @@ static void tell_missing(struct run *run, unsigned missing)
 	}
 }
 
-static const char *cell_name(struct step_run *step)
+static const char *cell_name(struct job_run *job, unsigned number)
 {
 	auto_strbuf struct strbuf name = STRBUF(80);
 
-	for (const char *p = step->job->plan->id; *p && name.len < 40; p++)
+	for (const char *p = job->plan->id; *p && name.len < 40; p++)
 		strbuf_addc(&name, (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') ? *p
 				   : *p >= 'A' && *p <= 'Z' ? (char)(*p + 32)
 							    : '-');
-	strbuf_addf(&name, "-%u", step->number);
-	return arena_strndup(step->job->arena, name.text, name.len);
+	strbuf_addf(&name, "-%u", number);
+	return arena_strndup(job->arena, name.text, name.len);
+}
+
+/*
+ * What the next step will need in any case, while this one runs: a cell without a
+ * command yet, and the directories that it writes to. A failure is the next step's.
+ */
+static void make_ahead(struct step_run *step, const struct cell_spec *spec)
+{
+	struct cell_spec next = *spec;
+	struct err ignored = {0};
+
+	if (step->frame->next == step->frame->steps->count && !step->frame->up)
+		return;
+	next.name = cell_name(step->job, step->number + 1);
+	next.seccomp = step->job->run->seccomp;
+	(void)cell_prepare(&next, &ignored);
+	layers_ahead(step->job, step->number + 1);
 }
 
 /* The job's mounts, the trees of actions, and what this step has besides. */
@@ -165,7 +182,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 	all = all_overlays(job, overlays, &count, l);
 
 	const struct cell_spec spec = {
-		.name = cell_name(step),
+		.name = cell_name(job, step->number),
 		.owner = job->owner,
 		.state = run->home,
 		.overlays = all,
@@ -197,6 +214,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 	}
 	step->log = take_fd(&r);
 	tell_missing(run, missing);
+	make_ahead(step, &spec);
 	return 0;
 }
 

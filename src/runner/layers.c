@@ -127,11 +127,46 @@ size_t layers_plain(const struct job_run *job, struct cell_bind *out)
 	return 1;
 }
 
-int layers_upper(const struct step_run *step, size_t mount, char *out, size_t size, struct err *err)
+int layers_upper(const struct job_run *job, unsigned step, size_t mount, char *out, size_t size,
+		 struct err *err)
 {
-	int n = snprintf(out, size, "%s/%zu", step->dir, mount);
+	int n = snprintf(out, size, "%s/%u/%zu", job->dir, step, mount);
 
 	return n < 0 || (size_t)n >= size ? err_fail(err, ERR_USAGE, "path too long") : 0;
+}
+
+static bool has_upper(const struct job_run *job, size_t mount)
+{
+	return mount != job->work || job->run->policy->checkout != POLICY_STRICT;
+}
+
+/* The uppers of a step, unless they were made ahead. */
+static int make_uppers(struct job_run *job, unsigned step, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (job->uppers_of == step)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%.*s/%u", PATH_MAX - 16, job->dir, step);
+	if (mkdir_all(path, 0700, err) < 0)
+		return -1;
+	for (size_t i = 0; i < job->mount_count; i++)
+		if (has_upper(job, i) && (layers_upper(job, step, i, path, sizeof(path), err) < 0 ||
+					  cell_upper_make(job->owner, path, err) < 0))
+			return err_wrap(err, "layers of the step");
+	job->uppers_of = step;
+	return 0;
+}
+
+void layers_ahead(struct job_run *job, unsigned step)
+{
+	struct err ignored = {0};
+	char path[PATH_MAX];
+
+	if (make_uppers(job, step, &ignored) == 0)
+		return;
+	(void)snprintf(path, sizeof(path), "%.*s/%u", PATH_MAX - 16, job->dir, step);
+	(void)remove_tree(AT_FDCWD, path, &ignored);
 }
 
 /* The stack of a mount as a cell takes it: top first, the step's own layer above all. */
@@ -155,9 +190,8 @@ int layers_begin(struct step_run *step, const char *in, struct cell_overlay **ou
 {
 	struct job_run *job = step->job;
 	struct cell_overlay *list = arena_array(job->arena, job->mount_count, sizeof(*list));
-	bool strict = job->run->policy->checkout == POLICY_STRICT;
 
-	if (mkdir_all(step->dir, 0700, err) < 0)
+	if (make_uppers(job, step->number, err) < 0)
 		return -1;
 	for (size_t i = 0; i < job->mount_count; i++) {
 		char upper[PATH_MAX];
@@ -165,11 +199,10 @@ int layers_begin(struct step_run *step, const char *in, struct cell_overlay **ou
 		list[i].at = job->mounts[i].at;
 		list[i].layers =
 			top_first(step, &job->mounts[i], i == 0 ? in : NULL, &list[i].layer_count);
-		if (i == job->work && strict)
+		if (!has_upper(job, i))
 			continue;
-		if (layers_upper(step, i, upper, sizeof(upper), err) < 0 ||
-		    cell_upper_make(job->owner, upper, err) < 0)
-			return err_wrap(err, "layers of the step");
+		if (layers_upper(job, step->number, i, upper, sizeof(upper), err) < 0)
+			return -1;
 		list[i].upper = arena_strdup(job->arena, upper);
 	}
 	*out = list;
@@ -205,7 +238,7 @@ void layers_end(struct step_run *step)
 		char upper[PATH_MAX], data[PATH_MAX];
 		struct err ignored;
 
-		if (layers_upper(step, i, upper, sizeof(upper), &ignored) < 0 ||
+		if (layers_upper(job, step->number, i, upper, sizeof(upper), &ignored) < 0 ||
 		    path_join(data, sizeof(data), upper, "data", &ignored) < 0)
 			continue;
 		if (!is_empty(

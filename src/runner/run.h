@@ -191,6 +191,7 @@ struct job_run {
 	size_t tree_count;
 	struct step_run *step; /* the one that runs, or NULL */
 	unsigned step_count;
+	unsigned uppers_of; /* the step whose uppers were made last */
 	enum result status; /* job.status so far */
 	struct node *outputs;
 	struct node *artifacts; /* names */
@@ -315,9 +316,11 @@ int layers_begin(struct step_run *step, const char *in, struct cell_overlay **ou
 		 struct err *err);
 /* The step's uppers become layers, where anything was written. */
 void layers_end(struct step_run *step);
-/* Where a step's upper keeps what it wrote below `mount`. */
-int layers_upper(const struct step_run *step, size_t mount, char *out, size_t size,
+/* Where the upper of a job's step lies for `mount`. */
+int layers_upper(const struct job_run *job, unsigned step, size_t mount, char *out, size_t size,
 		 struct err *err);
+/* Make the uppers of a step that may come. */
+void layers_ahead(struct job_run *job, unsigned step);
 /* The plain workspace as a bind; returns how many (0 or 1). */
 size_t layers_plain(const struct job_run *job, struct cell_bind *out);
 /* The workspace is empty again. */

@@ -209,7 +209,7 @@ two_deep() {
 	END
 	ci_run
 	exits 2
-	says '.github/workflows/it.yml:3:' 'no/such@v1' 'no action of this name here'
+	says '.github/workflows/it.yml:3:' 'no/such@v1' 'not in the action store'
 	called it <<-'END'
 		on: workflow_call
 		jobs: { a: { runs-on: x, environment: production, steps: [{ run: "true" }] } }

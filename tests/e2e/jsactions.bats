@@ -106,7 +106,6 @@ parts() {
 	cell_run
 	exits 1
 	says "step Post Third" "skipped Post Run ./two"
-	echo "$(order)"
 	[ "$(order)" = "main,first main,in-z main,second main,third post,third post,in-z post,first " ]
 }
 
@@ -336,8 +335,65 @@ committed() {
 	mkdir evil && ln -s /etc evil/link && mkfifo evil/pipe && cp act/action.yml evil/
 	"$STEPCELL" action add own/evil@v1 evil
 	for ref in v1 tree bare tgz; do "$STEPCELL" action remove own/act@$ref; done
-	[ "$(ls "$STEPCELL_HOME/store/action-trees" | wc -l)" = 1 ]
+	[ "$(find "$STEPCELL_HOME/store/action-trees" -mindepth 1 -maxdepth 1 | wc -l)" = 1 ]
 	run --separate-stderr "$STEPCELL" action remove own/act@v1
 	exits 2
 	[ -z "$(ls "$STEPCELL_HOME/store/staging")" ]
+}
+
+@test "hostile trees: links out, an action.yml that is none, one step that uses too many, files outside" {
+	node_here
+	mkdir -p links/in pipe many/big out
+	printf 'name: n\ndescription: d\nruns: { using: composite, steps: [{ run: "true", shell: sh }] }\n' >links/action.yml
+	ln -s / links/up
+	ln -s /etc/passwd links/in/action.yml
+	echo "secret of the host" >secret
+	store own/links@v1 links
+	printf 'name: n\ndescription: d\nruns: { using: node20, main: up/../../../../../../secret }\n' >out/action.yml
+	ln -s "$PWD" out/up
+	store own/out@v1 out
+	{ printf 'name: n\ndescription: d\nruns:\n  using: composite\n  steps:\n'; yes '    - uses: own/many/big@v1' | head -150; } >many/action.yml
+	{ printf 'name: n\ndescription: d\nruns:\n  using: composite\n  steps:\n'; yes '    - uses: own/pre@v1' | head -150; } >many/big/action.yml
+	store own/many@v1 many
+	parts pre
+	store own/pre@v1 pre
+	printf '%s' "a: &a [x,x]" >pipe/action.yml
+	for c in b c d e f g h i j k l m n o p q r s t u v w x y z; do printf '\n%s: &%s [%s]' $c $c "$(printf '*a,%.0s' {1..40})*a"; done >>pipe/action.yml
+	store own/pipe@v1 pipe
+	one_job <<-'END' | workflow
+		- uses: own/links/up/etc@v1
+		- uses: own/links/in@v1
+		- uses: own/out@v1
+		- uses: own/pipe@v1
+	END
+	cell_run
+	exits 2
+	says "its tree has no folder 'up/etc'" "own/links/in@v1:" "own/out@v1: its tree has no file" "own/pipe@v1:"
+	says_not root:x:
+	says_not "secret of"
+	one_job <<<'- uses: own/many@v1' | workflow
+	cell_run
+	exits 1
+	says "its steps use more than 10000 actions"
+	says_not "| part"
+}
+
+@test "a cancelled job runs its post parts; none sees another's state" {
+	node_here
+	parts tool
+	echo 'require("fs").appendFileSync(process.env.GITHUB_STATE, "of=" + process.env.INPUT_WHO + "\n"); console.log("main");' >tool/main.js
+	echo 'console.log("part post," + process.env.STATE_of);' >tool/post.js
+	store own/tool@v1 tool
+	one_job <<-'END' | workflow
+		- { uses: own/tool@v1, with: { who: one } }
+		- { uses: own/tool@v1, with: { who: two } }
+		- run: echo ready; sleep 60
+		- uses: own/tool@v1
+	END
+	start
+	within 20 said '| ready'
+	kill -INT "$pid"
+	finish
+	exits 130
+	[ "$(order)" = "pre,one pre,two pre,nobody post,undefined post,two post,one " ]
 }

@@ -88,3 +88,22 @@ user_run() {
 	user_run
 	exits 0
 }
+
+@test "a JavaScript action from a folder and one from a repository's tag, their trees read-only" {
+	[ -x /usr/bin/node ] || cannot "no /usr/bin/node on this host"
+	mkdir "$user_home/act"
+	printf 'name: a\ndescription: d\nruns: { using: node20, main: main.js, post: main.js }\n' >"$user_home/act/action.yml"
+	echo 'try { require("fs").writeFileSync(__filename, ""); } catch (e) { console.log("ran," + e.code); }' >"$user_home/act/main.js"
+	git -C "$user_home/act" init -q -b main
+	git -C "$user_home/act" add -A
+	git -C "$user_home/act" -c user.name=me -c user.email=me@example.com commit -q -m one
+	git -C "$user_home/act" tag v2
+	chmod -R go= "$user_home/act"
+	[ "$(id -u)" != 0 ] || chown -R "$user:" "$user_home/act"
+	as_user stepcell action add --worktree own/act@v1 act
+	as_user stepcell action add own/act@v2 act
+	{ printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n'; printf '      - uses: own/act@%s\n' v1 v2; } | workflow
+	user_run
+	exits 0
+	[ "$(all | grep -c 'ran,EROFS')" = 4 ]
+}

@@ -31,6 +31,9 @@ static const struct {
 	{DEBIAN "scripts: [../../etc/passwd]\n", "must be a file beside the recipe"},
 	{DEBIAN "env: [A]\n", "'env' must be a map"},
 	{DEBIAN "env: {A: [1]}\n", "the value of 'A' must be a text"},
+	{"kind: debian\nlike: ../x\npackages: [git]\n", "'../x' cannot be the name of a recipe"},
+	{"kind: debian\nlike: x\npackages: ['-o']\n", "'-o' cannot be a package"},
+	{"kind: debian\nlike: x\nsuite: y\npackages: [git]\n", "r.yml:3:1: unknown key 'suite'"},
 	{"kind: prefix\nbase: ../x\npython: '3.10'\nsource: [/usr]\n", "the name of a base"},
 };
 
@@ -65,6 +68,10 @@ static void test_taken(void **state)
 	assert_int_equal(recipe.kind, RECIPE_PREFIX);
 	assert_string_equal(recipe.python, "3.10");
 	assert_int_equal(recipe.sources.count, 1);
+	assert_int_equal(recipe_load(a, ".", "node", &recipe, &err), 0);
+	assert_string_equal(recipe.name, "node");
+	assert_string_equal(recipe.suite, "bookworm");
+	assert_string_equal(recipe.packages.list[recipe.packages.count - 1], "nodejs");
 	assert_int_equal(recipe_parse(a, "host.yml", DEBIAN, strlen(DEBIAN), &recipe, &err), -1);
 }
 

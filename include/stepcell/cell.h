@@ -224,8 +224,8 @@ int cell_wait(struct cell *cell, struct cell_result *out, struct err *err);
 
 /*
  * What the filter refused, kind by kind; after cell_wait(), of a cell with
- * `audit`. Calls that killed are in the verdict and not here, and so is what the
- * kernel refused for other reasons than the filter.
+ * `audit`. A call that killed is in the verdict, not here; what the kernel
+ * refused for reasons of its own, a path or an address, is not seen.
  */
 struct cell_refusal {
 	char call[32];      /* "mount"; "call 1000" where it has no name */
@@ -238,7 +238,9 @@ struct cell_refusal {
 struct cell_audit {
 	struct cell_refusal rows[CELL_REFUSALS]; /* in the order of their first time */
 	size_t count;
-	uint64_t others; /* refusals of kinds for which there was no row left */
+	uint64_t others;   /* refusals of kinds for which there was no row left */
+	uint64_t no_route; /* packets and connections for networks that the cell has not;
+			      0 when it was killed, and with CELL_NET_FULL */
 };
 void cell_audit(const struct cell *cell, struct cell_audit *out);
 

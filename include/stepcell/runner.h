@@ -84,7 +84,8 @@ int runner_contexts(struct arena *a, const struct run_options *options, const ch
 
 /*
  * Add to a list what a cell's filter refused: {call arguments? answer program
- * count}, and {call: "others", count} for what did not fit. A program's name is
- * made visible, for its bytes are a stranger's.
+ * count}; {call: "network", answer, count} for networks that it has not, and
+ * {call: "others", count} for what did not fit. A program's name is made visible,
+ * for its bytes are a stranger's.
  */
 void runner_refused(struct arena *a, const struct cell_audit *audit, struct node *list);

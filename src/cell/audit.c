@@ -347,6 +347,7 @@ void audit_read(const struct audit_table *table, struct cell_audit *out)
 
 	out->count = count < CELL_REFUSALS ? count : CELL_REFUSALS;
 	out->others = table->others;
+	out->no_route = table->no_route;
 	for (size_t i = 0; i < out->count; i++)
 		show_row(&table->rows[i], &out->rows[i]);
 }

@@ -22,7 +22,8 @@ struct audit_row {
 
 struct audit_table {
 	uint32_t count;
-	uint64_t others; /* refusals of kinds for which there was no row left */
+	uint64_t others;   /* refusals of kinds for which there was no row left */
+	uint64_t no_route; /* what a network was tried for that the cell has not */
 	struct audit_row rows[CELL_REFUSALS];
 };
 
@@ -61,7 +62,13 @@ int audit_listen(struct audit *audit, const sigset_t *signals, struct err *err);
 /* In init: answer until a signal is pending or `ms` are over (-1: however long). */
 void audit_serve(struct audit *audit, int proc, int ms);
 
+/* In init, at the end: how often the network of this namespace had no route. */
+uint64_t audit_routes(int proc);
+
 /* ---- its parts, for those who test them ---- */
+
+/* The number below `name` in the pair of lines that begin with `line`; 0 where there is none. */
+uint64_t audit_column(const char *text, const char *line, const char *name);
 
 /* Count one refusal, and say which errno answers it. */
 uint32_t audit_note(struct audit_table *table, const struct seccomp_filter *policy,

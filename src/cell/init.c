@@ -250,6 +250,7 @@ static void take_signal(const struct setup *s, const sigset_t *all, pid_t main_p
 _Noreturn void init_run(const struct setup *s, pid_t main_pid)
 {
 	struct err err = {0};
+	unsigned survivors;
 	uint64_t due = 0;
 	int status = 0;
 	sigset_t all;
@@ -261,6 +262,9 @@ _Noreturn void init_run(const struct setup *s, pid_t main_pid)
 		take_signal(s, &all, main_pid, &due);
 	if (s->watch && s->spec->limits.pids && was_full())
 		say(s->status, INIT_FORKS_REFUSED, 0, 0);
-	say(s->status, INIT_ENDED, status, kill_survivors());
+	survivors = kill_survivors();
+	if (s->audit && s->spec->network == CELL_NET_NONE)
+		s->audit->table->no_route = audit_routes(s->proc);
+	say(s->status, INIT_ENDED, status, survivors);
 	_exit(0);
 }

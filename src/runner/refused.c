@@ -28,13 +28,19 @@ static const struct node *refusal_node(struct arena *a, const struct cell_refusa
 	return map;
 }
 
-static const struct node *others_node(struct arena *a, uint64_t count)
+/* What is known by its number alone. */
+static void add_sum(struct arena *a, struct node *list, const char *what, const char *answer,
+		    uint64_t count)
 {
 	struct node *map = node_map(a);
 
-	node_set_text(a, map, "call", "others");
+	if (!count)
+		return;
+	node_set_text(a, map, "call", what);
+	if (answer)
+		node_set_text(a, map, "answer", answer);
 	node_set(a, map, "count", node_number(a, (double)count));
-	return map;
+	node_add(a, list, map);
 }
 
 static void add_all(struct arena *a, struct node *list, const struct cell_audit *audit,
@@ -42,8 +48,8 @@ static void add_all(struct arena *a, struct node *list, const struct cell_audit 
 {
 	for (size_t i = 0; i < audit->count; i++)
 		node_add(a, list, refusal_node(a, &audit->rows[i], run));
-	if (audit->others)
-		node_add(a, list, others_node(a, audit->others));
+	add_sum(a, list, "network", "ENETUNREACH", audit->no_route);
+	add_sum(a, list, "others", NULL, audit->others);
 }
 
 void runner_refused(struct arena *a, const struct cell_audit *audit, struct node *list)

@@ -158,6 +158,53 @@ static void test_many_at_once_as_user(void **state)
 	as_user(check_many_at_once);
 }
 
+/* ---- the network ---- */
+
+static void test_networks_that_were_tried(void **state)
+{
+	static const char calls[] =
+		"use Socket; use Socket \"inet_pton\"; for (1..3) { socket(S, 2, 1, 0); connect(S, "
+		"pack_sockaddr_in(80, "
+		"inet_aton(\"192.0.2.1\"))); print 0 + $!, \"\\n\" } socket(S, 10, 2, 0); "
+		"connect(S, pack_sockaddr_in6(53, inet_pton(10, \"2001:db8::1\"))); "
+		"print 0 + $!, \"\\n\"";
+	auto_strbuf struct strbuf said = STRBUF(4096);
+	struct cell_audit audit;
+	char script[1024];
+	struct world w;
+
+	(void)state;
+	world_make(&w);
+	w.audit = &audit;
+	(void)run_both(&w, perl(script, sizeof(script), calls), &said);
+	assert_string_equal(said.text, "101\n101\n101\n101\n");
+	assert_int_equal(audit.no_route, 4);
+	strbuf_clear(&said);
+	(void)run_both(&w, "true", &said);
+	assert_int_equal(audit.no_route, 0);
+	world_drop(&w);
+}
+
+static void test_columns(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} rows[] = {
+		{"Ip: A B C\nIp: 1 2 3\n", 2},
+		{"IpX: A B\nIp: A B C\nIp: 1 22 3\nTcp: A B\nTcp: 8 9\n", 22},
+		{"Ip: A BB B\nIp: 1 2 3", 3},
+		{"Ip: A C\nIp: 1 2\n", 0},
+		{"Ip: A B\nIp: 1\n", 0},
+		{"Ip: A B\n", 0},
+		{"", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_int_equal(audit_column(rows[i].text, "Ip: ", "B"), rows[i].value);
+}
+
 /* ---- what a step can do about it ---- */
 
 static void test_nothing_of_it_is_in_the_step(void **state)
@@ -304,6 +351,8 @@ int main(void)
 		cmocka_unit_test(test_kinds_are_capped),
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_many_at_once_as_user),
+		cmocka_unit_test(test_networks_that_were_tried),
+		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_nothing_of_it_is_in_the_step),
 		cmocka_unit_test(test_the_responder_is_out_of_reach),
 		cmocka_unit_test(test_a_flood_can_be_ended),

@@ -229,7 +229,9 @@ struct planned_job {
 				are done */
 	const struct planned_job *caller; /* of a called workflow's job: the one that calls it */
 	enum runs runs;
-	const char *why; /* the condition that decided, in words */
+	const char *why;            /* the condition that decided, in words */
+	const struct node *unknown; /* a list of what its keys name and nobody knows before other
+				       jobs have run: "needs.a.outputs.b" */
 };
 
 struct plan {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/plan_show.h"
 #include "cli/select.h"
 #include "stepcell/arena.h"
 #include "stepcell/fd.h"
@@ -15,12 +16,14 @@
 
 struct plan_options {
 	struct select_options select;
-	bool json;
+	bool json, graph;
 };
 
 static const struct option_row rows[] = {
 	SELECT_ROWS(struct plan_options, select),
 	{0, "json", NULL, opt_flag, offsetof(struct plan_options, json), "print the plan as JSON"},
+	{0, "graph", NULL, opt_flag, offsetof(struct plan_options, graph),
+	 "print which job waits for which, as a tree"},
 };
 
 static const struct option_usage usage = {
@@ -32,6 +35,11 @@ static const struct option_usage usage = {
 
 static const char *const runs_words[] = {
 	[RUNS_YES] = "yes", [RUNS_NO] = "no", [RUNS_DEPENDS] = "depends"};
+
+const char *plan_runs_word(enum runs runs)
+{
+	return runs_words[runs];
+}
 
 /* A workflow that the event does not start: all its jobs, with the reason. */
 static void plan_none(struct arena *a, const struct workflow *w, const char *why, struct plan *out)
@@ -132,6 +140,15 @@ static int plan_workflow(struct arena *a, const struct selection *s, const struc
 
 /* ---- JSON ---- */
 
+/* As written, the nearest: its own, its workflow's, its caller's. There is no token they would limit. */
+static const struct node *permissions_of(const struct plan *p, const struct planned_job *j)
+{
+	for (; j; j = j->caller)
+		if (j->job->permissions)
+			return j->job->permissions;
+	return p->workflow->permissions ? p->workflow->permissions : node_null();
+}
+
 static const struct node *job_node(struct arena *a, const struct plan *p,
 				   const struct planned_job *j)
 {
@@ -145,6 +162,10 @@ static const struct node *job_node(struct arena *a, const struct plan *p,
 	node_set_text(a, out, "why", j->why);
 	node_set(a, out, "needs", needs);
 	node_set(a, out, "matrix", j->matrix ? j->matrix : node_null());
+	node_set(a, out, "matrix_known", node_bool(!j->matrix_depends));
+	node_set(a, out, "unknown", j->unknown ? j->unknown : node_list(a));
+	node_set(a, out, "permissions", permissions_of(p, j));
+	node_set_text(a, out, "caller", j->caller ? j->caller->id : NULL);
 	node_set_text(a, out, "job", j->job->id);
 	node_set_text(a, out, "workflow", p->workflow->path);
 	return out;
@@ -176,23 +197,40 @@ static int widest(const struct selection *s, const struct plan *p)
 	return width > 60 ? 60 : (int)width;
 }
 
-static void print_table(const struct selection *s, const struct plan *p, const struct event *e)
+static void print_unknown(const struct planned_job *j)
 {
-	int width = widest(s, p);
+	for (size_t i = 0; j->unknown && i < j->unknown->count; i++)
+		(void)printf("%s%s", i ? ", " : "; waits for ", j->unknown->items[i]->text);
+	(void)printf("\n");
+}
 
+static void print_head(const struct plan *p, const struct event *e)
+{
 	(void)printf("%s (%s), %s of %s\n",
 		     p->workflow->name ? p->workflow->name : p->workflow->path, p->workflow->path,
 		     e->name, e->ref);
+}
+
+static void print_table(const struct selection *s, const struct plan *p)
+{
+	int width = widest(s, p);
+
 	(void)printf("  %-*s  %-7s  %s\n", width, "JOB", "RUNS", "WHY");
 	for (size_t i = 0; i < p->count; i++) {
 		const struct planned_job *j = &p->jobs[i];
 
 		if (!select_matrix(s, j))
 			continue;
-		(void)printf("  %-*s  %-7s  %s%s\n", width, j->name, runs_words[j->runs], j->why,
+		(void)printf("  %-*s  %-7s  %s%s", width, j->name, runs_words[j->runs], j->why,
 			     j->matrix_depends ? "; its matrix is made when its needs are done"
 					       : "");
+		print_unknown(j);
 	}
+}
+
+static bool is_shown(const void *selection, const struct planned_job *j)
+{
+	return select_matrix(selection, j);
 }
 
 static int plan_all(struct arena *a, const struct plan_options *o, struct err *err)
@@ -213,9 +251,15 @@ static int plan_all(struct arena *a, const struct plan_options *o, struct err *e
 	event = event_of(node_get(given, "github"));
 	if (o->json)
 		print_json(a, &s, plans);
-	for (size_t i = 0; !o->json && i < s.count; i++)
-		if (plans[i].count)
-			print_table(&s, &plans[i], &event);
+	for (size_t i = 0; !o->json && i < s.count; i++) {
+		if (!plans[i].count)
+			continue;
+		print_head(&plans[i], &event);
+		if (o->graph)
+			plan_print_graph(&plans[i], is_shown, &s);
+		else
+			print_table(&s, &plans[i]);
+	}
 	return 0;
 }
 

@@ -112,8 +112,8 @@ static void drop_jobs(struct run *run, const struct call *call)
 {
 	for (size_t i = 0; i < run->job_count; i++)
 		if (run->jobs[i]->call == call && run->jobs[i]->state == JOB_WAITING)
-			cancel_waiting(run->jobs[i], is_over(run, call) ? "the run was cancelled"
-									: why);
+			cancel_waiting(run->jobs[i],
+				       is_over(run, call) ? "the run was cancelled" : why);
 }
 
 static void see_call(struct run *run, struct call *call)

@@ -137,6 +137,7 @@ static void add_planned(struct planner *p, struct planned_job j, const char *lab
 	/* no id of a workflow holds a dot, so none can be the same */
 	j.id = j.index ? arena_printf(p->arena, "%s.%zu", j.job->id, j.index + 1) : j.job->id;
 	j.name = job_name(p, &j, label);
+	j.unknown = plan_unknown(p->arena, &j, p->contexts);
 	p->list = arena_grow(p->arena, p->list, p->count, sizeof(*p->list));
 	p->list[p->count++] = j;
 }

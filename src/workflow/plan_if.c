@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "stepcell/json.h"
-#include "workflow/expr.h"
+#include "workflow/plan_parts.h"
 
 struct deciding {
 	struct arena *arena;
@@ -97,8 +97,7 @@ static enum tri decide(struct deciding *d, const struct expr_node *n)
 
 /* ---- words ---- */
 
-/* "github.event.action" of a chain of properties that starts at a context; false when it is none. */
-static bool path_text(const struct expr_node *n, struct strbuf *out)
+bool plan_path_text(const struct expr_node *n, struct strbuf *out)
 {
 	if (n->op == OP_NAME) {
 		strbuf_adds(out, n->name);
@@ -107,7 +106,7 @@ static bool path_text(const struct expr_node *n, struct strbuf *out)
 	if (n->op != OP_INDEX || n->kids[1]->op != OP_LITERAL ||
 	    n->kids[1]->literal->kind != NODE_STRING)
 		return false;
-	if (!path_text(n->kids[0], out))
+	if (!plan_path_text(n->kids[0], out))
 		return false;
 	strbuf_addf(out, ".%s", n->kids[1]->literal->text);
 	return true;
@@ -137,7 +136,7 @@ static void add_values(struct deciding *d, const struct expr_node *n, struct str
 {
 	auto_strbuf struct strbuf path = STRBUF(200);
 
-	if ((n->op == OP_NAME || n->op == OP_INDEX) && path_text(n, &path)) {
+	if ((n->op == OP_NAME || n->op == OP_INDEX) && plan_path_text(n, &path)) {
 		if (is_known(d, n))
 			add_value(d, n, path.text, out);
 		return;

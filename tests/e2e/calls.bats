@@ -92,6 +92,37 @@ two_deep() {
 	says_not hushhush
 }
 
+@test "the plan shows the jobs of called workflows, what they wait for, and a matrix that is not known yet" {
+	two_deep
+	run --separate-stderr "$STEPCELL" plan -C "$project" -W "$project/.github/workflows/ci.yml"
+	exits 0
+	says 'Build (2) / deep / say  yes' 'Build (1) / deep        yes      after one; waits for inputs.who, inputs.count'
+	workflow <<-'END'
+		on: push
+		jobs:
+		  list:
+		    runs-on: ubuntu-latest
+		    outputs: { ns: "${{ steps.s.outputs.ns }}" }
+		    steps: [{ id: s, run: "echo 'ns=[1, 2, 3]' >> $GITHUB_OUTPUT" }]
+		  each:
+		    needs: list
+		    strategy: { matrix: { n: "${{ fromJSON(needs.list.outputs.ns) }}" } }
+		    uses: ./.github/workflows/one.yml
+		    with: { n: "${{ matrix.n }}" }
+	END
+	called one <<-'END'
+		on: { workflow_call: { inputs: { n: { type: number } } } }
+		jobs: { a: { if: inputs.n != 3, runs-on: x, steps: [{ run: "echo n:${{ inputs.n }}" }] } }
+	END
+	run --separate-stderr "$STEPCELL" plan -C "$project" -W "$project/.github/workflows/ci.yml" --graph
+	exits 0
+	says 'each (matrix not known yet)' 'each / a  [depends]'
+	ci_run --matrix n:2 --matrix n:3
+	exits 0
+	says 'each (2) / a | n:2' 'each (3) / a: skipped'
+	says_not n:1
+}
+
 @test "a called workflow gets no secret that the policy does not grant" {
 	two_deep
 	grants OTHER

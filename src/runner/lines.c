@@ -19,6 +19,20 @@ void lines_init(struct lines *l, uint64_t limit, line_fn *fn, void *arg)
 	};
 }
 
+/*
+ * What is kept of a byte can be more than a byte: U+FFFD for one that belongs to
+ * no character has three, a control character of the journal's JSON six.
+ */
+static uint64_t growth(const struct strbuf *clean, size_t used)
+{
+	uint64_t more = clean->len > used ? clean->len - used : 0;
+
+	for (size_t i = 0; i < clean->len; i++)
+		if ((unsigned char)clean->text[i] < ' ' && clean->text[i] != '\t')
+			more += strlen("\\u001b") - 1;
+	return more;
+}
+
 static void emit_piece(struct lines *l, bool end)
 {
 	struct line line = {.continued = l->continued};
@@ -27,6 +41,7 @@ static void emit_piece(struct lines *l, bool end)
 	strbuf_clear(&l->clean);
 	used = utf8_clean(l->raw.text, l->raw.len, LIMIT_LOG_LINE, end, &l->clean);
 	strbuf_skip(&l->raw, used);
+	l->taken += growth(&l->clean, used);
 	line.text = l->clean.text;
 	line.len = l->clean.len;
 	line.continues = !end || l->raw.len > 0;

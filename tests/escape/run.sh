@@ -65,51 +65,6 @@ terminal() {
 	done
 }
 
-field() {
-	grep -oE "\"$1\":\"[a-z-]*\"" "$tmp/json" | head -n 1 | cut -d'"' -f4
-}
-
-# flood ID "WHAT" VERDICT LIMIT PAYLOAD...: held when the cell ends with VERDICT, or the payload could
-# not pass the limit
-flood() {
-	local id=$1 what=$2 want=$3 limit=$4 open said verdict
-	shift 4
-	open=$(ulimit -n 8192 2>/dev/null; outside ./attack "$@")
-	[ "$1" != memory ] || set -- "$@" 4
-	for who in $(users); do
-		inside "$who" --json --limit "$limit" --limit step=40s -- ./attack "$@" >"$tmp/json"
-		said=$(grep -m1 -E '^(held|open|cannot):' "$tmp/stderr")
-		verdict=$(field verdict)
-		if [ "$verdict" = "$want" ]; then
-			said="held: $verdict"
-		elif [ "${limit%%=*}" = memory ] && [ "${said%%:*}" = open ] && [ "$(field memory)" != cgroup ]; then
-			said="cannot: no memory cgroup for this user: $(field memory) alone, ${said#open: }"
-		elif [ "${said%%:*}" = held ] && [ "$(field pids)" = rlimit ]; then
-			: # the kernel tells nobody of a refusal by rlimit, so the verdict cannot
-		elif [ "${limit%%=*}" = pids ]; then
-			said="open: verdict $verdict, $said"
-		fi
-		judge "$id $what, as $who" "$said" "$open"
-	done
-}
-
-# Other cells start and end while one of them is full.
-neighbour() {
-	local start
-	for who in $(users); do
-		inside "$who" --limit pids=24 --limit step=30s -- \
-			sh -c 'for i in 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0; do sleep 4 & done 2>/dev/null; sleep 4' >/dev/null &
-		sleep 0.5
-		start=$SECONDS
-		if inside "$who" true && [ $((SECONDS - start)) -lt 10 ]; then
-			pass "D1 a neighbour starts beside a full cell, as $who"
-		else
-			fail "D1 a neighbour starts beside a full cell, as $who" "$(cat "$tmp/stderr")"
-		fi
-		wait $!
-	done
-}
-
 nothing_left() {
 	local left
 	left=$(find "$tmp"/*-state/cgroups -type f -size +0 2>/dev/null; pgrep -f "$tmp/bin/stepcell")
@@ -152,12 +107,6 @@ nothing_left() {
 	attack C23 "netlink and raw sockets" any netlink
 	attack C24 "socket families" 17 families 0 $(seq 3 9) $(seq 11 15) $(seq 17 50)
 	listeners
-	flood D1 "processes" pids-limit pids=48 forks
-	flood D1 "threads" pids-limit pids=48 pthreads
-	neighbour
-	for kind in anonymous shared memfd dev-shm sysv locked pipes sockets; do
-		flood D2 "memory: $kind" out-of-memory memory=64MiB memory $kind 160 96
-	done
 	nothing_left
 }
 echo "1..$tests"

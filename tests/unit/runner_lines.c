@@ -159,6 +159,26 @@ static void count(void *arg, const struct line *line)
 	++*(size_t *)arg;
 }
 
+/* Three bytes are kept of each zero, six in the journal of each escape. */
+static void test_limit_of_what_grows(void **state)
+{
+	static const char bytes[] = {'\0', '\x1b'};
+
+	(void)state;
+	for (size_t b = 0; b < sizeof(bytes); b++) {
+		char chunk[64];
+		struct lines l;
+		size_t lines = 0, fed = 0;
+
+		memset(chunk, bytes[b], sizeof(chunk));
+		lines_init(&l, 1 << 20, count, &lines);
+		while (lines_feed(&l, chunk, sizeof(chunk)))
+			fed += sizeof(chunk);
+		assert_in_range(fed, 1 << 16, (1 << 20) / 3 + LIMIT_LOG_LINE);
+		lines_release(&l);
+	}
+}
+
 /* Lines of nothing cost whoever keeps them as much as others. */
 static void test_limit_of_empty_lines(void **state)
 {
@@ -180,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_limit_of_what_grows),
 		cmocka_unit_test(test_limit_of_empty_lines),
 	};
 

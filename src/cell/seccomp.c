@@ -421,12 +421,10 @@ int seccomp_filter_install(const struct seccomp_filter *filter, struct err *err)
 
 int seccomp_filter_install_asking(const struct seccomp_filter *filter, struct err *err)
 {
-	const unsigned listen = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	/* only a kernel since 5.19 can keep signals from breaking into an answer */
-	long fd = install(filter, listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	/* once a question has been taken, no signal breaks into its answer but one that kills */
+	const long fd = install(filter, SECCOMP_FILTER_FLAG_NEW_LISTENER |
+						SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 
-	if (fd < 0 && errno == EINVAL)
-		fd = install(filter, listen);
 	if (fd < 0 && errno == EBUSY)
 		return err_fail(err, ERR_SYSTEM,
 				"stepcell is itself under a filter that somebody listens to, and "

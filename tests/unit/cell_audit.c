@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "cell/audit.h"
+#include "cell/caps.h"
 #include "unprivileged.h"
 
 /* A script for perl, where %d are numbers of this machine's calls. */
@@ -313,6 +314,36 @@ static void test_every_answer_refuses(void **state)
 	}
 }
 
+/* Should the listener ever be closed, the kernel answers; and not by making the call. */
+static void test_without_a_responder(void **state)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mount, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err err;
+		int fd = no_new_privs_set(&err);
+
+		if (fd == 0)
+			fd = seccomp_filter_install_asking(
+				&(struct seccomp_filter){code, COUNT(code)}, &err);
+		if (fd < 0 || close(fd) < 0)
+			_exit(99);
+		_exit(syscall(SYS_mount, 1, 1, 1, 0, 0) < 0 ? errno : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), ENOSYS);
+}
+
 static void test_a_policy_that_lets_no_listener_out(void **state)
 {
 	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
@@ -359,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_survivors_in_a_flood),
 		cmocka_unit_test(test_our_own_functions_are_not_audited),
 		cmocka_unit_test(test_every_answer_refuses),
+		cmocka_unit_test(test_without_a_responder),
 		cmocka_unit_test(test_a_policy_that_lets_no_listener_out),
 		cmocka_unit_test(test_a_table_of_rubbish),
 	};

@@ -31,6 +31,7 @@
 #include "cell/caps.h"
 #include "cell/seccomp.h"
 #include "cell/seccomp_policy.h"
+#include "stepcell/digest.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -574,6 +575,54 @@ static void a_cache_of_another_policy_is_made_again(void **state)
 	assert_int_equal(answer_of(h), ENOSYS);
 }
 
+/* A file that is whole, of this policy, and lets every call through: its digest is no secret. */
+static void forge(const char *path)
+{
+	static const struct sock_filter open_gate = BPF_STMT(BPF_RET | BPF_K, 0x7fff0000);
+	struct digest_stream *d = digest_new();
+	char file[sizeof(open_gate) + DIGEST_HEX];
+	struct digest digest;
+	struct err err;
+
+	digest_add(d, strrchr(path, '/') + 1, DIGEST_HEX);
+	digest_add(d, &open_gate, sizeof(open_gate));
+	digest_end(&d, &digest);
+	memcpy(file, &open_gate, sizeof(open_gate));
+	memcpy(file + sizeof(open_gate), digest.hex, DIGEST_HEX);
+	(void)unlink(path);
+	assert_int_equal(file_write(AT_FDCWD, path, file, sizeof(file), 0600, &err), 0);
+}
+
+static void planted_caches_are_not_loaded(void **state)
+{
+	static const mode_t modes[] = {0620, 0602, 0666};
+	const struct home *h = *state;
+	auto_free char *path = NULL, *elsewhere = NULL;
+
+	put(h->policy, MINIMAL("ENOSYS"));
+	assert_int_equal(answer_of(h), ENOSYS);
+	path = cached(h);
+	forge(path);
+	assert_int_equal(answer_of(h), 0); /* the control: in our own hand it would do */
+
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		forge(path);
+		assert_int_equal(chmod(path, modes[i]), 0);
+		assert_int_equal(answer_of(h), ENOSYS);
+	}
+	/* through a link, though what it leads to is ours */
+	forge(path);
+	assert_true(asprintf(&elsewhere, "%s/elsewhere", h->path) > 0);
+	assert_int_equal(rename(path, elsewhere), 0);
+	assert_int_equal(symlink(elsewhere, path), 0);
+	assert_int_equal(answer_of(h), ENOSYS);
+	if (geteuid() != 0)
+		return; /* giving a file away takes root */
+	forge(path);
+	assert_int_equal(chown(path, 54321, 54321), 0);
+	assert_int_equal(answer_of(h), ENOSYS);
+}
+
 static void a_cache_that_cannot_be_written_is_no_error(void **state)
 {
 	struct home *h = *state;
@@ -599,6 +648,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bad_caches_are_made_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cache_of_another_policy_is_made_again, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(planted_caches_are_not_loaded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cache_that_cannot_be_written_is_no_error, setup,
 						teardown),
 	};

@@ -86,8 +86,12 @@ enum cell_wall {
 	CELL_WALL_LANDLOCK = 1 << 2,
 	CELL_WALL_CGROUP = 1 << 3,
 	CELL_WALL_TIMENS = 1 << 4,
+	CELL_WALL_PROC = 1 << 5,
 };
-#define CELL_WALL_COUNT 5
+#define CELL_WALL_COUNT 6
+/* Without these there is no cell at all, whatever a spec requires. */
+#define CELL_WALLS_NEEDED (CELL_WALL_USERNS | CELL_WALL_PROC)
+
 const char *cell_wall_name(enum cell_wall wall); /* "userns", ... */
 
 /* 0 is no limit. */
@@ -286,5 +290,14 @@ struct cell_probe {
 
 /* Try each wall; returns how many rows were filled, at most `max`. */
 size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max);
+
+/*
+ * What gives a user cgroups with limits of their own, as commands for a shell
+ * in `text`. With `apply`, as root, they are carried out, and `text` has what
+ * is left to do: how to enter. Only the files by which processes and
+ * controllers are arranged are given away; a directory's limits stay root's.
+ */
+int cell_delegate(const char *user, uint32_t uid, bool apply, char *text, size_t size,
+		  struct err *err);
 
 #pragma GCC visibility pop

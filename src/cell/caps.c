@@ -109,3 +109,15 @@ int no_new_privs_set(struct err *err)
 		return err_sys(err, "cannot set no_new_privs");
 	return 0;
 }
+
+bool caps_may_administrate(void)
+{
+	cap_t own = cap_get_proc();
+	cap_flag_value_t value = CAP_CLEAR;
+
+	if (own) {
+		(void)cap_get_flag(own, CAP_SYS_ADMIN, CAP_EFFECTIVE, &value);
+		cap_free(own);
+	}
+	return value == CAP_SET;
+}

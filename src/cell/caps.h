@@ -1,6 +1,8 @@
 /* caps: a cell has no capability, and no way to get one. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "stepcell/err.h"
 
 /*
@@ -14,3 +16,6 @@ int caps_drop_all(struct err *err);
 int caps_assert_none(struct err *err);
 
 int no_new_privs_set(struct err *err);
+
+/* Have we CAP_SYS_ADMIN now? uid 0 of a container seldom has. */
+bool caps_may_administrate(void);

@@ -35,6 +35,7 @@
 #include "landlock.h"
 #include "overlay.h"
 #include "owner.h"
+#include "probes.h"
 #include "spec.h"
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
@@ -455,6 +456,30 @@ static int go_on(struct cell *cell, const struct cell_spec *spec, struct err *er
 	return take_terminal(cell, err) < 0 ? -1 : supervise_begin(cell, err);
 }
 
+/* Asked of a start that failed alone: one that works has them all. */
+static unsigned needed_missing(const char *state, struct err *err)
+{
+	static const struct {
+		enum cell_wall wall;
+		probe_fn *probe;
+	} needed[] = {{CELL_WALL_USERNS, probe_userns}, {CELL_WALL_PROC, probe_proc}};
+
+	for (size_t i = 0; i < COUNT(needed); i++) {
+		const char *name = cell_wall_name(needed[i].wall);
+		struct cell_probe row = {.name = name, .state = CELL_UP};
+
+		probe_run(needed[i].probe, state, &row);
+		if (row.state == CELL_UP)
+			continue;
+		(void)err_fail(err, ERR_SYSTEM,
+			       "this host gives no %s, which every cell needs: %s; mend: %s "
+			       "('stepcell doctor' says more)",
+			       name, row.why, row.mend);
+		return needed[i].wall;
+	}
+	return 0;
+}
+
 /* ---- the public face ---- */
 
 static int start_complete(const struct cell_spec *spec, struct cell **out, unsigned *missing,
@@ -468,8 +493,11 @@ static int start_complete(const struct cell_spec *spec, struct cell **out, unsig
 		return err_wrap(err, "cell");
 	cell = take_ahead(spec);
 	r = cell || born(spec, &cell, &lacks, err) == 0 ? go_on(cell, spec, err) : -1;
+	lacks = cell ? cell->setup.missing : lacks;
+	if (r < 0 && err->kind == ERR_SYSTEM && !(lacks & spec->require))
+		lacks |= needed_missing(spec->state, err);
 	if (missing)
-		*missing = cell ? cell->setup.missing : lacks;
+		*missing = lacks;
 	if (r < 0) {
 		cell_release(&cell);
 		return err_wrap(err, "cell '%s'", spec->name);

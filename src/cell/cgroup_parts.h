@@ -84,6 +84,10 @@ void cgroup_v1_freeze(const struct cgroup *cg, bool frozen);
 
 /* Let the controllers through `base`, as far as the host allows. */
 void cgroup_v2_prepare(const char *base);
+/* What undoes that, when the leaf is ours, nobody else is in it and nothing is left of a cell. */
+void cgroup_v2_leave(void);
+/* The controllers of `dir` as "+memory +pids ..."; false when it is no v2 cgroup. */
+bool cgroup_v2_controllers(const char *dir, char *text, size_t size);
 int cgroup_v2_limit(struct cgroup *cg, struct err *err);
 int cgroup_v2_oom_fd(const struct cgroup *cg, struct err *err);
 bool cgroup_v2_kill(const struct cgroup *cg); /* false: this kernel has no cgroup.kill */

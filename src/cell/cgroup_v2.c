@@ -5,7 +5,8 @@
  * we sit in a cgroup that controllers should pass through, and nobody else
  * does, or it was delegated, we move what is there into a leaf of it. Other
  * people's processes stay where they are: then there are no controllers for
- * us, and `doctor` says how to get some.
+ * us, and `doctor` says how to get some. A leaf that holds nobody else is
+ * removed again when the cells of a job are done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -87,8 +88,8 @@ static bool is_ours(pid_t pid)
 	return strncmp(behind_name + 4, path, strlen(path)) == 0;
 }
 
-/* systemd's mark on what it gave away (Delegate=yes): then all that is inside may be arranged. */
-static bool is_delegated(int dir)
+/* systemd's mark on what it gave away (Delegate=yes). */
+static bool is_marked(int dir)
 {
 	static const char *const names[] = {"user.delegate", "trusted.delegate"};
 	char value = 0;
@@ -97,6 +98,22 @@ static bool is_delegated(int dir)
 		if (fgetxattr(dir, names[i], &value, 1) == 1 && value == '1')
 			return true;
 	return false;
+}
+
+/* An ordinary user's, in one that is somebody else's: where what was given to him begins. */
+static bool is_given(int dir)
+{
+	const uid_t self = geteuid();
+	struct stat own, above;
+
+	return self != 0 && fstat(dir, &own) == 0 && fstatat(dir, "..", &above, 0) == 0 &&
+	       own.st_uid == self && above.st_uid != self;
+}
+
+/* All that is inside of such a one may be arranged. */
+static bool is_delegated(int dir)
+{
+	return is_marked(dir) || is_given(dir);
 }
 
 #define MAX_OURS 256
@@ -159,6 +176,69 @@ void cgroup_v2_prepare(const char *base)
 		return;
 	if (not_handed_down(dir) && may_hand_down(dir))
 		hand_down(dir);
+}
+
+/* The controllers that pass through `dir`, no longer. */
+static void hand_back(int dir)
+{
+	static const char *const disable[] = {"-memory", "-pids", "-cpu", "-io"};
+
+	static_assert(COUNT(disable) == COUNT(controllers), "one for each");
+	for (size_t i = 0; i < COUNT(disable); i++)
+		(void)cg_write(dir, "cgroup.subtree_control", disable[i]);
+}
+
+/* Made by us, with no process in it besides us, and no cgroup beside it in `dir`. */
+static bool is_ours_alone(int dir)
+{
+	auto_fd int leaf = openat(dir, CG_V2_LEAF, O_DIRECTORY | O_CLOEXEC);
+	struct stat own, above;
+
+	if (leaf < 0 || fstat(leaf, &own) < 0 || fstat(dir, &above) < 0)
+		return false;
+	/* a link for the name of `dir`, one for its ".", and one for each ".." in it */
+	return own.st_uid == geteuid() && above.st_nlink == 3 && cg_each_process(leaf, 0) == 1;
+}
+
+void cgroup_v2_leave(void)
+{
+	auto_arena struct arena *a = arena_new();
+	struct cgroup_places places;
+	struct err ignored;
+	char *leaf;
+
+	if (cgroup_places_find(a, &places, &ignored) < 0 || !places.dir[CG_V2])
+		return;
+	leaf = strrchr(places.dir[CG_V2], '/');
+	if (strcmp(leaf + 1, CG_V2_LEAF) != 0)
+		return;
+
+	auto_fd int dir =
+		open(arena_strndup(a, places.dir[CG_V2], (size_t)(leaf - places.dir[CG_V2])),
+		     O_DIRECTORY | O_CLOEXEC);
+
+	/* systemd removes what it gave, and all in it */
+	if (dir < 0 || is_marked(dir) || !is_ours_alone(dir))
+		return;
+	hand_back(dir);
+	if (cg_write(dir, "cgroup.procs", "0") == 0)
+		(void)unlinkat(dir, CG_V2_LEAF, AT_REMOVEDIR);
+}
+
+bool cgroup_v2_controllers(const char *path, char *text, size_t size)
+{
+	auto_fd int dir = open(path, O_DIRECTORY | O_CLOEXEC);
+	const unsigned has = dir < 0 ? 0 : read_controllers(dir, "cgroup.controllers");
+
+	text[0] = '\0';
+	for (size_t i = 0; i < COUNT(controllers); i++)
+		if (has & controllers[i].has) {
+			const size_t len = strlen(text);
+
+			(void)snprintf(text + len, size - len, "%s%s", len ? " " : "",
+				       controllers[i].enable);
+		}
+	return dir >= 0 && faccessat(dir, "cgroup.controllers", F_OK, 0) == 0;
 }
 
 struct v2_file {

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cell/cgroup_parts.h"
+#include "cell/owner.h"
 #include "cell/probes.h"
 #include "complete.h"
 #include "stepcell/fd.h"
@@ -83,7 +85,7 @@ static bool receive(int pipe, struct cell_probe *row)
 	return true;
 }
 
-static void run_probe(probe_fn *probe, const char *state, struct cell_probe *row)
+void probe_run(probe_fn *probe, const char *state, struct cell_probe *row)
 {
 	int ends[2];
 	struct err err;
@@ -108,6 +110,15 @@ static void run_probe(probe_fn *probe, const char *state, struct cell_probe *row
 	(void)waitpid(pid, NULL, 0);
 }
 
+/* What stands on user namespaces is down for the same reason: that is said once. */
+static void refer(const struct cell_probe *userns, struct cell_probe *row)
+{
+	if (row == userns || userns->state == CELL_UP || strcmp(row->why, userns->why) != 0)
+		return;
+	(void)snprintf(row->why, sizeof(row->why), "it stands on user namespaces");
+	(void)snprintf(row->mend, sizeof(row->mend), "what mends userns");
+}
+
 size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max)
 {
 	size_t count = 0;
@@ -116,13 +127,15 @@ size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max)
 
 	state = state_or_home(state, home, sizeof(home), &ignored);
 	for (size_t i = 0; state && i < COUNT(probes) && count < max; i++) {
-		if ((probes[i].flags & PROBE_ROOT) && geteuid() != 0)
+		if ((probes[i].flags & PROBE_ROOT) && !owner_would_be_root())
 			continue;
 		rows[count] = (struct cell_probe){.name = probes[i].name, .state = CELL_UP};
 		if (probes[i].flags & PROBE_HERE)
-			probes[i].probe(state, &rows[count++]);
+			probes[i].probe(state, &rows[count]);
 		else
-			run_probe(probes[i].probe, state, &rows[count++]);
+			probe_run(probes[i].probe, state, &rows[count]);
+		refer(&rows[0], &rows[count++]);
 	}
+	cgroup_v2_leave();
 	return count;
 }

@@ -30,7 +30,8 @@ const char *cell_means_name(enum cell_means means)
 	return means_names[means];
 }
 
-static const char *const wall_names[] = {"userns", "seccomp", "landlock", "cgroup", "timens"};
+static const char *const wall_names[] = {"userns", "seccomp", "landlock",
+					 "cgroup", "timens",  "proc"};
 static_assert(COUNT(wall_names) == CELL_WALL_COUNT, "name every wall");
 
 const char *cell_wall_name(enum cell_wall wall)

@@ -7,6 +7,8 @@
  * lock of a stepcell that was killed; the empty file stays and is used again.
  */
 #include "owner.h"
+#include "caps.h"
+#include "cgroup_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,14 +189,18 @@ static int id_take(struct cell_owner *owner, const char *state, struct err *err)
 
 /* ---- the owner ---- */
 
-/* uid 0 of a container's user namespace has no ids to give away: an ordinary user to us. */
-static bool over_the_whole_host(void)
+/*
+ * uid 0 of a container is an ordinary user to us: in a user namespace of its own it has no ids to give
+ * away, and without CAP_SYS_ADMIN it cannot mount.
+ */
+bool owner_would_be_root(void)
 {
 	auto_strbuf struct strbuf text = STRBUF(4096);
 	struct err ignored = {0};
 	uint64_t inside, outside, count;
 
-	if (geteuid() != 0 || file_read(AT_FDCWD, "/proc/self/uid_map", &text, &ignored) < 0)
+	if (geteuid() != 0 || !caps_may_administrate() ||
+	    file_read(AT_FDCWD, "/proc/self/uid_map", &text, &ignored) < 0)
 		return false;
 	return sscanf(text.text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inside, &outside, &count) ==
 		       3 &&
@@ -213,7 +219,7 @@ int cell_owner_open(const char *state, struct cell_owner **out, struct err *err)
 	if (!owner)
 		return err_sys(err, "cannot make the job's identity");
 	*owner = (struct cell_owner){
-		.root = over_the_whole_host(), .uid = geteuid(), .gid = getegid(), .lock = -1};
+		.root = owner_would_be_root(), .uid = geteuid(), .gid = getegid(), .lock = -1};
 	err_clear(err);
 	if (owner->root && id_take(owner, state, err) < 0) {
 		cell_owner_close(&owner);
@@ -237,6 +243,7 @@ void cell_owner_close(struct cell_owner **owner)
 	fd_close(&(*owner)->lock);
 	free(*owner);
 	*owner = NULL;
+	cgroup_v2_leave();
 }
 
 struct cell **owner_ahead(struct cell_owner *owner)

@@ -13,6 +13,9 @@ probe_fn probe_capabilities, probe_landlock, probe_seccomp;
 probe_fn probe_cgroup_memory, probe_cgroup_pids, probe_cgroup_cpu, probe_cgroup_birth,
 	probe_pids_rlimit;
 
+/* Try it in a process of its own. */
+void probe_run(probe_fn *probe, const char *state, struct cell_probe *row);
+
 /* With the meaning of errno behind `why`, unless that is 0. */
 void probe_down(struct cell_probe *row, const char *why, const char *mend);
 void probe_partial(struct cell_probe *row, const char *why, const char *mend);

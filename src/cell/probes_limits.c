@@ -1,9 +1,12 @@
 /* Probes of filters, capabilities and limits. */
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -90,12 +93,62 @@ void probe_seccomp(const char *state, struct cell_probe *row)
 
 /* ---- cgroups ---- */
 
-static const char *mend_cgroup(void)
+/* Who is asked for more: systemd where it is in charge, else root. */
+static void mend_cgroup(char *out, size_t size)
 {
-	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
-		return "start stepcell below 'systemd-run --user --scope -p Delegate=yes'";
-	return "as root: in each hierarchy of /sys/fs/cgroup make a directory, chown -R it to the "
-	       "user, and start the user's shell in it (echo $$ > DIRECTORY/cgroup.procs)";
+	const struct passwd *user = getpwuid(geteuid());
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char manager[PATH_MAX];
+
+	(void)snprintf(manager, sizeof(manager), "%s/systemd/private", runtime ? runtime : "");
+	if (geteuid() == 0 && access("/run/systemd/system", F_OK) == 0)
+		(void)snprintf(out, size, "systemd-run --scope -p Delegate=yes stepcell ...");
+	else if (geteuid() == 0)
+		(void)snprintf(out, size, "start stepcell in a cgroup that holds nobody else");
+	else if (access(manager, F_OK) == 0)
+		(void)snprintf(out, size,
+			       "systemd-run --user --scope -p Delegate=yes stepcell ...; if that "
+			       "does not do, as root: stepcell doctor --delegate %s --apply",
+			       user ? user->pw_name : "USER");
+	else
+		(void)snprintf(out, size, "as root: stepcell doctor --delegate %s --apply",
+			       user ? user->pw_name : "USER");
+}
+
+/* Why nothing can be made below `dir`, NULL where the controller is not mounted. */
+static void blame_place(struct cell_probe *row, const char *dir, const char *without)
+{
+	char mend[sizeof(row->mend)], why[sizeof(row->why)];
+
+	mend_cgroup(mend, sizeof(mend));
+	errno = 0; /* the reason is in words */
+	if (!dir) {
+		(void)snprintf(why, sizeof(why), "none is mounted here: %s", without);
+		probe_down(row, why,
+			   "mount -t cgroup2 none /sys/fs/cgroup; in a container: give it a "
+			   "writable cgroup");
+		return;
+	}
+	if (access(dir, W_OK) == 0)
+		(void)snprintf(why, sizeof(why),
+			       "%.150s does not hand it down, or holds others: %s", dir, without);
+	else if (errno == EROFS) {
+		(void)snprintf(why, sizeof(why), "%.150s is read-only: %s", dir, without);
+		(void)snprintf(mend, sizeof(mend), "in a container: give it a writable cgroup");
+	} else
+		(void)snprintf(why, sizeof(why), "%.150s is not ours: %s", dir, without);
+	errno = 0;
+	probe_down(row, why, mend);
+}
+
+static void blame_cgroup(struct cell_probe *row, enum cgroup_part part, const char *without)
+{
+	auto_arena struct arena *a = arena_new();
+	struct cgroup_places places = {0};
+	struct err ignored;
+
+	(void)cgroup_places_find(a, &places, &ignored);
+	blame_place(row, places.dir[part] ? places.dir[part] : places.dir[CG_V2], without);
 }
 
 static const struct {
@@ -104,18 +157,9 @@ static const struct {
 	struct cell_limits limits;
 	const char *without;
 } cgroup_limits[] = {
-	{CG_MEMORY,
-	 V2_MEMORY,
-	 {.memory = GIB},
-	 "no cgroup to write to: memory is counted every now and then"},
-	{CG_PIDS,
-	 V2_PIDS,
-	 {.pids = 64},
-	 "no cgroup to write to: processes are limited by RLIMIT_NPROC"},
-	{CG_CPU,
-	 V2_CPU,
-	 {.cpus_milli = 1000},
-	 "no cgroup to write to: processor time is not limited"},
+	{CG_MEMORY, V2_MEMORY, {.memory = GIB}, "memory is counted every now and then"},
+	{CG_PIDS, V2_PIDS, {.pids = 64}, "processes are limited by RLIMIT_NPROC"},
+	{CG_CPU, V2_CPU, {.cpus_milli = 1000}, "processor time is not limited"},
 };
 
 static void say_where(struct cell_probe *row, const struct cgroup *cg, enum cgroup_part part)
@@ -132,7 +176,6 @@ static void probe_cgroup(const char *state, struct cell_probe *row, size_t i)
 	struct cgroup *cg = NULL;
 	struct err err = {0};
 	const int r = cgroup_open(state, "doctor", &cgroup_limits[i].limits, &cg, &err);
-	const char *mend = mend_cgroup();
 
 	errno = 0; /* what went wrong is in words already */
 	if (r < 0)
@@ -140,7 +183,7 @@ static void probe_cgroup(const char *state, struct cell_probe *row, size_t i)
 	else if (cgroup_covers(cg, &cgroup_limits[i].limits))
 		say_where(row, cg, cgroup_limits[i].part);
 	else
-		probe_down(row, cgroup_limits[i].without, mend);
+		blame_cgroup(row, cgroup_limits[i].part, cgroup_limits[i].without);
 	cgroup_close(&cg);
 }
 
@@ -165,9 +208,10 @@ void probe_cgroup_birth(const char *state, struct cell_probe *row)
 	struct cgroup *cg = NULL;
 	struct err err;
 
-	if (cgroup_open(state, "doctor", &none, &cg, &err) < 0 || cgroup_clone_fd(cg) < 0)
-		probe_partial(row, "no v2 cgroup to be born in: a start takes longer",
-			      mend_cgroup());
+	if (cgroup_open(state, "doctor", &none, &cg, &err) < 0 || cgroup_clone_fd(cg) < 0) {
+		blame_cgroup(row, CG_V2, "a start takes longer");
+		row->state = CELL_PARTIAL;
+	}
 	cgroup_close(&cg);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -71,11 +72,18 @@ static void blame(struct cell_probe *row, const char *doing)
 			return;
 		}
 	errno = error;
-	probe_down(row, doing,
-		   error == ENOSYS || error == EINVAL
-			   ? "use a kernel with user namespaces (CONFIG_USER_NS)"
-			   : "in a container: allow user namespaces in its seccomp and AppArmor "
-			     "profiles");
+	probe_down(row, doing, "use a kernel with user namespaces (CONFIG_USER_NS)");
+	if (error == ENOSYS || error == EINVAL)
+		return;
+	/* a container's filter, its AppArmor profile, or both: the kernel does not say who it was */
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0)
+		(void)snprintf(row->why + strlen(row->why), sizeof(row->why) - strlen(row->why),
+			       ", below a seccomp filter that was here before us");
+	(void)snprintf(
+		row->mend, sizeof(row->mend),
+		"in a container: a seccomp profile that allows clone3, unshare and the mount calls "
+		"(docker run --security-opt seccomp=FILE), and an AppArmor profile with 'userns,' "
+		"and 'mount,'");
 }
 
 static int write_text(const char *path, const char *text)
@@ -288,9 +296,9 @@ static int open_userns(pid_t *holder)
 	if (pipe_open(ends, &err) < 0 || (*holder = fork()) < 0)
 		return -1;
 	if (*holder == 0) {
-		byte = unshare(CLONE_NEWUSER) < 0 || write(ends[1], "x", 1) != 1;
-		(void)pause();
-		_exit(byte);
+		if (unshare(CLONE_NEWUSER) == 0 && write(ends[1], "x", 1) == 1)
+			(void)pause();
+		_exit(1);
 	}
 	(void)close(ends[1]);
 	if (read(ends[0], &byte, 1) != 1)
@@ -323,7 +331,7 @@ void probe_idmap(const char *state, struct cell_probe *row)
 }
 
 static void mount_in_pidns(struct cell_probe *row, const char *type, const char *options,
-			   const char *mend)
+			   const char *mend, const char *masked)
 {
 	pid_t pid;
 
@@ -340,15 +348,16 @@ static void mount_in_pidns(struct cell_probe *row, const char *type, const char 
 	if (waitpid(pid, &status, 0) == pid && status == 0)
 		return;
 	errno = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-	probe_down(row, "cannot mount it", mend);
+	probe_down(row, "cannot mount it", errno == EPERM ? masked : mend);
 }
 
 void probe_proc(const char *state, struct cell_probe *row)
 {
 	(void)state;
-	mount_in_pidns(row, "proc", "subset=pid",
-		       "a kernel of 5.8 or newer; in a container: an unmasked /proc "
-		       "(--security-opt systempaths=unconfined)");
+	mount_in_pidns(
+		row, "proc", "subset=pid", "a kernel of 5.8 or newer",
+		"the /proc around us is masked, as in a container: docker run --security-opt "
+		"systempaths=unconfined, or in Kubernetes procMount: Unmasked");
 }
 
 void probe_devpts(const char *state, struct cell_probe *row)

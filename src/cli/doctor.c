@@ -1,5 +1,6 @@
 /* stepcell doctor: which walls stand on this host, and what to do about those that do not. */
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +16,16 @@
 #define MAX_ROWS 64
 
 struct doctor_options {
-	bool json;
+	bool json, apply;
+	const char *delegate;
 };
 
 static const struct option_row rows[] = {
 	{0, "json", NULL, opt_flag, offsetof(struct doctor_options, json), "print JSON"},
+	{0, "delegate", "USER", opt_text, offsetof(struct doctor_options, delegate),
+	 "instead: the commands that give USER cgroups with limits"},
+	{0, "apply", NULL, opt_flag, offsetof(struct doctor_options, apply),
+	 "with --delegate, as root: carry them out, and print what is left to do"},
 };
 
 static const struct option_usage usage = {
@@ -67,6 +73,19 @@ static void print_text(const struct cell_probe *walls, size_t count)
 	}
 }
 
+static int delegate(const struct doctor_options *options, struct err *err)
+{
+	const struct passwd *user = getpwnam(options->delegate);
+	char text[16 * KIB];
+
+	if (!user)
+		return err_fail(err, ERR_USAGE, "there is no user '%s'", options->delegate);
+	if (cell_delegate(user->pw_name, user->pw_uid, options->apply, text, sizeof(text), err) < 0)
+		return -1;
+	(void)fputs(text, stdout);
+	return 0;
+}
+
 int cmd_doctor(int argc, char **argv, struct err *err)
 {
 	struct cell_probe walls[MAX_ROWS];
@@ -80,6 +99,10 @@ int cmd_doctor(int argc, char **argv, struct err *err)
 		return r < 0 ? -1 : 0;
 	if (argv[rest])
 		return err_fail(err, ERR_USAGE, "'%s' is no option of doctor", argv[rest]);
+	if (options.delegate)
+		return delegate(&options, err);
+	if (options.apply)
+		return err_fail(err, ERR_USAGE, "--apply goes with --delegate USER");
 	if (state_home(home, sizeof(home), err) < 0)
 		return -1;
 	count = cell_doctor(home, walls, COUNT(walls));

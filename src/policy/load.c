@@ -20,7 +20,8 @@ static_assert(COUNT(policy_audit_names) == POLICY_AUDIT_ALLOWED + 2, "name every
 static_assert(COUNT(policy_network_names) == POLICY_NET_FULL + 2, "name every policy_network");
 
 /* The names that the cell gives its walls; a test holds the two lists together. */
-const char *const policy_wall_names[] = {"userns", "seccomp", "landlock", "cgroup", "timens", NULL};
+const char *const policy_wall_names[] = {"userns", "seccomp", "landlock", "cgroup",
+					 "timens", "proc",    NULL};
 
 /* ---- lists of names ---- */
 
@@ -63,10 +64,10 @@ static bool decode_walls(struct decode *d, const struct field *field, const stru
 	for (size_t i = 0; i < walls->count; i++) {
 		if (wall_exists(walls->list[i]))
 			continue;
-		diag_error(
-			d->diags, value->items[i]->at, "policy",
-			"unknown wall '%s': expected userns, seccomp, landlock, cgroup or timens",
-			walls->list[i]);
+		diag_error(d->diags, value->items[i]->at, "policy",
+			   "unknown wall '%s': expected userns, seccomp, landlock, cgroup, timens "
+			   "or proc",
+			   walls->list[i]);
 		return false;
 	}
 	return true;

@@ -208,7 +208,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 
 	if (cell_start(&spec, &step->cell, &missing, err) < 0) {
 		/* no other step would fare better */
-		if (missing & run->require && run->fatal.kind == ERR_NONE)
+		if (missing & (run->require | CELL_WALLS_NEEDED) && run->fatal.kind == ERR_NONE)
 			run->fatal = *err;
 		return -1;
 	}

@@ -241,7 +241,6 @@ static int take_out(const char *upper, const char *name, char *path, size_t size
  */
 static int make_opaque(const char *layer, struct err *err)
 {
-	const char *name = geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque";
 	auto_fd int top = open(layer, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	auto_fd int git = -1;
 
@@ -250,7 +249,9 @@ static int make_opaque(const char *layer, struct err *err)
 	git = open_nolinks(top, ".git", O_RDONLY | O_DIRECTORY, 0, err);
 	if (git < 0)
 		return -1;
-	if (fsetxattr(git, name, "y", 1, 0) < 0)
+	/* who may write the first is who mounts overlays that read it; uid 0 of a container is not */
+	if (fsetxattr(git, "trusted.overlay.opaque", "y", 1, 0) < 0 &&
+	    fsetxattr(git, "user.overlay.opaque", "y", 1, 0) < 0)
 		return err_sys(err, "cannot mark '%s/.git' opaque", layer);
 	return 0;
 }

@@ -13,6 +13,8 @@ BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps i
 	nodejs
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
 	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs
+# VM: what `make vm` alone needs.
+VM := qemu-system-x86 cpio busybox-static
 PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto
 
 CC_release := gcc
@@ -69,7 +71,7 @@ Q := $(if $(V),,@)
 SUB := --no-print-directory $(if $(V),,-s)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps check unit cases e2e escape lint tidy san fuzz bench cov demo install clean fmt
+.PHONY: all help deps check unit cases e2e escape vm lint tidy san fuzz bench cov demo install clean fmt
 .SECONDARY:
 all: $(BUILD)/stepcell ## build stepcell (VARIANT=release|san|cov|fuzz)
 
@@ -121,7 +123,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libstepcell-all.a
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libstepcell-all.a $(LDLIBS)
 
 deps: build/deps-BASE build/deps-TOOLS ## install what is missing from Debian (apt)
-build/deps-TOOLS: build/deps-BASE # apt is one at a time
+build/deps-TOOLS build/deps-VM: build/deps-BASE # apt is one at a time
 build/deps-%: Makefile
 	$(Q)tests/tools/deps $($*)
 	$(Q)mkdir -p $(@D) && touch $@
@@ -144,6 +146,10 @@ e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real
 escape: build/deps-TOOLS ## attack every wall from inside
 	$(Q)$(MAKE) $(SUB) all
 	$(Q)TAP_TIMEOUT=900 $(TAP)/escape $(wildcard tests/escape/*.sh)
+
+vm: build/deps-TOOLS build/deps-VM ## cells and attacks on Linux 6.1 with cgroup v2 alone, in a virtual machine
+	$(Q)$(MAKE) $(SUB) all $(UNIT)
+	$(Q)tests/vm/run $(BUILD)/tap/vm
 
 lint: build/deps-TOOLS ## formatting, static analysis, layers, sizes, words
 	$(Q)TAP_SHOW=1 TAP_TIMEOUT=600 $(TAP)/lint tests/tools/lint

@@ -26,6 +26,8 @@ flood() {
 	local id=$1 what=$2 want=$3 limit=$4 open answer verdict
 	shift 4
 	open=$(ulimit -n 8192 2>/dev/null; outside ./attack "$@")
+	# an ordinary user's own limits may stop it
+	[ "$(id -u)" = 0 ] || [ "${open%%:*}" != held ] || open=
 	tidy
 	for who in $(users); do
 		inside "$who" --json --limit "$limit" --limit step=30s -- ./attack "$@" ${PAUSE:+"$PAUSE"} >"$tmp/json"

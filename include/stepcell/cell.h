@@ -141,6 +141,7 @@ struct cell_spec {
 	unsigned require;    /* cell_wall bits without which starting is an error (ERR_SYSTEM) */
 	bool audit;          /* count what seccomp refuses: cell_audit(); for a command alone */
 	bool pty;            /* a private terminal: /dev/tty, and stdio on it; see cell_pty() */
+	int pty_like; /* a terminal whose size and settings it begins with; 0 or less: none */
 };
 
 /* ---- running it ---- */

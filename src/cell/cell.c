@@ -443,6 +443,7 @@ static int go_on(struct cell *cell, const struct cell_spec *spec, struct err *er
 	if (s->missing & spec->require)
 		return refuse_missing(s->missing & spec->require, err);
 	s->spec = spec;
+	pty_look_at(spec->pty_like, &s->pty_look);
 	r = disk_begin(&cell->disk, spec, err) < 0 || keep_namespaces(cell, s, err) < 0 ||
 			    prepare_trees(s, err) < 0 ||
 			    (spec->pty && prepare_socket(&cell->pty_socket, &s->pty, err) < 0) ||

@@ -27,6 +27,7 @@ struct handover {
 	struct cell_spec spec;
 	int *trees; /* overlays', then binds' */
 	int pty;
+	struct pty_look pty_look;
 	size_t used; /* bytes, this among them */
 };
 
@@ -247,6 +248,7 @@ int handover_give(const struct setup *s, int socket, struct err *err)
 
 	h->trees = copy(h, s->trees, trees * sizeof(*s->trees));
 	h->pty = s->pty;
+	h->pty_look = s->pty_look;
 	if (copy_spec(h, spec, err) < 0)
 		return -1;
 	return all_batches(h, socket, batch_send, err);
@@ -267,5 +269,6 @@ int take_spec(struct setup *s, struct err *err)
 	s->spec = &h->spec;
 	s->trees = h->trees;
 	s->pty = h->pty;
+	s->pty_look = h->pty_look;
 	return 0;
 }

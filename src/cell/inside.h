@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
+#include <termios.h>
 
 #include "audit.h"
 #include "cgroup.h"
@@ -18,6 +20,13 @@
 #include "stepcell/err.h"
 
 struct handover;
+
+/* How a terminal is set. */
+struct pty_look {
+	bool known;
+	struct termios settings;
+	struct winsize size;
+};
 
 struct setup {
 	const struct cell_spec
@@ -36,14 +45,15 @@ struct setup {
 	 */
 	int *trees;
 	int go; /* a socket: a byte when ids and cgroup are set, then the spec; its end: stepcell died */
-	int news;     /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
-	int status;   /* write end: init's struct init_report, and nobody else's */
-	int pty;      /* a socket to hand the master of a private terminal through; -1: none */
-	int terminal; /* in the child: the other side of it */
-	int root;     /* in the child: the root's mount */
-	int proc;     /* in the child: its /proc, where init has to look */
-	int null;     /* in the child: /dev/null, for where stdio leads nowhere */
-	char *title;  /* in the child: stepcell's command line */
+	int news;   /* write end, gone at exec: a struct err, or NEWS_READY just before exec */
+	int status; /* write end: init's struct init_report, and nobody else's */
+	int pty;    /* a socket to hand the master of a private terminal through; -1: none */
+	struct pty_look pty_look; /* what it begins with */
+	int terminal;             /* in the child: the other side of it */
+	int root;                 /* in the child: the root's mount */
+	int proc;                 /* in the child: its /proc, where init has to look */
+	int null;                 /* in the child: /dev/null, for where stdio leads nowhere */
+	char *title;              /* in the child: stepcell's command line */
 	size_t title_len;
 	uint32_t uid, gid; /* of a worker: the caller's */
 	bool is_worker; /* the last of the spec's fds is the pipe for an error, and not counted */
@@ -131,6 +141,7 @@ int dev_make(struct setup *s, struct err *err);
 int pty_make(struct setup *s, struct err *err);
 int pty_control(struct setup *s, struct err *err);
 int pty_receive(int socket, struct err *err);
+void pty_look_at(int terminal, struct pty_look *out); /* in stepcell: a cell gets no hold of it */
 
 /* own.c: the namespaces' own settings */
 int own_time(struct setup *s, struct err *err);

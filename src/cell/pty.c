@@ -21,6 +21,22 @@ int pty_receive(int socket, struct err *err)
 	return fd < 0 ? err_wrap(err, "the terminal") : fd;
 }
 
+void pty_look_at(int terminal, struct pty_look *out)
+{
+	out->known = terminal > 0 && tcgetattr(terminal, &out->settings) == 0 &&
+		     ioctl(terminal, TIOCGWINSZ, &out->size) == 0;
+}
+
+static int dress(int terminal, const struct pty_look *look, struct err *err)
+{
+	if (!look->known)
+		return 0;
+	if (tcsetattr(terminal, TCSANOW, &look->settings) < 0 ||
+	    ioctl(terminal, TIOCSWINSZ, &look->size) < 0)
+		return err_sys(err, "cannot set the terminal");
+	return 0;
+}
+
 int pty_make(struct setup *s, struct err *err)
 {
 	int unlocked = 0;
@@ -35,6 +51,8 @@ int pty_make(struct setup *s, struct err *err)
 	s->terminal = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (s->terminal < 0)
 		return err_sys(err, "cannot open the terminal");
+	if (dress(s->terminal, &s->pty_look, err) < 0)
+		return -1;
 	if (fd_send(s->pty, master, err) < 0)
 		return err_wrap(err, "the terminal");
 	fd_close(&s->pty);

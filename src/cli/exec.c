@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/exec.h"
 #include "cli/relay.h"
+#include "cli/terminal.h"
 #include "stepcell/fd.h"
 #include "stepcell/log.h"
 #include "stepcell/runner.h"
@@ -30,6 +31,8 @@ static const struct option_row rows[] = {
 	 "where to start, inside"},
 	{0, "audit", NULL, opt_flag, offsetof(struct exec_options, audit),
 	 "report which system calls were refused, and to whom"},
+	{'t', "tty", NULL, opt_flag, offsetof(struct exec_options, tty),
+	 "a terminal of its own, shown on this one"},
 	{0, "json", NULL, opt_flag, offsetof(struct exec_options, json),
 	 "end with one line of JSON; the command's output goes to standard error"},
 };
@@ -47,7 +50,7 @@ static const struct option_usage usage = {
 
 static int open_signals(struct err *err)
 {
-	static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
 	sigset_t set;
 	int fd;
 
@@ -60,73 +63,108 @@ static int open_signals(struct err *err)
 	return fd < 0 ? err_sys(err, "cannot wait for signals") : fd;
 }
 
+/* The command as it runs, and how we are connected to it. */
+struct session {
+	struct cell *cell;
+	struct relay relay;
+	struct terminal terminal;
+	int signals;
+	unsigned interrupts;
+};
+
 /* The first is the command's to act upon; the second means it. */
-static void pass_signal(struct cell *cell, int signals, unsigned *seen)
+static void pass_signal(struct session *s)
 {
 	struct signalfd_siginfo info;
 	struct err ignored = {0};
 
-	if (read(signals, &info, sizeof(info)) != sizeof(info))
+	if (read(s->signals, &info, sizeof(info)) != sizeof(info))
 		return;
-	if ((*seen)++)
-		cell_kill(cell, CELL_CANCELLED);
+	if (info.ssi_signo == SIGWINCH)
+		terminal_fit(&s->terminal, cell_pty(s->cell));
+	else if (s->interrupts++)
+		cell_kill(s->cell, CELL_CANCELLED);
 	else
-		(void)cell_signal(cell, (int)info.ssi_signo, &ignored);
+		(void)cell_signal(s->cell, (int)info.ssi_signo, &ignored);
 }
 
-static int follow(struct cell *cell, struct relay *relay, int signals, struct err *err)
+static int follow(struct session *s, struct err *err)
 {
 	struct pollfd fds[RELAY_STREAMS + 2] = {0};
-	unsigned seen = 0;
 	bool ended = false;
 
 	while (!ended) {
-		relay_want(relay, fds);
-		fds[RELAY_STREAMS] = (struct pollfd){.fd = cell_fd(cell), .events = POLLIN};
-		fds[RELAY_STREAMS + 1] = (struct pollfd){.fd = signals, .events = POLLIN};
+		relay_want(&s->relay, fds);
+		fds[RELAY_STREAMS] = (struct pollfd){.fd = cell_fd(s->cell), .events = POLLIN};
+		fds[RELAY_STREAMS + 1] = (struct pollfd){.fd = s->signals, .events = POLLIN};
 		if (poll(fds, COUNT(fds), -1) < 0 && errno != EINTR)
 			return err_sys(err, "cannot wait for the cell");
-		relay_move(relay, fds);
+		relay_move(&s->relay, fds);
 		if (fds[RELAY_STREAMS + 1].revents)
-			pass_signal(cell, signals, &seen);
-		if (cell_poll(cell, &ended, err) < 0)
+			pass_signal(s);
+		if (cell_poll(s->cell, &ended, err) < 0)
 			return -1;
 	}
-	relay_drain(relay);
+	relay_drain(&s->relay);
 	return 0;
 }
 
-static int start_and_follow(struct exec *x, struct relay *relay, struct cell **cell,
-			    struct cell_result *result, struct err *err)
+static int start_on_pipes(struct exec *x, struct session *s, struct err *err)
 {
-	auto_fd int signals = open_signals(err);
+	if (relay_open(&s->relay, x->options.json, err) < 0)
+		return -1;
+	x->spec.stdin_fd = s->relay.inside[0];
+	x->spec.stdout_fd = s->relay.inside[1];
+	x->spec.stderr_fd = s->relay.inside[2];
+	if (cell_start(&x->spec, &s->cell, &x->missing, err) < 0)
+		return -1;
+	relay_started(&s->relay);
+	return 0;
+}
 
-	if (signals < 0 || relay_open(relay, x->options.json, err) < 0)
+static int start_on_terminal(struct exec *x, struct session *s, struct err *err)
+{
+	if (terminal_open(&s->terminal, err) < 0)
 		return -1;
-	x->spec.stdin_fd = relay->inside[0];
-	x->spec.stdout_fd = relay->inside[1];
-	x->spec.stderr_fd = relay->inside[2];
-	if (cell_start(&x->spec, cell, &x->missing, err) < 0)
+	x->spec.pty = true;
+	x->spec.pty_like = s->terminal.fd;
+	if (cell_start(&x->spec, &s->cell, &x->missing, err) < 0 ||
+	    relay_open_terminal(&s->relay, cell_pty(s->cell), err) < 0)
 		return -1;
-	relay_started(relay);
-	if (follow(*cell, relay, signals, err) < 0)
+	/* it may have changed since the cell was given its size */
+	terminal_fit(&s->terminal, cell_pty(s->cell));
+	return terminal_raw(&s->terminal, err);
+}
+
+static int start_and_follow(struct exec *x, struct session *s, struct cell_result *result,
+			    struct err *err)
+{
+	s->signals = open_signals(err);
+	if (s->signals < 0)
 		return -1;
-	return cell_wait(*cell, result, err);
+	if ((x->options.tty ? start_on_terminal : start_on_pipes)(x, s, err) < 0)
+		return -1;
+	if (follow(s, err) < 0)
+		return -1;
+	return cell_wait(s->cell, result, err);
 }
 
 static int run(struct exec *x, struct cell_result *result, struct err *err)
 {
-	struct relay relay;
-	struct cell *cell = NULL;
+	struct session s = {.terminal = TERMINAL_NONE, .signals = -1};
 	struct cell_audit audit;
-	int r = start_and_follow(x, &relay, &cell, result, err);
+	int r;
 
+	relay_init(&s.relay);
+	r = start_and_follow(x, &s, result, err);
 	if (r == 0) {
-		cell_audit(cell, &audit);
+		cell_audit(s.cell, &audit);
 		runner_refused(x->arena, &audit, x->refused);
 	}
-	relay_close(&relay);
-	cell_release(&cell);
+	terminal_close(&s.terminal);
+	relay_close(&s.relay);
+	cell_release(&s.cell);
+	fd_close(&s.signals);
 	return r;
 }
 
@@ -157,6 +195,17 @@ static int exec(struct exec *x)
 	return code;
 }
 
+static int check(const struct exec *x, struct err *err)
+{
+	if (!*x->command)
+		return err_fail(err, ERR_USAGE, "no command; 'stepcell exec --help' says how");
+	if (x->options.tty && x->options.json)
+		return err_fail(err, ERR_USAGE,
+				"--tty and --json exclude each other: a terminal has one stream, "
+				"and the line of JSON needs one of its own");
+	return 0;
+}
+
 int cmd_exec(int argc, char **argv, struct err *err)
 {
 	auto_arena struct arena *arena = arena_new();
@@ -168,10 +217,7 @@ int cmd_exec(int argc, char **argv, struct err *err)
 
 	if (r == 0) {
 		x.command = argv + rest;
-		if (*x.command)
-			r = exec(&x);
-		else
-			r = err_fail(err, ERR_USAGE, "no command; 'stepcell exec --help' says how");
+		r = check(&x, err) < 0 ? -1 : exec(&x);
 	} else if (r > 0) {
 		r = 0;
 	}

@@ -13,7 +13,7 @@
 struct exec_options {
 	const char *image, *policy, *checkout, *workdir;
 	struct option_list limits, env;
-	bool audit, json;
+	bool audit, tty, json;
 };
 
 /* One exec, from options to spec; all of it lives in the arena. */

@@ -186,14 +186,25 @@ static void set_variable(struct exec *x, const char **env, const char *pair)
 	env[i] = pair;
 }
 
+/* What programs draw with; the one thing that a terminal cannot be asked. */
+static void set_term(struct exec *x, const char **env)
+{
+	const char *term = getenv("TERM");
+
+	if (term && name_is_safe(term))
+		set_variable(x, env, arena_printf(x->arena, "TERM=%s", term));
+}
+
 static void use_env(struct exec *x)
 {
 	const struct node *base = x->image.env;
-	const size_t given = x->options.env.count, max = given + 3 + (base ? base->count : 0);
+	const size_t given = x->options.env.count, max = given + 4 + (base ? base->count : 0);
 	const char **env = arena_array(x->arena, max, sizeof(*env));
 
 	set_variable(x, env, "HOME=/home/runner");
 	set_variable(x, env, "PATH=/usr/local/bin:/usr/bin:/bin");
+	if (x->options.tty)
+		set_term(x, env);
 	for (size_t i = 0; base && i < base->count; i++)
 		set_variable(x, env,
 			     arena_printf(x->arena, "%s=%s", base->pairs[i].key->text,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "stepcell/fd.h"
@@ -53,18 +54,49 @@ static int open_stream(struct relay *r, int number, int outside, struct err *err
 	return fd_nonblock(input ? s->to : s->from, err);
 }
 
-int relay_open(struct relay *r, bool talk, struct err *err)
+void relay_init(struct relay *r)
 {
-	const int outside[RELAY_STREAMS] = {0, talk ? 2 : 1, 2};
-
 	for (int i = 0; i < RELAY_STREAMS; i++) {
 		r->inside[i] = -1;
 		r->streams[i] = (struct stream){.from = -1, .to = -1};
 	}
+}
+
+int relay_open(struct relay *r, bool talk, struct err *err)
+{
+	const int outside[RELAY_STREAMS] = {0, talk ? 2 : 1, 2};
+
 	for (int i = 0; i < RELAY_STREAMS; i++)
 		if (open_stream(r, i, outside[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+static int own_end(int fd, struct err *err)
+{
+	int copy = hand_in(fd, err);
+
+	if (copy != 0)
+		return copy;
+	copy = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return copy < 0 ? err_sys(err, "cannot open '/dev/null'") : copy;
+}
+
+/* Our own ends are not made non-blocking: their flags are the operator's shell's too. */
+int relay_open_terminal(struct relay *r, int master, struct err *err)
+{
+	const int ends[][2] = {{STDIN_FILENO, master}, {master, STDOUT_FILENO}};
+
+	for (int i = 0; i < 2; i++) {
+		struct stream *s = &r->streams[i];
+
+		s->from = own_end(ends[i][0], err);
+		s->to = own_end(ends[i][1], err);
+		if (s->from < 0 || s->to < 0)
+			return -1;
+	}
+	r->streams[0].typed = true;
+	return fd_nonblock(master, err);
 }
 
 void relay_started(struct relay *r)
@@ -91,6 +123,25 @@ static void stream_end(struct stream *s)
 	s->len = 0;
 }
 
+/*
+ * Our input has ended: say so as a person would, by the terminal's character
+ * for it. It ends a line that is under way, and only a second one the input.
+ */
+static bool type_end(struct stream *s)
+{
+	struct termios settings;
+	unsigned char end;
+
+	if (!s->typed || tcgetattr(s->to, &settings) < 0 || !(settings.c_lflag & ICANON))
+		return false;
+	end = settings.c_cc[VEOF];
+	s->bytes[0] = s->bytes[1] = (char)end;
+	s->len = s->midline ? 2 : 1;
+	s->typed = false;
+	fd_close(&s->from);
+	return true;
+}
+
 static void stream_move(struct stream *s)
 {
 	ssize_t n;
@@ -103,8 +154,12 @@ static void stream_move(struct stream *s)
 			s->len = s->done = 0;
 	} else {
 		n = read(s->from, s->bytes, sizeof(s->bytes));
-		if (n > 0)
+		if (n > 0) {
 			s->len = (size_t)n;
+			s->midline = s->bytes[n - 1] != '\n';
+		}
+		if (n == 0 && type_end(s))
+			return;
 	}
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		stream_end(s);

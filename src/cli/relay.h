@@ -14,6 +14,8 @@
 
 struct stream {
 	int from, to; /* of the relay; -1 both where there is none */
+	bool typed;   /* into a terminal, where end of file is a character */
+	bool midline;
 	char bytes[4096];
 	size_t len, done;
 };
@@ -24,11 +26,16 @@ struct relay {
 	struct stream streams[RELAY_STREAMS];
 };
 
+void relay_init(struct relay *r); /* first of all: relay_close() is fine from then on */
+
 /* With `talk` the command's standard output goes to our standard error. */
 int relay_open(struct relay *r, bool talk, struct err *err);
 
 /* The cell has its own copies: without this no stream would ever end. */
 void relay_started(struct relay *r);
+
+/* Instead of both: between our input and output and the master of a cell's own terminal. */
+int relay_open_terminal(struct relay *r, int master, struct err *err);
 
 /* What to wait for: fills RELAY_STREAMS entries; then what to do about it. */
 void relay_want(struct relay *r, struct pollfd *fds);

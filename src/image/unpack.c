@@ -35,18 +35,36 @@ static int archive_fail(struct archive *a, struct err *err)
 	return err_fail(err, ERR_USAGE, "%s", why ? why : "the archive cannot be read");
 }
 
+/* A few bytes that unpack to a world of them. */
+static int check_ratio(struct archive *a, uint64_t bytes, struct err *err)
+{
+	la_int64_t in = archive_filter_bytes(a, -1);
+
+	if (bytes < RATIO_FROM || in <= 0 || bytes / (uint64_t)in < LIMIT_IMAGE_RATIO)
+		return 0;
+	return err_fail(err, ERR_USAGE, "unpacks to more than %d times its size",
+			LIMIT_IMAGE_RATIO);
+}
+
+struct reading {
+	struct archive *a;
+	uint64_t bytes; /* of contents, holes not among them */
+};
+
+/* The ratio is looked at here too: one file could be all of the world. */
 static int next_block(void *arg, const void **bytes, size_t *len, uint64_t *offset, struct err *err)
 {
-	struct archive *a = arg;
+	struct reading *reading = arg;
 	la_int64_t at;
-	int r = archive_read_data_block(a, bytes, len, &at);
+	int r = archive_read_data_block(reading->a, bytes, len, &at);
 
 	if (r == ARCHIVE_EOF)
 		return 0;
 	if (r != ARCHIVE_OK || at < 0)
-		return archive_fail(a, err);
+		return archive_fail(reading->a, err);
+	reading->bytes += *len;
 	*offset = (uint64_t)at;
-	return 1;
+	return check_ratio(reading->a, reading->bytes, err) < 0 ? -1 : 1;
 }
 
 static enum entry_kind kind_of(struct archive_entry *e)
@@ -89,26 +107,17 @@ static int describe(struct archive_entry *e, struct entry *out, struct err *err)
 	return 0;
 }
 
-/* A few bytes that unpack to a world of them. */
-static int check_ratio(struct archive *a, const struct writer *w, struct err *err)
-{
-	la_int64_t in = archive_filter_bytes(a, -1);
-
-	if (w->bytes < RATIO_FROM || in <= 0 || w->bytes / (uint64_t)in < LIMIT_IMAGE_RATIO)
-		return 0;
-	return err_fail(err, ERR_USAGE, "unpacks to more than %d times its size",
-			LIMIT_IMAGE_RATIO);
-}
-
 static int add_entries(struct archive *a, struct writer *w, struct err *err)
 {
+	struct reading reading = {.a = a};
 	struct archive_entry *e;
 	struct entry entry;
 	int r;
 
 	while ((r = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
-		if (describe(e, &entry, err) < 0 || writer_add(w, &entry, next_block, a, err) < 0 ||
-		    check_ratio(a, w, err) < 0)
+		if (describe(e, &entry, err) < 0 ||
+		    writer_add(w, &entry, next_block, &reading, err) < 0 ||
+		    check_ratio(a, w->bytes, err) < 0)
 			return -1;
 	}
 	return r == ARCHIVE_EOF ? 0 : archive_fail(a, err);

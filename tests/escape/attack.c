@@ -70,6 +70,7 @@ static const struct {
 	{"spellings", attack_spellings},
 	{"resolve", attack_resolve},
 	{"abstract", attack_abstract},
+	{"poison", attack_poison},
 };
 
 static int say(const char *word, const char *fmt, va_list args)

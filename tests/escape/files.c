@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* ---- devices ---- */
@@ -207,4 +209,65 @@ int attack_connect(int argc, char **argv)
 	if (a == 0 || b == 0)
 		return open_way("TCP %s, abstract %s", error_name(a), error_name(b));
 	return held("TCP %s, abstract %s", error_name(a), error_name(b));
+}
+
+/* ---- a toolchain that later jobs will use ---- */
+
+/* What is done to a file that is not ours, for real: it lies in an image that the test made. */
+static unsigned spoil(int dir, const char *name)
+{
+	static const char poison[] = "poison";
+	unsigned done = 0;
+	int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		if (page != MAP_FAILED && ++done)
+			page[0] = 'P';
+		done += write(fd, poison, sizeof(poison)) > 0;
+		done += ftruncate(fd, 3) == 0;
+		done += fchmod(fd, 0777) == 0;
+		done += fsetxattr(fd, "user.poison", poison, sizeof(poison), 0) == 0;
+		done += futimens(fd, (struct timespec[2]){{.tv_sec = 1}, {.tv_sec = 1}}) == 0;
+		(void)close(fd);
+	}
+	done += linkat(dir, name, dir, "another", 0) == 0;
+	done += renameat(dir, name, dir, "moved") == 0;
+	done += unlinkat(dir, "moved", 0) == 0;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0777);
+	done += fd >= 0 && write(fd, poison, sizeof(poison)) > 0;
+	if (fd >= 0)
+		(void)close(fd);
+	(void)unlinkat(dir, "another", 0);
+	return done;
+}
+
+/* argv[1]: a folder of files that hold "pure". "open" where they are no longer: look from outside. */
+int attack_poison(int argc, char **argv)
+{
+	struct dirent *entry;
+	unsigned done = 0, pure = 0, other = 0;
+	DIR *dir = argc > 1 ? opendir(argv[1]) : NULL;
+	char text[8];
+
+	while (dir && (entry = readdir(dir)) && pure + other < 200) {
+		const int fd = entry->d_name[0] == '.'
+				       ? -1
+				       : openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		if (read(fd, text, 5) == 5 && memcmp(text, "pure\n", 5) == 0)
+			pure++;
+		else
+			other++;
+		(void)close(fd);
+		if (argc > 2)
+			done += spoil(dirfd(dir), entry->d_name);
+	}
+	if (other > 0)
+		return open_way("%u files are not what they were", other);
+	return pure ? held("%u files are pure, %u changes in a layer of its own", pure, done)
+		    : cannot("no file is there");
 }

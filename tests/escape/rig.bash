@@ -112,7 +112,7 @@ inside() {
 		shift
 		;;
 	esac
-	(cd "$tmp/$who" && as "$who" timeout -k 5 60 "${bin:-$tmp/bin/stepcell}" exec --image host --checkout . \
+	(cd "$tmp/$who" && as "$who" timeout -k 5 60 "${bin:-$tmp/bin/stepcell}" exec --image "${image:-host}" --checkout . \
 		"${options[@]}" -- "$@") 2>"$tmp/stderr" </dev/null
 }
 

@@ -1,55 +1,10 @@
 #!/bin/bash
 # runs.sh: hostile checkouts and hostile earlier steps against the runner, and against the cells of its
 # own. TAP, a line an attack; run.sh has the attacks on one cell.
-#
-# Each row has its control: the same thing done without stepcell finds the way open.
 set -u
 
-here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-STEPCELL=${STEPCELL:-$top/build/release/stepcell}
-USER_ID=64123 # nobody's
-tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
-chmod 755 "$tmp"
-export STEPCELL_HOME=$tmp/home GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-trap 'rm -rf "$tmp"' EXIT
-
-# shellcheck source=tests/escape/say.bash
-. "$here/say.bash"
-
-# verdict NAME CONTROL HELD TEXT: the control found the way open (0), and the wall held (0).
-verdict() {
-	if [ "$2" != 0 ]; then
-		fail "$1" "the control did not get through: the row proves nothing"
-	elif [ "$3" != 0 ]; then
-		fail "$1" "$4"
-	else
-		pass "$1"
-	fi
-}
-
-# A repository whose workflow is read from standard input; its path on standard output.
-repository() {
-	local dir=$tmp/$1
-
-	mkdir -p "$dir/.github/workflows"
-	cat >"$dir/.github/workflows/ci.yml"
-	git -C "$dir" init -q -b main
-	git -C "$dir" add -A
-	git -C "$dir" -c user.name=a -c user.email=a@host.example.com commit -qm x
-	echo "$dir"
-}
-
-run() {
-	timeout 120 "$STEPCELL" run --image host -C "$@" 2>&1
-}
-
-steps='on: push
-jobs:
-  a:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4'
+# shellcheck source=tests/escape/whole.bash
+. "$(dirname "$0")/whole.bash"
 
 # ---- a hostile .git ----
 

@@ -47,5 +47,8 @@ void phases_report(struct bench *b, size_t rounds); /* phases.c */
 void load_report(struct bench *b);   /* inside.c: the same work on the host and in a cell */
 void memory_report(struct bench *b); /* inside.c: what a running cell holds */
 
+/* The half of a start that can be done before; run_cell() takes it. */
+void cell_ahead(struct bench *b);
+
 /* One start to exit of /usr/bin/true in a cell. */
 void run_cell(struct bench *b);

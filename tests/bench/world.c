@@ -135,6 +135,14 @@ void world_spec(const struct bench *b, struct cell_spec *out)
 	};
 }
 
+void cell_ahead(struct bench *b)
+{
+	struct cell_spec spec;
+
+	world_spec(b, &spec);
+	MUST(cell_prepare(&spec, &b->err));
+}
+
 void run_cell(struct bench *b)
 {
 	struct cell_result result;

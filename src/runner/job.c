@@ -234,6 +234,7 @@ static void close_places(struct job_run *job)
 		return;
 	for (size_t i = 0; i < job->lock_count; i++)
 		fd_close(&job->locks[i]);
+	cell_release(&job->ended);
 	cell_owner_close(&job->owner);
 	image_release(&job->image);
 	remove_aside(job);

@@ -127,14 +127,16 @@ static const char *cell_name(struct job_run *job, unsigned number)
 }
 
 /*
- * What the next step will need in any case, while this one runs: a cell without a
- * command yet, and the directories that it writes to. A failure is the next step's.
+ * While the step runs there is time: for what is left of the one before, and for what
+ * the next one will need in any case, a cell without a command yet and the directories
+ * that it writes to. A failure is the next step's. Nothing goes into a layer that is in use.
  */
-static void make_ahead(struct step_run *step, const struct cell_spec *spec)
+static void use_the_time(struct step_run *step, const struct cell_spec *spec)
 {
 	struct cell_spec next = *spec;
 	struct err ignored = {0};
 
+	cell_release(&step->job->ended);
 	if (step->frame->next == step->frame->steps->count && !step->frame->up)
 		return;
 	next.name = cell_name(step->job, step->number + 1);
@@ -214,7 +216,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 	}
 	step->log = take_fd(&r);
 	tell_missing(run, missing);
-	make_ahead(step, &spec);
+	use_the_time(step, &spec);
 	return 0;
 }
 

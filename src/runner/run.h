@@ -191,6 +191,8 @@ struct job_run {
 	size_t tree_count;
 	struct step_run *step; /* the one that runs, or NULL */
 	unsigned step_count;
+	struct cell
+		*ended; /* the last step's, when nothing of it lives: to be released in idle time */
 	unsigned uppers_of; /* the step whose uppers were made last */
 	enum result status; /* job.status so far */
 	struct node *outputs;

@@ -420,18 +420,31 @@ static int collect(struct step_run *step, const struct cell_result *r, struct er
 	return ok;
 }
 
+/* Every process of it is dead; its cgroups may stay until the next step runs. */
+static void retire(struct step_run *step)
+{
+	struct job_run *job = step->job;
+
+	cell_release(&job->ended);
+	job->ended = step->cell;
+	step->cell = NULL;
+}
+
 void step_cell_ended(struct step_run *step)
 {
 	struct cell_result result = {0};
 	struct err err = {0};
 	enum result outcome;
 	const char *why = NULL;
+	bool dead = cell_wait(step->cell, &result, &err) == 0;
 	int ok;
 
-	if (cell_wait(step->cell, &result, &err) < 0)
+	if (!dead)
 		result.verdict = CELL_SETUP_FAILED;
 	(void)output_drain(step, true);
 	refused_write(step);
+	if (dead)
+		retire(step);
 	cell_release(&step->cell);
 	if (step->job->cancelled && step->cancel_stage && result.verdict != CELL_PASSED)
 		result.verdict = CELL_CANCELLED;

@@ -1,4 +1,5 @@
 /* The run as its journal tells it: what begins, and what came of it. */
+#include "runner/actions.h"
 #include "runner/run.h"
 
 static const struct node *job_row(struct run *run, const struct job_run *job)
@@ -87,6 +88,23 @@ static const struct node *plan_rows(struct run *run)
 	return rows;
 }
 
+/* Which trees the stored actions of the plan are. */
+static const struct node *action_trees(struct run *run)
+{
+	struct node *map = node_map(run->arena);
+
+	for (size_t i = 0; i < run->action_count; i++) {
+		const struct stored_action *stored = &run->actions[i]->stored;
+
+		if (stored->root)
+			node_set_text(
+				run->arena, map,
+				arena_printf(run->arena, "%s@%s", stored->repository, stored->ref),
+				arena_printf(run->arena, "sha256:%s", stored->tree.hex));
+	}
+	return map;
+}
+
 int tell_start(struct run *run, struct err *err)
 {
 	struct journal *j = run->journal;
@@ -99,6 +117,8 @@ int tell_start(struct run *run, struct err *err)
 	journal_text(j, "sha", run->source.sha);
 	journal_text(j, "policy", run->policy->name);
 	journal_text(j, "image", run->image);
+	if (run->action_count)
+		journal_node(j, "actions", action_trees(run));
 	run->told = true;
 	if (journal_end(j, err) < 0)
 		return -1;

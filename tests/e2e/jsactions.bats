@@ -207,6 +207,8 @@ committed() {
 		from:own/tool@v1 'post,{"at":"pre"}yes' "no flag" "commit $(git -C tool rev-parse v1)"
 	says_not s3cret-token
 	says_not hidden
+	tree=$("$STEPCELL" action show --json own/tool@v1 | sed -n 's/.*"tree": "\(.*\)",/\1/p')
+	grep -qF "\"actions\":{\"own/tool@v1\":\"$tree\"}" "$STEPCELL_HOME"/runs/*/journal.ndjson
 	[ "$(all | grep -c '| part pre')" = 2 ]
 	[ "$(all | grep -n 'part pre' | tail -1 | cut -d: -f1)" -lt "$(all | grep -n 'part first' | head -1 | cut -d: -f1)" ]
 	[ "$(all | grep -c '| part post')" = 2 ]

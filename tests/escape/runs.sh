@@ -332,6 +332,87 @@ paths_of_the_host() {
 	verdict "$name" $control $held "$out"
 }
 
+# ---- actions of the store ----
+
+# What a step does to the files of an action, as $1.
+spoil_tree='cd "$1" && { echo spoilt >>file; rm -f action.yml; mv sub gone; ln -s /etc/passwd link
+chmod 777 .; mkdir new; : >sub/inner; mount -t tmpfs none . || mount -o remount,rw .; } 2>/dev/null'
+
+# an_action FOLDER: an action whose files are worth spoiling.
+an_action() {
+	mkdir -p "$1/sub"
+	echo kept >"$1/file"
+	echo kept >"$1/sub/inner"
+	# shellcheck disable=SC2016 # for the step
+	printf 'name: a\nruns:\n  using: composite\n  steps:\n    - { shell: bash, run: "%s" }\n' \
+		'cd / && cat $GITHUB_ACTION_PATH/file' >"$1/action.yml"
+}
+
+listing() { (cd "$1" && find . -printf '%p %m %l\n' -type f -exec cat {} + | sort) | sha256sum; }
+
+# One job must not change what the next one runs.
+tree_of_an_action() {
+	local before dir out held=0 control=1 name="the files of an action, for the run behind"
+
+	an_action "$tmp/spoilt"
+	cp -a "$tmp/spoilt" "$tmp/action"
+	before=$(listing "$tmp/spoilt")
+	(bash -c "${spoil_tree%mount -t*} }" bash "$tmp/spoilt") 2>/dev/null
+	[ "$(listing "$tmp/spoilt")" != "$before" ] && control=0
+	"$STEPCELL" action add own/act@v1 "$tmp/action" >/dev/null || held=1
+	before=$(listing "$STEPCELL_HOME"/store/action-trees/*/root)
+	dir=$(repository spoiler <<-END
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    steps:
+		      - uses: own/act@v1
+		      - run: |
+		          set -- ~/work/_actions/own/act/v1
+		          test -e "\$1/file" && echo reached
+		          $(sed '2,$s/^/          /' <<<"$spoil_tree") || true
+		          cd ~/work/_actions && mv own other 2>/dev/null && mkdir -p own/act/v1 || true
+		      - uses: own/act@v1
+	END
+	)
+	out=$(run "$dir") || true
+	grep -q '| reached' <<<"$out" || control=1
+	[ "$(listing "$STEPCELL_HOME"/store/action-trees/*/root)" = "$before" ] || held=1
+	[ "$(grep -c '| kept' <<<"$out")" -ge 1 ] || held=1
+	grep -q '| spoilt' <<<"$out" && held=1
+	"$STEPCELL" action remove own/act@v1 || held=1
+	verdict "$name" $control $held "$out"
+}
+
+# Git writes an action's tree out: neither a filter nor a hook of the repository may run on the host,
+# and a link is a link.
+repository_of_an_action() {
+	local act=$tmp/hooked out held=0 control=1 name="action add: filters, hooks and links of a repository"
+
+	an_action "$act"
+	echo canary-content >"$tmp/canary"
+	ln -s "$tmp/canary" "$act/link"
+	echo '* filter=evil' >"$act/.gitattributes"
+	git -C "$act" init -q -b main
+	git -C "$act" add -A
+	git -C "$act" -c user.name=a -c user.email=a@host.example.com commit -qm x
+	printf '#!/bin/sh\ntouch %s\n' "$tmp/ran" >"$act/.git/hooks/post-checkout"
+	chmod +x "$act/.git/hooks/post-checkout"
+	git -C "$act" config filter.evil.smudge "touch $tmp/ran; cat"
+	git -C "$act" config core.fsmonitor "$act/.git/hooks/post-checkout"
+	rm "$act/file"
+	git -C "$act" checkout -q -- file 2>/dev/null
+	[ -e "$tmp/ran" ] && control=0
+	rm -f "$tmp/ran"
+	out=$("$STEPCELL" action add --rev main own/hooked@v1 "$act" 2>&1) || held=1
+	[ -e "$tmp/ran" ] && held=1
+	[ -L "$(echo "$STEPCELL_HOME"/store/action-trees/*/root/link)" ] || held=1
+	grep -rqs canary-content "$STEPCELL_HOME/store/action-trees" --exclude=link && held=1
+	"$STEPCELL" action remove own/hooked@v1 || held=1
+	verdict "$name" $control $held "$out"
+}
+
 git_runs_programs
 token_of_an_unreadable_git
 git_file_of_a_stranger
@@ -344,5 +425,7 @@ outputs_without_end
 planted_places
 set_id_through_a_stream
 paths_of_the_host
+tree_of_an_action
+repository_of_an_action
 echo "1..$tests"
 exit $((failed > 0))

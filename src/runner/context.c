@@ -266,19 +266,48 @@ static const struct node *github_of(struct job_run *job, const struct frame *fra
 	return map;
 }
 
+/* An action's changes with the status inside of it; all others are made once. */
+static const struct node *github_for(struct job_run *job, const struct frame *frame,
+				     struct step_run *step)
+{
+	const struct node **kept = step ? &step->github : &job->github;
+
+	if ((step && step->use) || (frame && frame->use))
+		return github_of(job, frame, step);
+	if (!*kept)
+		*kept = github_of(job, frame, step);
+	return *kept;
+}
+
+static const struct node *strategy_for(struct job_run *job)
+{
+	if (job->strategy_of != job->plan) { /* a matrix made of outputs changes the plan */
+		job->strategy = strategy(job);
+		job->strategy_of = job->plan;
+	}
+	return job->strategy;
+}
+
+static const struct node *runner_for(struct job_run *job)
+{
+	if (!job->runner)
+		job->runner = context_runner(job);
+	return job->runner;
+}
+
 /* What a job's if, name, env, strategy and the like may use. */
 const struct node *context_job_level(struct job_run *job)
 {
 	struct arena *a = job->arena;
 	struct node *map = node_map(a);
 
-	node_set(a, map, "github", github_of(job, NULL, NULL));
+	node_set(a, map, "github", github_for(job, NULL, NULL));
 	node_set(a, map, "inputs", job->call->inputs);
 	node_set(a, map, "vars", job->run->vars);
 	node_set(a, map, "secrets", job->call->secrets);
 	node_set(a, map, "needs", job->needs ? job->needs : node_map(a));
 	node_set(a, map, "matrix", job->plan->matrix ? job->plan->matrix : node_null());
-	node_set(a, map, "strategy", strategy(job));
+	node_set(a, map, "strategy", strategy_for(job));
 	node_set(a, map, "env", job->env ? job->env : node_map(a));
 	return map;
 }
@@ -322,9 +351,9 @@ const struct node *context_step(struct job_run *job, struct frame *frame, struct
 	struct node *map = node_map(a);
 
 	merge(a, map, context_job_level(job));
-	node_set(a, map, "github", github_of(job, frame, step));
+	node_set(a, map, "github", github_for(job, frame, step));
 	node_set(a, map, "job", job_context(job));
-	node_set(a, map, "runner", context_runner(job));
+	node_set(a, map, "runner", runner_for(job));
 	node_set(a, map, "steps", frame ? frame->results : node_map(a));
 	node_set(a, map, "env", context_env(job, frame, step ? step->env : NULL));
 	if (frame && frame->up) { /* inside an action: its own inputs, and no secrets */

@@ -51,6 +51,8 @@ struct source {
 	bool bare;                         /* dir may itself be a repository */
 	const char *sha, *branch, *remote; /* branch: NULL when detached */
 	uint64_t commit_time;
+	const char **paths; /* that the event changed; NULL: not known */
+	size_t path_count;
 };
 
 /* ---- layers (layers.c) ---- */
@@ -118,6 +120,7 @@ struct step_run {
 	char dir[PATH_MAX]; /* of its layers */
 	struct node *env;   /* of its own env: key */
 	const struct node *with;
+	const struct node *github; /* the context, once made */
 	struct node *outputs;
 	struct cell *cell;
 	int log;      /* read end of its output; -1 */
@@ -180,6 +183,9 @@ struct job_run {
 	struct node *env;      /* of workflow and job, and what GITHUB_ENV added */
 	struct texts path;     /* GITHUB_PATH, the last one first */
 	const struct node *needs;
+	/* contexts that stay as they are, once made: a step asks for them half a dozen times */
+	const struct node *github, *strategy, *runner;
+	const struct planned_job *strategy_of;
 	struct frame *frame;
 	struct action_use **uses; /* the actions that its steps use, as far as they are known */
 	size_t use_count;

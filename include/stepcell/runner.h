@@ -77,7 +77,8 @@ int runner_git_tree(const char *dir, const char *rev, git_take_fn *take, void *a
 
 /*
  * The checkout and event that options select, without running: the contexts
- * github, inputs and vars in a map, for plan. The arena owns all.
+ * github, inputs and vars in a map, for plan, and a list of the paths that the
+ * event changed (empty: not known). The arena owns all.
  */
 int runner_contexts(struct arena *a, const struct run_options *options, const char *workflow_path,
 		    const struct node **out, struct err *err);

@@ -75,13 +75,20 @@ static int make_contexts(struct arena *a, const struct select_options *o, const 
 	return runner_contexts(a, &run, w->path, out, err);
 }
 
-static struct event event_of(const struct node *github)
+static struct event event_of(struct arena *a, const struct node *given)
 {
+	const struct node *github = node_get(given, "github"), *paths = node_get(given, "paths");
+	const char **list = arena_array(a, paths->count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < paths->count; i++)
+		list[i] = paths->items[i]->text;
 	return (struct event){
 		.name = node_text(node_get(github, "event_name")),
 		.action = node_text(node_get(node_get(github, "event"), "action")),
 		.ref = node_text(node_get(github, "ref")),
 		.base_ref = node_text(node_get(github, "base_ref")),
+		.paths = paths->count ? list : NULL,
+		.path_count = paths->count,
 	};
 }
 
@@ -113,7 +120,7 @@ static int plan_called_jobs(struct arena *a, const struct selection *s, const st
 static int plan_workflow(struct arena *a, const struct selection *s, const struct workflow *w,
 			 const struct node *given, struct plan *out, struct diags *diags)
 {
-	struct event event = event_of(node_get(given, "github"));
+	struct event event = event_of(a, given);
 	struct node *contexts = node_map(a);
 	const struct node *inputs;
 	const char *why, **only;
@@ -248,7 +255,7 @@ static int plan_all(struct arena *a, const struct plan_options *o, struct err *e
 	for (size_t i = 0; i < s.count; i++)
 		if (plan_workflow(a, &s, s.workflows[i], given, &plans[i], &diags) < 0)
 			return diags_fail(&diags, err);
-	event = event_of(node_get(given, "github"));
+	event = event_of(a, given);
 	if (o->json)
 		print_json(a, &s, plans);
 	for (size_t i = 0; !o->json && i < s.count; i++) {

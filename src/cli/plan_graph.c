@@ -90,7 +90,7 @@ static void print_vertex(const struct vertex *v)
 	const char *separator = "  + ";
 
 	(void)printf("%s", v->combinations > 1 || v->job->matrix_depends ? v->job->job->id
-									  : v->job->name);
+									 : v->job->name);
 	if (v->job->matrix_depends)
 		(void)printf(" (matrix not known yet)");
 	else if (v->combinations > 1)

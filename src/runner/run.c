@@ -104,6 +104,8 @@ static struct event event_of(const struct run *run)
 		.action = node_text(node_get(payload, "action")),
 		.ref = node_text(node_get(run->github, "ref")),
 		.base_ref = node_text(node_get(run->github, "base_ref")),
+		.paths = run->source.paths,
+		.path_count = run->source.path_count,
 	};
 }
 
@@ -475,7 +477,7 @@ int runner_contexts(struct arena *a, const struct run_options *o, const char *pa
 		    const struct node **out, struct err *err)
 {
 	struct run *run = run_new(a, o);
-	struct node *contexts = node_map(a);
+	struct node *contexts = node_map(a), *paths = node_list(a);
 	struct err ignored;
 	int ok;
 
@@ -491,6 +493,9 @@ int runner_contexts(struct arena *a, const struct run_options *o, const char *pa
 	node_set(a, contexts, "github", run->github);
 	node_set(a, contexts, "inputs", context_pairs(a, &o->inputs));
 	node_set(a, contexts, "vars", run->vars);
+	for (size_t i = 0; i < run->source.path_count; i++)
+		node_add(a, paths, node_string(a, run->source.paths[i]));
+	node_set(a, contexts, "paths", paths);
 	*out = contexts;
 	return 0;
 }

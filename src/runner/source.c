@@ -22,7 +22,11 @@
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
-/* $1 the git directory inside the cell, $2 what to take, $3 "tree" to write it out too. */
+/*
+ * $1 the git directory inside the cell, $2 what to take, $3 "tree" to write it out too; $4 ".." or
+ * "..." between a base and what is taken, to list what has changed, and then the bases that might
+ * be there. GitHub looks at 300 files, and at none when there are more than 1000 commits.
+ */
 static const char git_script[] =
 	"set -eu\n"
 	"ask() { git --git-dir=\"$1\" \"${@:2}\"; }\n"
@@ -33,6 +37,15 @@ static const char git_script[] =
 	"url=$(printf %s \"$url\" | sed -E 's|^([A-Za-z+.-]+://)[^/]*@|\\1|; s|[?#].*||')\n"
 	"printf 'sha %s\\ntime %s\\nbranch %s\\nremote %s\\n' \"$sha\" "
 	"\"$(ask \"$1\" log -1 --format=%ct \"$sha\")\" \"$branch\" \"$url\"\n"
+	"changed() {\n"
+	"  base=$(ask \"$1\" rev-parse -q --verify --end-of-options \"$3^{commit}\") || return 1\n"
+	"  [ \"$(ask \"$1\" rev-list --count --max-count=1001 \"$base..$sha\")\" -le 1000 ] || "
+	"return 0\n"
+	"  { ask \"$1\" diff --name-only -z --no-renames --no-ext-diff --no-textconv "
+	"\"$base$2$sha\" || :; } |\n"
+	"    head -zn 300 | tr '\\0' '\\n' | sed 's|^|path |'\n"
+	"}\n"
+	"for base in \"${@:5}\"; do changed \"$1\" \"$4\" \"$base\" && break; done\n"
 	"git init -q --template= /out/git\n"
 	"cd /out/git\n"
 	"git fetch -q --no-tags --depth 1 \"file:///repo.git\" \"$sha\"\n"
@@ -197,6 +210,38 @@ static const char *answer(struct arena *a, const char *text, const char *key)
 	return "";
 }
 
+static void keep_paths(struct run *run, const char *text)
+{
+	struct source *s = &run->source;
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		if (strncmp(text, "path ", 5) != 0)
+			continue;
+		s->paths = arena_grow(run->arena, s->paths, s->path_count, sizeof(*s->paths));
+		s->paths[s->path_count++] =
+			arena_strndup(run->arena, text + 5, strcspn(text + 5, "\n"));
+	}
+}
+
+/* What the event says it came from: the commit before a push, the base of a pull request. */
+static void add_bases(struct run *run, const char **argv)
+{
+	const struct node *event = node_get(run->github, "event");
+	const struct node *base = node_get(node_get(event, "pull_request"), "base");
+	const char *before = node_text(node_get(event, "before"));
+	const char *sha = node_text(node_get(base, "sha")), *ref = node_text(node_get(base, "ref"));
+
+	*argv++ = base ? "..." : "..";
+	if (base && sha)
+		*argv++ = sha;
+	if (base && ref) {
+		*argv++ = arena_printf(run->arena, "refs/remotes/origin/%s", ref);
+		*argv++ = arena_printf(run->arena, "refs/heads/%s", ref);
+	}
+	if (!base && before)
+		*argv++ = before;
+}
+
 static int keep_answers(struct run *run, const char *text, struct err *err)
 {
 	struct source *s = &run->source;
@@ -206,6 +251,7 @@ static int keep_answers(struct run *run, const char *text, struct err *err)
 	s->sha = answer(run->arena, text, "sha");
 	s->remote = answer(run->arena, text, "remote");
 	s->branch = *branch ? branch : NULL;
+	keep_paths(run, text);
 	if (parse_u64(time, 0, UINT32_MAX, &s->commit_time) < 0)
 		return err_fail(err, ERR_USAGE, "git gave no time");
 	if (strlen(s->sha) < 40 || s->sha[strspn(s->sha, "0123456789abcdef")])
@@ -298,11 +344,15 @@ static int git_cell_open(struct run *run, const struct repository *repo, const c
 static int git_cell_run(struct run *run, const struct repository *repo, struct git_cell *g,
 			struct err *err)
 {
-	auto_strbuf struct strbuf text = STRBUF(MIB);
+	auto_strbuf struct strbuf text = STRBUF(2 * MIB); /* 300 paths, as long as paths get */
 	const char *at = run->options->at;
-	const char *const argv[] = {
-		"bash", "-c", git_script, "git", repo->inside, at ? at : "HEAD", at ? "tree" : "no",
-		NULL};
+	const char *argv[12] = {"bash",
+				"-c",
+				git_script,
+				"git",
+				repo->inside,
+				at ? at : "HEAD",
+				at ? "tree" : "no"};
 	struct cell_spec spec = {
 		.name = "git",
 		.owner = g->owner,
@@ -317,6 +367,7 @@ static int git_cell_run(struct run *run, const struct repository *repo, struct g
 		.limits = {.memory = 2 * GIB, .pids = 64, .wall_ms = 120000},
 	};
 
+	add_bases(run, argv + 7);
 	if (capture(run, &spec, &text, err) < 0)
 		return -1;
 	return keep_answers(run, text.text, err);

@@ -210,8 +210,10 @@ static int batch_receive(int socket, int *const *list, size_t count, struct err 
 	message_make(&m);
 	if (recvmsg(socket, &m.head, MSG_CMSG_CLOEXEC) != 1)
 		return err_fail(err, ERR_SYSTEM, "stepcell went away");
+	if (!count)
+		return 0;
 	c = CMSG_FIRSTHDR(&m.head);
-	if ((c ? c->cmsg_len : CMSG_LEN(0)) != CMSG_LEN(count * sizeof(int)))
+	if (!c || c->cmsg_len != CMSG_LEN(count * sizeof(int)))
 		return err_fail(err, ERR_SYSTEM, "not all descriptors came");
 	for (size_t i = 0; i < count; i++)
 		memcpy(list[i], CMSG_DATA(c) + i * sizeof(int), sizeof(int));

@@ -383,7 +383,7 @@ committed() {
 @test "a cancelled job runs its post parts; none sees another's state" {
 	node_here
 	parts tool
-	echo 'require("fs").appendFileSync(process.env.GITHUB_STATE, "of=" + process.env.INPUT_WHO + "\n"); console.log("main");' >tool/main.js
+	echo 'require("fs").appendFileSync(process.env.GITHUB_STATE, "of=" + process.env.INPUT_WHO + require("os").EOL); console.log("main");' >tool/main.js
 	echo 'console.log("part post," + process.env.STATE_of);' >tool/post.js
 	store own/tool@v1 tool
 	one_job <<-'END' | workflow
@@ -398,4 +398,23 @@ committed() {
 	finish
 	exits 130
 	[ "$(order)" = "pre,one pre,two pre,nobody post,undefined post,two post,one " ]
+}
+
+@test "a pre part that fails fails the job before its first step; pre-if; posts and always() run all the same" {
+	node_here
+	parts bad
+	parts never 'pre-if: github.event_name == github.job'
+	echo 'console.log("part pre," + process.env.INPUT_WHO); process.exit(9);' >bad/pre.js
+	store own/bad@v1 bad
+	store own/never@v1 never
+	one_job <<-'END' | workflow
+		- run: echo "part step"
+		- { uses: own/bad@v1, with: { who: x } }
+		- { uses: own/never@v1, with: { who: y } }
+		- { run: 'echo "part always,${{ job.status }}"', if: always() }
+	END
+	cell_run
+	exits 1
+	says "exit code 9" "skipped Pre Run own/never@v1"
+	[ "$(order)" = "pre,x always,failure post,x " ]
 }

@@ -39,7 +39,6 @@ pid_t birth(uint64_t flags, int cgroup, int *pidfd, bool *outside, struct err *e
 	if (*outside)
 		pid = try_birth(flags, -1, pidfd);
 	if (pid < 0)
-		return err_sys(err,
-			       "cannot make the cell's namespaces");
+		return err_sys(err, "cannot make the cell's namespaces");
 	return pid;
 }

@@ -169,7 +169,8 @@ static int check_kinds(const struct run *run, const struct job *job, struct err 
 		if ((!step->run && !step->uses) || node_get(step->as_written, "background"))
 			return err_fail(err, ERR_USAGE,
 					"%s:%u: job '%s': background, wait, cancel and parallel "
-					"steps are not served",
+					"steps are not served: each step has a cell of its own, "
+					"which ends with it; write them one after another",
 					file_of(run, &step->at), step->at.line, job->id);
 	}
 	return 0;

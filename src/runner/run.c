@@ -120,8 +120,7 @@ static void drop_unwanted(struct run *run)
 	run->plan.count = kept;
 }
 
-/* What is known before any job has run. */
-static const struct node *run_contexts(const struct run *run)
+const struct node *run_contexts(const struct run *run)
 {
 	struct node *contexts = node_map(run->arena);
 

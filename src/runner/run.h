@@ -271,6 +271,9 @@ int source_open(struct run *run, struct err *err);
 /* look.c: fills `mixed` and `hide_layer`; part of source_open(). */
 int source_look(struct run *run, struct err *err);
 
+/* run.c: github, inputs and vars, which are known before any job has run */
+const struct node *run_contexts(const struct run *run);
+
 /* context.c: the contexts that expressions see */
 const struct node *context_github(struct arena *a, const struct run_options *o,
 				  const struct source *source, const char *workflow_path,

@@ -105,13 +105,26 @@ static const struct node *action_trees(struct run *run)
 	return map;
 }
 
+/* run-name, made of what is known before any job has run. */
+static int run_name(struct run *run, const char **out, struct err *err)
+{
+	const struct expr_scope scope = {.contexts = run_contexts(run)};
+
+	return scope_text(run->arena, &scope, "run-name", run->workflow->run_name, out, err);
+}
+
 int tell_start(struct run *run, struct err *err)
 {
 	struct journal *j = run->journal;
+	const char *name = NULL;
+
+	if (run_name(run, &name, err) < 0)
+		return -1;
 
 	journal_begin(j, "run-started");
 	journal_text(j, "run", journal_id(j));
 	journal_text(j, "workflow", run->workflow->name ? run->workflow->name : run->workflow_path);
+	journal_text(j, "name", name && *name ? name : NULL);
 	journal_text(j, "event", node_text(node_get(run->github, "event_name")));
 	journal_text(j, "ref", node_text(node_get(run->github, "ref")));
 	journal_text(j, "sha", run->source.sha);

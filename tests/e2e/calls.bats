@@ -249,3 +249,17 @@ two_deep() {
 	exits 3
 	says production
 }
+
+@test "run-name is kept with the run" {
+	workflow <<-'END'
+		run-name: Deploy ${{ inputs.where }} of ${{ github.ref_name }}
+		on: { workflow_dispatch: { inputs: { where: { type: choice, options: [here, there] } } } }
+		jobs: { a: { runs-on: x, steps: [{ run: "true" }] } }
+	END
+	cell_run -e workflow_dispatch --input where=there --json
+	exits 0
+	says '"name":"Deploy there of main"'
+	cell_run -e workflow_dispatch --input where=nowhere
+	exits 2
+	says "input 'where': expected one of here, there, found 'nowhere'"
+}

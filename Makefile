@@ -145,7 +145,8 @@ e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real
 
 escape: build/deps-TOOLS ## attack every wall from inside
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_TIMEOUT=900 $(TAP)/escape $(wildcard tests/escape/*.sh)
+	$(Q)TAP_TIMEOUT=900 $(TAP)/escape $(wildcard tests/escape/*.sh); status=$$?; \
+	tests/escape/rows $(BUILD)/tap/escape/*.tap && exit $$status
 
 vm: build/deps-TOOLS build/deps-VM ## cells and attacks on Linux 6.1 with cgroup v2 alone, in a virtual machine
 	$(Q)$(MAKE) $(SUB) all $(UNIT)

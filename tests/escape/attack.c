@@ -26,6 +26,7 @@ static const struct {
 	{"families", attack_families},
 	{"netlink", attack_netlink},
 	{"terminal", attack_terminal},
+	{"tty", attack_tty},
 	{"devices", attack_devices},
 	{"open-write", attack_open_write},
 	{"open-read", attack_open_read},

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -422,4 +423,28 @@ int attack_terminal(int argc, char **argv)
 						error_name(errno));
 	(void)byte;
 	return held("EPERM");
+}
+
+/* What a terminal's owner alone may change. Each is set to what it is, or to what the line has anyway. */
+int attack_tty(int argc, char **argv)
+{
+	struct termios modes = {0};
+	const int line = 0;
+	unsigned terminals = 0;
+
+	(void)argc, (void)argv;
+	for (int fd = 0; fd <= 2; fd++) {
+		if (tcgetattr(fd, &modes) < 0)
+			continue;
+		terminals++;
+		if (tcsetattr(fd, TCSANOW, &modes) == 0)
+			return open_way("descriptor %d: the modes can be set", fd);
+		if (ioctl(fd, TIOCSETD, &line) == 0 || ioctl(fd, TIOCSCTTY, 0) == 0)
+			return open_way("descriptor %d: the line or its session can be set", fd);
+		if (tcsetpgrp(fd, getpgrp()) == 0)
+			return open_way("descriptor %d: the foreground can be taken", fd);
+	}
+	if (open("/dev/tty", O_RDWR | O_CLOEXEC) >= 0)
+		return open_way("/dev/tty opens");
+	return held("%u of the descriptors are a terminal, and none can be set", terminals);
 }

@@ -49,17 +49,18 @@ listeners() {
 	done
 }
 
+# terminal "ID WHAT" PAYLOAD: stepcell on a real terminal of the operator's
 terminal() {
-	local open
+	local open who
 	if ! command -v script >/dev/null; then
-		skipped "C14 typing into the terminal" "there is no script(1)"
+		skipped "$1" "there is no script(1)"
 		return
 	fi
-	open=$(cd "$tmp/outside" && script -qec "./attack terminal" /dev/null </dev/null)
+	open=$(cd "$tmp/outside" && script -qec "./attack $2" /dev/null </dev/null)
 	for who in $(users); do
-		judge "C14 typing into the terminal, as $who" \
+		judge "$1, as $who" \
 			"$(cd "$tmp/$who" && as "$who" script -qec \
-				"'$tmp/bin/stepcell' exec --image host --checkout . -- ./attack terminal" \
+				"'$tmp/bin/stepcell' exec --image host --checkout . -- ./attack $2" \
 				/dev/null </dev/null 2>&1 | tr -d '\r' | grep -m1 -E '^(held|open|cannot)')" \
 			"$open"
 	done
@@ -92,7 +93,8 @@ nothing_left() {
 	attack C10 "refused calls" any calls
 	attack C11 "io_uring" any io-uring
 	attack C12 "foreign ABIs" any foreign-abi
-	terminal
+	terminal "C14 typing into the terminal" terminal
+	terminal "C15 setting the terminal" tty
 	attack C17 "the kernel's settings" root open-write /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
 		/proc/sys/kernel/hostname /proc/sys/vm/drop_caches /proc/sys/fs/binfmt_misc/register \
 		/proc/sys/net/ipv4/ip_forward /sys/kernel/uevent_helper /sys/kernel/mm/ksm/run

@@ -60,7 +60,7 @@ again_as_user() {
 		exit $((failed > 0))
 	fi
 	mkdir -p "$tmp/share/tests" "$tmp/share/build/release"
-	cp -R "$here" "$tmp/share/tests/"
+	cp -R "$here" "$here/../cases" "$tmp/share/tests/"
 	cp -R "$top/policies" "$top/rootfs" "$tmp/share/"
 	cp "$STEPCELL" "$tmp/share/build/release/stepcell"
 	chmod -R a+rX "$tmp/share"

@@ -98,8 +98,8 @@ const char *cell_wall_name(enum cell_wall wall); /* "userns", ... */
 struct cell_limits {
 	uint64_t memory;     /* bytes, swap included */
 	uint64_t cpus_milli; /* 2000: two processors' worth of time */
-	uint64_t pids;
-	uint64_t disk;       /* bytes written to the uppers */
+	uint64_t pids;       /* processes and threads, init not among them */
+	uint64_t disk;       /* bytes in the uppers, and in files without a name that are held */
 	uint64_t files;      /* inodes made in the uppers */
 	uint64_t open_files; /* per process */
 	uint64_t wall_ms;    /* then the verdict is timeout */
@@ -169,7 +169,11 @@ struct cell_usage {
 	uint64_t wall_us, user_us, system_us;
 	uint64_t peak_memory; /* bytes */
 	uint64_t peak_pids;
-	uint64_t read_bytes, written_bytes; /* block I/O; 0 where it is not counted */
+	/*
+	 * Block I/O: by cgroup v2; else what the kernel charged to init and the
+	 * processes that were waited for, where writing means dirtying a page.
+	 */
+	uint64_t read_bytes, written_bytes;
 };
 
 struct cell_result {

@@ -56,6 +56,7 @@ struct count_use {
 	 * their way through sockets, mappings of files that nobody has open.
 	 */
 	uint64_t hidden;
+	uint64_t late;   /* what processes hold was more than there was time to look at */
 	uint64_t memory; /* bytes */
 };
 

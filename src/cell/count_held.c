@@ -17,6 +17,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "count.h"
@@ -26,9 +27,11 @@
 
 #define SEEN_SLOTS (1U << 17)
 #define SEEN_MAX   (SEEN_SLOTS / 4 * 3)
-#define PIPE_PAGES 2 /* what each has, also of a user who has too many of them */
+#define BUDGET_MS  1000 /* for all that they hold; a cell could make it last for minutes */
+#define PIPE_PAGES 2    /* what each has, also of a user who has too many of them */
 
 struct held {
+	uint64_t end; /* of the budget, in milliseconds */
 	const struct count_order *order;
 	struct count_use *use;
 	struct count_file *seen; /* by hash; an inode 0 is a free slot */
@@ -38,6 +41,22 @@ struct held {
 	bool mapped; /* its memory has been looked at */
 	uint64_t anonymous, shared, memfds, pipes;
 };
+
+/* ---- in time ---- */
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool is_late(struct held *h)
+{
+	h->use->late |= now_ms() > h->end;
+	return h->use->late;
+}
 
 /* ---- once each ---- */
 
@@ -161,7 +180,7 @@ static bool each_line(struct held *h, int task, const char *file,
 	size_t size = 0;
 	bool any = false;
 
-	while (text && getline(&line, &size, text) > 0) {
+	while (text && !is_late(h) && getline(&line, &size, text) > 0) {
 		look(h, line);
 		any = true;
 	}
@@ -182,7 +201,7 @@ static int each_number(struct held *h, int at, const char *name,
 		fd_close(&fd);
 		return -1;
 	}
-	for (const struct dirent *entry; (entry = readdir(list));)
+	for (const struct dirent *entry; !is_late(h) && (entry = readdir(list));)
 		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
 			look(h, at, entry->d_name);
 	closedir(list);
@@ -264,7 +283,8 @@ void count_held(const struct count_order *order, struct count_use *use)
 	auto_fd int memfd = memfd_create("count", MFD_CLOEXEC);
 	auto_fd int shm = open("/dev/shm", O_PATH | O_CLOEXEC);
 	auto_free struct count_file *seen = calloc(SEEN_SLOTS, sizeof(*seen));
-	struct held h = {.order = order,
+	struct held h = {.end = now_ms() + BUDGET_MS,
+			 .order = order,
 			 .use = use,
 			 .seen = seen,
 			 .memfd_dev = dev_of(memfd),

@@ -168,7 +168,7 @@ bool disk_is_over(struct disk *d, uint64_t now)
 	/* one that cannot be counted has seen to that, if the disk has got so much fuller */
 	if (!whole)
 		return d->order.max_bytes && lost(d->start.bytes, free.bytes) > d->order.max_bytes;
-	d->hiding = d->use.hidden ? d->hiding + 1 : 0;
+	d->hiding = d->use.hidden || d->use.late ? d->hiding + 1 : 0;
 	return count_is_over(&d->order, &d->use) || is_hiding(d, &free) || is_filling(d, &free);
 }
 

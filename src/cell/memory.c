@@ -20,9 +20,13 @@ uint64_t memory_take(struct memory *m, uint64_t now)
 {
 	struct count_use use = {0};
 
-	(void)counter_take(&m->counter, &use);
+	const bool whole = counter_take(&m->counter, &use) && !use.late;
+
 	m->took = now > m->counter.begun ? now - m->counter.begun : 0;
 	m->next = now + PERIOD_MS + SHARE * m->took;
+	/* init has found too much, and nobody can say that it is less */
+	if (!whole && m->order.urgent && use.memory <= m->max)
+		return m->max + 1;
 	return use.memory;
 }
 

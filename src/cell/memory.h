@@ -22,7 +22,7 @@ struct memory {
 /* Start a count if one is due, or sooner if `hint`; then `m->counter.result` becomes readable. */
 int memory_count(struct memory *m, uint64_t now, bool hint, struct err *err);
 
-/* Take a count's result, 0 when it came to no end. */
+/* Take a count's result; too much when that was to be disproved, and it came to no end. */
 uint64_t memory_take(struct memory *m, uint64_t now);
 
 void memory_end(struct memory *m);

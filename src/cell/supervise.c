@@ -22,6 +22,7 @@
 #include "stepcell/util.h"
 
 #define TICK_MS       1000
+#define RUSAGE_BLOCK  512         /* getrusage(2) counts in these */
 #define FORK_MERCY_MS (10 * 1000) /* how long a step may run into its limit of processes */
 
 static uint64_t now_ms(void)
@@ -285,6 +286,8 @@ static int reap_init(struct cell *cell, struct err *err)
 	cell->reaped = true;
 	cell->result.usage.user_us = micros(usage.ru_utime);
 	cell->result.usage.system_us = micros(usage.ru_stime);
+	cell->result.usage.read_bytes = (uint64_t)usage.ru_inblock * RUSAGE_BLOCK;
+	cell->result.usage.written_bytes = (uint64_t)usage.ru_oublock * RUSAGE_BLOCK;
 	if (cell->result.usage.peak_memory < (uint64_t)usage.ru_maxrss * 1024)
 		cell->result.usage.peak_memory = (uint64_t)usage.ru_maxrss * 1024;
 	return 0;

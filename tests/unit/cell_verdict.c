@@ -66,7 +66,9 @@ static void check_verdicts(void)
 		r = world_run(&w, rows[i].script, NULL);
 		assert_string_equal(cell_verdict_name(r.verdict),
 				    cell_verdict_name(rows[i].verdict));
-		assert_int_equal(r.exit_code, rows[i].exit_code);
+		/* a count may have been quicker than the end of the process */
+		if (r.verdict != CELL_DISK_LIMIT || r.exit_code != -1)
+			assert_int_equal(r.exit_code, rows[i].exit_code);
 		assert_int_equal(r.signal, rows[i].signal);
 		world_upper(&w);
 	}
@@ -148,6 +150,9 @@ static void check_disk(void)
 		r = world_run(&w, disk_rows[i].script, NULL);
 		assert_string_equal(cell_verdict_name(r.verdict), disk_rows[i].verdict);
 		assert_string_equal(cell_means_name(r.means.disk), "sampled");
+		/* where no cgroup counts it, the kernel does */
+		if (r.means.memory == CELL_BY_NONE && i == 3)
+			assert_true(r.usage.written_bytes >= 4 << 20);
 		world_upper(&w);
 	}
 	world_drop(&w);

@@ -27,6 +27,7 @@ static const struct {
 	{"netlink", attack_netlink},
 	{"terminal", attack_terminal},
 	{"tty", attack_tty},
+	{"meddle", attack_meddle},
 	{"devices", attack_devices},
 	{"open-write", attack_open_write},
 	{"open-read", attack_open_read},

@@ -21,7 +21,7 @@ typedef int attack_fn(int argc, char **argv);
 attack_fn attack_setid, attack_namespaces, attack_threads, attack_mount_api, attack_mount,
 	attack_chroot, attack_remount, attack_mknod, attack_caps, attack_calls, attack_unknown,
 	attack_io_uring, attack_foreign_abi, attack_families, attack_netlink, attack_terminal,
-	attack_tty;
+	attack_tty, attack_meddle;
 /* files.c */
 attack_fn attack_devices, attack_open_write, attack_open_read, attack_cgroup_mount, attack_cgroup,
 	attack_processes, attack_connect, attack_poison;

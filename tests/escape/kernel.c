@@ -448,3 +448,40 @@ int attack_tty(int argc, char **argv)
 		return open_way("/dev/tty opens");
 	return held("%u of the descriptors are a terminal, and none can be set", terminals);
 }
+
+/* What of a terminal is one's own to set, and then what is nobody's: a key that the user would find typed. */
+static int meddle_with(int fd)
+{
+	const int discipline = 0; /* the one that it has */
+	const char key = 'x';
+	struct termios raw;
+
+	if (tcgetattr(fd, &raw) == 0) {
+		cfmakeraw(&raw);
+		(void)tcsetattr(fd, TCSANOW, &raw);
+	}
+	(void)ioctl(fd, TIOCSCTTY, 1);
+	(void)tcsetpgrp(fd, getpgrp());
+	if (ioctl(fd, TIOCSTI, &key) == 0)
+		return open_way("descriptor %d: a key is typed", fd);
+	if (errno != EPERM)
+		return open_way("descriptor %d: %s", fd, error_name(errno));
+	if (ioctl(fd, TIOCSETD, &discipline) == 0 || errno != EPERM)
+		return open_way("descriptor %d: a line discipline", fd);
+	return 0;
+}
+
+int attack_meddle(int argc, char **argv)
+{
+	const int fds[] = {0, 1, 2, open("/dev/tty", O_RDWR | O_CLOEXEC)};
+
+	(void)argc, (void)argv;
+	for (size_t i = 0; i < COUNT(fds); i++)
+		if (isatty(fds[i]) == 0)
+			return cannot("there is no terminal");
+	(void)signal(SIGTTOU, SIG_IGN);
+	for (size_t i = 0; i < COUNT(fds); i++)
+		if (meddle_with(fds[i]) != 0)
+			return 1;
+	return held("EPERM, and the rest is the cell's own");
+}

@@ -66,6 +66,31 @@ terminal() {
 	done
 }
 
+# Run COMMAND where somebody sits at a terminal; "open" too when that terminal is not as it was after it.
+at_terminal() {
+	local said
+	said=$(timeout 60 python3 "$top/tests/e2e/onpty.py" -- bash -c \
+		"$1; bash -c 'read -r -t 0.5 -n 1 key && echo \"typed: \$key\"'; echo reached" 2>&1)
+	case $said in
+	*typed:* | *CHANGED*) echo "open: the terminal outside: ${said//$'\n'/ }" ;;
+	*reached*) grep -m1 -E '^(held|open|cannot)' <<<"$said" ;;
+	*) echo "open: nobody can type outside any more: ${said//$'\n'/ }" ;;
+	esac
+}
+
+own_terminal() {
+	local open attack
+	for attack in terminal meddle; do
+		open=$(cd "$tmp/outside" && at_terminal "./attack $attack")
+		for who in $(users); do
+			judge "C14, C15 $attack, by a terminal of its own, as $who" \
+				"$(cd "$tmp/$who" && at_terminal "$(declare -f as); USER_ID=$USER_ID tmp=$tmp; as $who \
+					'$tmp/bin/stepcell' exec --tty --image host --checkout . -- ./attack $attack")" \
+				"$open"
+		done
+	done
+}
+
 nothing_left() {
 	local left
 	left=$(find "$tmp"/*-state/cgroups -type f -size +0 2>/dev/null; pgrep -f "$tmp/bin/stepcell")
@@ -95,6 +120,7 @@ nothing_left() {
 	attack C12 "foreign ABIs" any foreign-abi
 	terminal "C14 typing into the terminal" terminal
 	terminal "C15 setting the terminal" tty
+	own_terminal
 	attack C17 "the kernel's settings" root open-write /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe \
 		/proc/sys/kernel/hostname /proc/sys/vm/drop_caches /proc/sys/fs/binfmt_misc/register \
 		/proc/sys/net/ipv4/ip_forward /sys/kernel/uevent_helper /sys/kernel/mm/ksm/run

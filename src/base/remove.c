@@ -3,10 +3,9 @@
  * without permissions, links to anywhere. No link is ever followed, no mount
  * is entered, and no directory is named by more than its own name.
  *
- * To keep the walk flat, a directory found below the first level is moved up
- * to it under a number. The tree's depth then costs neither stack nor
- * descriptors: every directory is emptied of its files and hands its own
- * directories over.
+ * The walk descends a few levels, which is all that most trees have. What lies
+ * deeper is moved up to the first level under a number, for another pass: the
+ * tree's depth then costs neither stack nor descriptors.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +17,8 @@
 
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
+
+#define MAX_DEPTH 12 /* levels that are gone down, each with a descriptor */
 
 struct removal {
 	int top;            /* a directory that holds only what is to go */
@@ -38,10 +39,24 @@ static void make_ours(int dir, const char *name)
 	(void)chmod(self, 0700);
 }
 
-static int open_ours(int dir, const char *name)
+static int open_directory(int dir, const char *name)
 {
-	make_ours(dir, name);
 	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int open_ours(int dir, const char *name, struct stat *st)
+{
+	auto_fd int fd = open_directory(dir, name);
+
+	if (fd < 0 && errno == EACCES) {
+		make_ours(dir, name);
+		fd = open_directory(dir, name);
+	}
+	if (fd < 0 || fstat(fd, st) < 0)
+		return -1;
+	if ((st->st_mode & S_IRWXU) != S_IRWXU)
+		(void)fchmod(fd, S_IRWXU);
+	return take_fd(&fd);
 }
 
 static int hand_over(struct removal *r, int dir, const char *name)
@@ -63,10 +78,21 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-typedef int entry_fn(struct removal *r, int dir, const char *name);
+static int remove_directory(struct removal *r, int dir, const char *name, unsigned depth);
 
-/* Call `fn` for what cannot simply be unlinked; takes `fd` over. */
-static int for_each_left(struct removal *r, int fd, entry_fn *fn)
+/* What cannot simply be unlinked. The kernel says EBUSY of a mount, whatever is mounted. */
+static int remove_left(struct removal *r, int dir, const char *name, unsigned depth)
+{
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno == EBUSY)
+		return -1;
+	return depth < MAX_DEPTH ? remove_directory(r, dir, name, depth + 1)
+				 : hand_over(r, dir, name);
+}
+
+/* Remove what is in a directory `depth` levels down; takes `fd` over. */
+static int empty_directory(struct removal *r, int fd, unsigned depth)
 {
 	DIR *dir = fdopendir(fd);
 	struct dirent *e;
@@ -79,7 +105,7 @@ static int for_each_left(struct removal *r, int fd, entry_fn *fn)
 	while ((e = readdir(dir))) {
 		if (is_dots(e->d_name) || (e->d_type != DT_DIR && unlinkat(fd, e->d_name, 0) == 0))
 			continue;
-		if (unlinkat(fd, e->d_name, AT_REMOVEDIR) < 0 && fn(r, fd, e->d_name) < 0)
+		if (remove_left(r, fd, e->d_name, depth) < 0)
 			failed = errno;
 	}
 	(void)closedir(dir);
@@ -87,19 +113,18 @@ static int for_each_left(struct removal *r, int fd, entry_fn *fn)
 	return failed ? -1 : 0;
 }
 
-/* Empty and remove one directory of the first level. */
-static int remove_one(struct removal *r, int dir, const char *name)
+static int remove_directory(struct removal *r, int dir, const char *name, unsigned depth)
 {
-	auto_fd int fd = open_ours(dir, name);
 	struct stat st;
+	auto_fd int fd = open_ours(dir, name, &st);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return -1;
 	if (st.st_dev != r->dev) {
 		errno = EXDEV;
 		return -1;
 	}
-	if (for_each_left(r, take_fd(&fd), hand_over) < 0)
+	if (empty_directory(r, take_fd(&fd), depth) < 0)
 		return -1;
 	return unlinkat(dir, name, AT_REMOVEDIR);
 }
@@ -109,18 +134,18 @@ int remove_tree(int dir, const char *name, struct err *err)
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 
-	auto_fd int top = open_ours(dir, name);
-	struct removal r = {.top = top, .moved = true};
 	struct stat st;
+	auto_fd int top = open_ours(dir, name, &st);
+	struct removal r = {.top = top, .moved = true};
 
-	if (top < 0 || fstat(top, &st) < 0)
+	if (top < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "cannot remove '%s'", name);
 	r.dev = st.st_dev;
 	while (r.moved) {
 		int again = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		r.moved = false;
-		if (again < 0 || (for_each_left(&r, again, remove_one) < 0 && !r.moved))
+		if (again < 0 || (empty_directory(&r, again, 0) < 0 && !r.moved))
 			return err_sys(err, "cannot empty '%s'", name);
 	}
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0)

@@ -119,18 +119,26 @@ static int folder_open(const struct cell_layer *layer, struct err *err)
 	return dir < 0 ? err_sys(err, "cannot open '%s'", layer->path) : dir;
 }
 
-int layer_open(struct cell_owner *owner, const struct cell_layer *layer, bool *detached,
-	       struct err *err)
+static int layer_folder(const struct cell_owner *owner, const struct cell_layer *layer,
+			struct stat *st, bool *mapped, struct err *err)
 {
 	auto_fd int dir = folder_open(layer, err);
-	struct stat st;
 
 	if (dir < 0)
 		return -1;
-	if (fstat(dir, &st) < 0)
+	if (fstat(dir, st) < 0)
 		return err_sys(err, "cannot look at '%s'", layer->path);
-	*detached = owner_is_root(owner) && !layer->foreign && st.st_uid != cell_owner_uid(owner);
-	if (!*detached)
+	*mapped = owner_is_root(owner) && !layer->foreign && st->st_uid != cell_owner_uid(owner);
+	return take_fd(&dir);
+}
+
+int layer_open(struct cell_owner *owner, const struct cell_layer *layer, bool *detached,
+	       struct err *err)
+{
+	struct stat st;
+	auto_fd int dir = layer_folder(owner, layer, &st, detached, err);
+
+	if (dir < 0 || !*detached)
 		return take_fd(&dir);
 	return tree_mapped(owner, dir, &st, err);
 }
@@ -147,21 +155,51 @@ static int set_directory(int context, const char *key, int dir, struct err *err)
 	return fs_set(context, key, name, err);
 }
 
+struct attempt {
+	int *held;         /* by layer: its detached mount that nobody keeps, or -1 */
+	bool mapped;       /* there was a detached mount */
+	bool layers_taken; /* each by itself, as far as the kernel looks at them then */
+};
+
 /* `held`: a detached mount must live until the overlay has taken its own hold of it. */
-static int add_layers(struct cell_owner *owner, const struct cell_overlay *overlay, int context,
+static int add_mapped(struct cell_owner *owner, int context, int dir, const struct stat *st,
 		      int *held, struct err *err)
 {
-	for (size_t i = 0; i < overlay->layer_count; i++) {
-		bool detached = false;
-		auto_fd int dir = layer_open(owner, &overlay->layers[i], &detached, err);
+	int kept = owner_tree(owner, st);
 
-		if (dir < 0)
-			return -1;
-		if (set_directory(context, "lowerdir+", dir, err) < 0)
+	if (kept >= 0)
+		return set_directory(context, "lowerdir+", kept, err);
+
+	auto_fd int tree = tree_mapped(owner, dir, st, err);
+
+	if (tree < 0 || set_directory(context, "lowerdir+", tree, err) < 0)
+		return -1;
+	*held = take_fd(&tree);
+	if (owner_keep_tree(owner, st, *held))
+		*held = -1;
+	return 0;
+}
+
+static int add_layer(struct cell_owner *owner, const struct cell_layer *layer, int context,
+		     struct attempt *try, int *held, struct err *err)
+{
+	bool mapped = false;
+	struct stat st;
+	auto_fd int dir = layer_folder(owner, layer, &st, &mapped, err);
+
+	if (dir < 0)
+		return -1;
+	try->mapped = try->mapped || mapped;
+	return mapped ? add_mapped(owner, context, dir, &st, held, err)
+		      : set_directory(context, "lowerdir+", dir, err);
+}
+
+static int add_layers(struct cell_owner *owner, const struct cell_overlay *overlay, int context,
+		      struct attempt *try, struct err *err)
+{
+	for (size_t i = 0; i < overlay->layer_count; i++)
+		if (add_layer(owner, &overlay->layers[i], context, try, &try->held[i], err) < 0)
 			return err_wrap(err, "layer '%s'", overlay->layers[i].path);
-		if (detached)
-			held[i] = take_fd(&dir);
-	}
 	return 0;
 }
 
@@ -213,12 +251,6 @@ static int set_options(int context, const struct fs_option *o, struct err *err)
 	return 0;
 }
 
-struct attempt {
-	int *held;         /* by layer: its detached mount, or -1 */
-	bool mapped;       /* there was one */
-	bool layers_taken; /* each by itself, as far as the kernel looks at them then */
-};
-
 static int assert_writable(int tree, struct err *err)
 {
 	struct statvfs st;
@@ -248,7 +280,7 @@ static int overlay_create(struct cell_owner *owner, const struct cell_overlay *o
 
 	if (context < 0 || refuse_legacy(context, err) < 0 ||
 	    set_options(context, overlay_options(owner), err) < 0 ||
-	    add_layers(owner, overlay, context, try->held, err) < 0)
+	    add_layers(owner, overlay, context, try, err) < 0)
 		return -1;
 	try->layers_taken = true;
 	if (!overlay->upper)
@@ -270,10 +302,8 @@ static int overlay_by_layer(struct cell_owner *owner, const struct cell_overlay 
 		held[i] = -1;
 	try->held = held;
 	tree = overlay_create(owner, overlay, try, err);
-	for (size_t i = 0; i < overlay->layer_count; i++) {
-		try->mapped = try->mapped || held[i] >= 0;
+	for (size_t i = 0; i < overlay->layer_count; i++)
 		fd_close(&held[i]);
-	}
 	return tree;
 }
 

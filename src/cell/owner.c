@@ -38,6 +38,15 @@ struct idmap {
 	int userns;
 };
 
+/* A layer's folder, detached and mapped; its inode lives as long as this holds it. */
+struct kept_tree {
+	dev_t dev;
+	ino_t ino;
+	uid_t uid;
+	gid_t gid;
+	int tree;
+};
+
 struct kept_filter {
 	char *policy;
 	struct seccomp_filter filter;
@@ -53,6 +62,8 @@ struct cell_owner {
 	struct kept_filter
 		filters[6]; /* the step's, our own functions', init's with and without an audit */
 	size_t filter_count;
+	struct kept_tree trees[32]; /* the layers that all steps of a job have, and the first ones' */
+	size_t tree_count;
 	struct cell *ahead;
 };
 
@@ -236,6 +247,8 @@ void cell_owner_close(struct cell_owner **owner)
 	cell_release(&(*owner)->ahead);
 	for (size_t i = 0; i < (*owner)->map_count; i++)
 		fd_close(&(*owner)->maps[i].userns);
+	for (size_t i = 0; i < (*owner)->tree_count; i++)
+		fd_close(&(*owner)->trees[i].tree);
 	for (size_t i = 0; i < (*owner)->filter_count; i++) {
 		seccomp_filter_release(&(*owner)->filters[i].filter);
 		free((*owner)->filters[i].policy);
@@ -368,6 +381,31 @@ int owner_idmap(struct cell_owner *owner, uint32_t uid, uint32_t gid, struct err
 		return -1;
 	owner->map_count++;
 	return map->userns;
+}
+
+/* ---- mapped layers ---- */
+
+int owner_tree(const struct cell_owner *owner, const struct stat *st)
+{
+	const struct kept_tree *kept = owner->trees;
+
+	for (size_t i = 0; i < owner->tree_count; i++, kept++)
+		if (kept->ino == st->st_ino && kept->dev == st->st_dev && kept->uid == st->st_uid &&
+		    kept->gid == st->st_gid)
+			return kept->tree;
+	return -1;
+}
+
+bool owner_keep_tree(struct cell_owner *owner, const struct stat *st, int tree)
+{
+	if (owner->tree_count == COUNT(owner->trees))
+		return false;
+	owner->trees[owner->tree_count++] = (struct kept_tree){.dev = st->st_dev,
+							       .ino = st->st_ino,
+							       .uid = st->st_uid,
+							       .gid = st->st_gid,
+							       .tree = tree};
+	return true;
 }
 
 /* ---- filters ---- */

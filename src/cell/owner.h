@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "seccomp.h"
@@ -28,6 +29,16 @@ bool owner_layers_as_string(const struct cell_owner *owner);
  * step's. The owner keeps it; -1 with the reason.
  */
 int owner_idmap(struct cell_owner *owner, uint32_t uid, uint32_t gid, struct err *err);
+
+/*
+ * The detached mount, mapped by owner_idmap(), that was kept for the folder `st`; -1 if there is none.
+ * Taking one anew for each cell would cost a wait for every CPU when it goes. It stays the owner's,
+ * and detached: an overlay takes a copy.
+ */
+int owner_tree(const struct cell_owner *owner, const struct stat *st);
+
+/* True: the owner closes `tree`. False when it keeps as many as it wants to. */
+bool owner_keep_tree(struct cell_owner *owner, const struct stat *st, int tree);
 
 /* Map one id of a user namespace, that of `pid` (0: our own), to one outside. */
 struct id_pair {

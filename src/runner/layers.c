@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "runner/run.h"
@@ -17,6 +18,7 @@
 #include "stepcell/limits.h"
 #include "stepcell/log.h"
 #include "stepcell/path.h"
+#include "stepcell/util.h"
 
 static struct job_mount *add_mount(struct job_run *job, const char *at)
 {
@@ -140,22 +142,104 @@ static bool has_upper(const struct job_run *job, size_t mount)
 	return mount != job->work || job->run->policy->checkout != POLICY_STRICT;
 }
 
-/* The uppers of a step, unless they were made ahead. */
-static int make_uppers(struct job_run *job, unsigned step, struct err *err)
+static int make_upper(struct job_run *job, unsigned step, size_t mount, struct err *err)
 {
 	char path[PATH_MAX];
 
+	if (layers_upper(job, step, mount, path, sizeof(path), err) < 0)
+		return -1;
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+		       ? 0
+		       : cell_upper_make(job->owner, path, err);
+}
+
+static int make_folder(const struct job_run *job, unsigned step, struct err *err)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%.*s/%u", PATH_MAX - 16, job->dir, step);
+	return mkdir_all(path, 0700, err);
+}
+
+/* The uppers of a step, unless they were made ahead. */
+static int make_uppers(struct job_run *job, unsigned step, struct err *err)
+{
 	if (job->uppers_of == step)
 		return 0;
-	(void)snprintf(path, sizeof(path), "%.*s/%u", PATH_MAX - 16, job->dir, step);
-	if (mkdir_all(path, 0700, err) < 0)
+	if (make_folder(job, step, err) < 0)
 		return -1;
 	for (size_t i = 0; i < job->mount_count; i++)
-		if (has_upper(job, i) && (layers_upper(job, step, i, path, sizeof(path), err) < 0 ||
-					  cell_upper_make(job->owner, path, err) < 0))
+		if (has_upper(job, i) && make_upper(job, step, i, err) < 0)
 			return err_wrap(err, "layers of the step");
 	job->uppers_of = step;
 	return 0;
+}
+
+/* None, or the one by which overlays since 6.6 know themselves again. */
+static bool has_no_attributes(int dir)
+{
+	char names[32];
+	ssize_t n = flistxattr(dir, names, sizeof(names));
+
+	if (n <= 0)
+		return n == 0;
+	return (size_t)n == strlen(names) + 1 && (strcmp(names, "trusted.overlay.uuid") == 0 ||
+						  strcmp(names, "user.overlay.uuid") == 0);
+}
+
+/* Nothing in it, and what the step can change of the directory itself is as it was. */
+static bool is_untouched(int upper)
+{
+	auto_fd int data = openat(upper, "data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	return data >= 0 && fstat(data, &st) == 0 && (st.st_mode & ALLPERMS) == 0755 &&
+	       has_no_attributes(data);
+}
+
+/*
+ * What the overlay left in its work directory says that it was volatile, and no
+ * other overlay would take it.
+ */
+static bool clear_work(int upper)
+{
+	static const char *const left[] = {"work/work/incompat/volatile", "work/work/incompat",
+					   "work/work"};
+	auto_fd int work = -1;
+	struct err ignored;
+	int failed = 0;
+
+	for (size_t i = 0; i < COUNT(left); i++)
+		failed = unlinkat(upper, left[i], AT_REMOVEDIR);
+	if (failed == 0 || errno == ENOENT)
+		return true;
+	work = openat(upper, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return work >= 0 && remove_tree(work, "work", &ignored) == 0;
+}
+
+/* True when the upper is as cell_upper_make() makes it. */
+static bool renew(const char *path)
+{
+	auto_fd int upper = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return upper >= 0 && is_untouched(upper) && clear_work(upper);
+}
+
+/* The overlay of an ended step is gone with its cell: its upper may serve once more. */
+static void take_spare(struct job_run *job, unsigned step, size_t mount)
+{
+	struct job_mount *m = &job->mounts[mount];
+	char from[PATH_MAX], to[PATH_MAX];
+	struct err ignored;
+
+	if (!m->spare || layers_upper(job, m->spare, mount, from, sizeof(from), &ignored) < 0 ||
+	    layers_upper(job, step, mount, to, sizeof(to), &ignored) < 0)
+		return;
+	m->spare = 0;
+	if (renew(from) && rename(from, to) == 0) {
+		*strrchr(from, '/') = '\0';
+		(void)rmdir(from); /* once it gave all of them away */
+	}
 }
 
 void layers_ahead(struct job_run *job, unsigned step)
@@ -163,6 +247,9 @@ void layers_ahead(struct job_run *job, unsigned step)
 	struct err ignored = {0};
 	char path[PATH_MAX];
 
+	if (make_folder(job, step, &ignored) == 0)
+		for (size_t i = 0; i < job->mount_count; i++)
+			take_spare(job, step, i);
 	if (make_uppers(job, step, &ignored) == 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%.*s/%u", PATH_MAX - 16, job->dir, step);
@@ -241,8 +328,9 @@ void layers_end(struct step_run *step)
 		if (layers_upper(job, step->number, i, upper, sizeof(upper), &ignored) < 0 ||
 		    path_join(data, sizeof(data), upper, "data", &ignored) < 0)
 			continue;
-		if (!is_empty(
-			    data)) /* an empty one goes with the job's folder, off the steps' way */
+		if (is_empty(data))
+			job->mounts[i].spare = step->number;
+		else
 			layers_push(job, &job->mounts[i], data, false);
 	}
 }

@@ -62,6 +62,7 @@ struct job_mount {
 	const char *at;
 	struct cell_layer *layers;
 	size_t count;
+	unsigned spare; /* the step that left its upper as it was given it; 0: none */
 };
 
 struct run;

@@ -33,6 +33,23 @@ one_job() {
 	says_not still:file
 }
 
+@test "what a step wrote and removed is there for all later ones, and nothing else is" {
+	one_job <<-'END' | workflow
+		- run: 'true'
+		- run: chmod 700 . && mkdir d && rmdir d
+		- run: echo "mode:$(stat -c %a .)"; touch a
+		- run: 'true'
+		- run: 'true'
+		- run: echo "kept:$(ls)"; rm a; touch b; mv b c
+		- run: 'true'
+		- run: echo "left:$(ls)"; mkdir -p deep/er && touch deep/er/x
+		- run: echo "last:$(find . -type f | sort | xargs)"
+	END
+	cell_run
+	exits 0
+	says mode:755 kept:a left:c 'last:./c ./deep/er/x'
+}
+
 @test "GITHUB_ENV: what may not be set is told and left out, the rest is taken" {
 	one_job <<-'END' | workflow
 		- run: printf 'node_options=--evil\nGOOD=yes\n' >>$GITHUB_ENV

@@ -22,7 +22,8 @@ static void count_entry(const struct walk *w, int dir, const char *name, unsigne
 	struct stat st;
 	int sub;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	/* one that goes while we look has no name any more: whoever holds it is asked elsewhere */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !st.st_nlink)
 		return;
 	w->use->inodes++;
 	/* a file of many names is counted once in the end */

@@ -158,6 +158,13 @@ static bool is_filling(const struct disk *d, const struct disk_free *now)
 	       (d->hiding > 1 || d->use.bytes > lost(d->start.bytes, now->bytes) / 2);
 }
 
+/* So much has gone from the file system as would be over a limit. */
+static bool has_lost(const struct disk *d, const struct disk_free *now)
+{
+	return (d->order.max_bytes && lost(d->start.bytes, now->bytes) > d->order.max_bytes) ||
+	       (d->order.max_inodes && lost(d->start.inodes, now->inodes) > d->order.max_inodes);
+}
+
 bool disk_is_over(struct disk *d, uint64_t now)
 {
 	const bool whole = counter_take(&d->counter, &d->use);
@@ -167,7 +174,7 @@ bool disk_is_over(struct disk *d, uint64_t now)
 	d->next = now + PERIOD_MS + SHARE * d->took;
 	/* one that cannot be counted has seen to that, if the disk has got so much fuller */
 	if (!whole)
-		return d->order.max_bytes && lost(d->start.bytes, free.bytes) > d->order.max_bytes;
+		return has_lost(d, &free);
 	d->hiding = d->use.hidden || d->use.late ? d->hiding + 1 : 0;
 	return count_is_over(&d->order, &d->use) || is_hiding(d, &free) || is_filling(d, &free);
 }

@@ -208,6 +208,17 @@ static int each_number(struct held *h, int at, const char *name,
 	return 0;
 }
 
+/* The kernel holds the file that a process runs, though nothing of it be mapped any more. */
+static void look_at_program(struct held *h, int task)
+{
+	struct stat st;
+
+	if (fstatat(task, "exe", &st, 0) == 0)
+		add_file(h, &st);
+	else if (errno == EACCES)
+		h->use->hidden++;
+}
+
 static void look_at_task(struct held *h, int process, const char *tid)
 {
 	char path[300];
@@ -218,19 +229,22 @@ static void look_at_task(struct held *h, int process, const char *tid)
 
 	if (task < 0)
 		return;
-	/* init is closed to all; a door that others have shut may hide what it likes */
-	if (each_number(h, task, "fd", look_at_fd) < 0 && errno == EACCES && strcmp(tid, "1") != 0)
+	/* a door that is shut may hide what it likes */
+	if (each_number(h, task, "fd", look_at_fd) < 0 && errno == EACCES)
 		h->use->hidden++;
-	if (!h->mapped)
-		h->mapped = h->order->memory ? each_line(h, task, "smaps_rollup", look_at_sum)
-					     : each_line(h, task, "maps", look_at_map);
+	if (h->mapped)
+		return;
+	h->mapped = h->order->memory ? each_line(h, task, "smaps_rollup", look_at_sum)
+				     : each_line(h, task, "maps", look_at_map);
+	look_at_program(h, task);
 }
 
 static void look_at_process(struct held *h, int proc, const char *pid)
 {
 	auto_fd int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (process < 0)
+	/* init is ours, and holds no file of the cell's */
+	if (process < 0 || (!h->order->memory && strcmp(pid, "1") == 0))
 		return;
 	h->process = process;
 	h->mapped = false;

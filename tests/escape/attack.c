@@ -46,6 +46,7 @@ static const struct {
 	{"fill", attack_fill},
 	{"fill-thread", attack_fill_thread},
 	{"names", attack_names},
+	{"unmapped", attack_unmapped},
 	{"fds", attack_fds},
 	{"ptys", attack_ptys},
 	{"priorities", attack_priorities},

@@ -35,7 +35,7 @@ attack_fn attack_filters, attack_listener, attack_responder, attack_storm, attac
 /* exhaust.c */
 attack_fn attack_forks, attack_pthreads, attack_memory;
 /* fill.c */
-attack_fn attack_fill, attack_fill_thread, attack_names;
+attack_fn attack_fill, attack_fill_thread, attack_names, attack_unmapped;
 /* outlast.c */
 attack_fn attack_fds, attack_ptys, attack_priorities, attack_burn, attack_flush, attack_stubborn,
 	attack_daemon, attack_outlive, attack_orphans, attack_answers, attack_dump, attack_share;

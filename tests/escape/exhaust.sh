@@ -260,8 +260,12 @@ for kind in anonymous shared memfd dev-shm sysv locked pipes sockets; do
 	PAUSE=4 flood D2 "memory: $kind" out-of-memory memory=64MiB memory $kind 160 96
 done
 attack D2 "terminals" any ptys 100
-for way in named unlinked tmpfile mapped shared queued reserved xattrs; do
+for way in named unlinked tmpfile mapped shared queued executed xattrs; do
 	PAUSE=8 flood D3 "disk: $way" disk-limit disk=16MiB fill $way 96 64
+done
+# no count is as quick as these: refused, not counted
+for way in reserved by-ioctl zeroed; do
+	flood D3 "disk: $way" disk-limit disk=16MiB fill $way 96 64
 done
 PAUSE=8 flood D3 "disk: descriptors of a thread" disk-limit disk=16MiB fill-thread 96 64
 for kind in files directories links hard-links; do

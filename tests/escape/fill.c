@@ -8,12 +8,17 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -124,6 +129,31 @@ static size_t fill_reserved(void)
 	return fallocate(make_unlinked(), 0, 0, CHUNK) < 0 ? 0 : CHUNK;
 }
 
+/* What fallocate(2) does, by the ioctls of the kernel's linux/falloc.h, which are older. */
+struct space {
+	int16_t type, whence;
+	int64_t start, len;
+	int32_t system;
+	uint32_t pid;
+	int32_t pad[4];
+};
+#define RESERVE_SPACE _IOW('X', 42, struct space)
+#define ZERO_SPACE    _IOW('X', 57, struct space)
+
+static size_t fill_by_ioctl(void)
+{
+	struct space space = {.len = CHUNK};
+
+	return ioctl(make_unlinked(), RESERVE_SPACE, &space) < 0 ? 0 : CHUNK;
+}
+
+static size_t fill_zeroed(void)
+{
+	struct space space = {.len = CHUNK};
+
+	return ioctl(make_unlinked(), ZERO_SPACE, &space) < 0 ? 0 : CHUNK;
+}
+
 /* A block of its own for each file, which is empty. */
 static size_t fill_xattrs(void)
 {
@@ -143,13 +173,76 @@ static size_t fill_xattrs(void)
 	return done;
 }
 
+#ifdef __x86_64__
+/* Run from a file that has lost its name, and with nothing of it mapped: the kernel holds it yet. */
+int attack_unmapped(int argc, char **argv)
+{
+	extern char __executable_start[], _end[];
+	/* munmap(rdi, rsi); for (;;) pause(); */
+	static const unsigned char code[] = {0xb8,      SYS_munmap, 0, 0, 0,    0x0f, 0x05, 0xb8,
+					     SYS_pause, 0,          0, 0, 0x0f, 0x05, 0xeb, 0xf7};
+	const uintptr_t page = 4096, begin = (uintptr_t)__executable_start & ~(page - 1);
+	void *copy = mmap(NULL, page, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)argc;
+	if (copy == MAP_FAILED || close_range(0, ~0U, 0) < 0)
+		return 1;
+	memcpy(copy, code, sizeof(code));
+	if (unlink(argv[-1]) < 0)
+		return 1;
+	((void (*)(uintptr_t, uintptr_t))copy)(begin, (uintptr_t)_end - begin);
+	return 1;
+}
+#else
+int attack_unmapped(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	return cannot("no machine code for this processor");
+}
+#endif
+
+static size_t copy_program(int to)
+{
+	const int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char block[4096];
+	size_t done = 0;
+
+	for (ssize_t n; (n = read(from, block, sizeof(block))) > 0;)
+		done += write(to, block, (size_t)n) == n ? (size_t)n : 0;
+	(void)close(from);
+	(void)lseek(to, (off_t)done, SEEK_SET);
+	return done;
+}
+
+static size_t fill_executed(void)
+{
+	char name[32];
+	const int fd = make_file(name);
+	const size_t done = copy_program(fd) + write_chunk(fd);
+	pid_t pid;
+
+	(void)fchmod(fd, 0700);
+	(void)close(fd);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)execl(name, name, "unmapped", NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 1000 && access(name, F_OK) == 0; i++)
+		(void)usleep(1000);
+	return pid < 0 || access(name, F_OK) == 0 ? 0 : done;
+}
+
 static const struct {
 	const char *name;
 	size_t (*fill)(void);
 } ways[] = {
 	{"named", fill_named},       {"unlinked", fill_unlinked}, {"tmpfile", fill_tmpfile},
 	{"mapped", fill_mapped},     {"shared", fill_shared},     {"queued", fill_queued},
-	{"reserved", fill_reserved}, {"xattrs", fill_xattrs},
+	{"reserved", fill_reserved}, {"xattrs", fill_xattrs},     {"by-ioctl", fill_by_ioctl},
+	{"zeroed", fill_zeroed},     {"executed", fill_executed},
 };
 
 static int report(size_t got, size_t limit, const char *pause)

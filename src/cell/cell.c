@@ -94,7 +94,7 @@ static void setup_release(struct setup *s)
 {
 	const struct cell_spec *spec = s->spec;
 
-	for (size_t i = 0; s->trees && i < spec->overlay_count + spec->bind_count; i++)
+	for (size_t i = 0; s->trees && i < setup_tree_count(spec); i++)
 		fd_close(&s->trees[i]);
 	free(s->trees);
 	s->trees = NULL;
@@ -107,21 +107,23 @@ static void setup_release(struct setup *s)
 static int prepare_trees(struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
-	const size_t count = spec->overlay_count + spec->bind_count;
+	const size_t count = setup_tree_count(spec);
 
 	s->trees = calloc(count, sizeof(*s->trees));
 	if (!s->trees)
 		return err_sys(err, "cannot list the mounts");
 	for (size_t i = 0; i < count; i++)
 		s->trees[i] = -1;
-	for (size_t i = 0; i < count && owner_is_root(spec->owner); i++) {
+	if (!owner_is_root(spec->owner))
+		return 0;
+	for (size_t i = 0; i < count - 1; i++) {
 		s->trees[i] = i < spec->overlay_count
 				      ? overlay_mount(spec->owner, &spec->overlays[i], err)
 				      : bind_mount(&spec->binds[i - spec->overlay_count], err);
 		if (s->trees[i] < 0)
 			return -1;
 	}
-	return 0;
+	return dev_outside(spec, &s->trees[count - 1], err);
 }
 
 static int prepare_filters(struct cell *cell, struct setup *s, struct err *err)

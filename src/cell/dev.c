@@ -54,18 +54,87 @@ static int device_bind(int dev, const struct device *d, struct err *err)
 /* Whoever opens it gets his own controlling terminal, and the cell has one of its own. */
 static const struct device tty = {"tty", "/dev/tty", 5, 0};
 
-static int dev_fill(struct setup *s, int dev, struct err *err)
+/* Bound where nobody may make them; then they are the host's, and with the host's locks and times. */
+static int dev_bind(const struct cell_spec *spec, int dev, struct err *err)
 {
-	if (s->spec->pty && device_bind(dev, &tty, err) < 0)
+	if (spec->pty && device_bind(dev, &tty, err) < 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(devices); i++)
 		if (device_bind(dev, &devices[i], err) < 0)
 			return -1;
+	return 0;
+}
+
+/* What is no device: links, and places for the two mounts. */
+static int dev_names(int dev, struct err *err)
+{
+	static const char *const places[] = {"pts", "shm"};
+
 	for (size_t i = 0; i < COUNT(links); i++)
 		if (symlinkat(links[i].target, dev, links[i].name) < 0)
 			return err_sys(err, "cannot link '/dev/%s'", links[i].name);
+	for (size_t i = 0; i < COUNT(places); i++)
+		if (mkdirat(dev, places[i], 0755) < 0)
+			return err_sys(err, "cannot make '/dev/%s'", places[i]);
 	return 0;
 }
+
+/* ---- outside, by root ---- */
+
+static int device_make(int dev, const struct device *d, struct err *err)
+{
+	/* whatever the umask is */
+	if (mknodat(dev, d->name, S_IFCHR | 0666, makedev(d->major, d->minor)) < 0 ||
+	    fchmodat(dev, d->name, 0666, 0) < 0)
+		return err_sys(err, "cannot make '%s'", d->path);
+	return 0;
+}
+
+static int devices_make(const struct cell_spec *spec, int dev, struct err *err)
+{
+	if (spec->pty && device_make(dev, &tty, err) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(devices); i++)
+		if (device_make(dev, &devices[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int dev_context(struct err *err)
+{
+	static const char *const options[][2] = {
+		{"size", "64k"}, {"nr_inodes", "32"}, {"mode", "0755"}};
+	auto_fd int context = fs_open("tmpfs", err);
+
+	for (size_t i = 0; context >= 0 && i < COUNT(options); i++)
+		if (fs_set(context, options[i][0], options[i][1], err) < 0)
+			return -1;
+	return take_fd(&context);
+}
+
+#define DEV_ATTR (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
+
+/*
+ * Nodes of the cell's own: a lock or a time set on the host's would be seen by
+ * every other cell. The file system is frozen as root owns it outside, so that
+ * nothing inside, with whatever capabilities, thaws it.
+ */
+int dev_outside(const struct cell_spec *spec, int *tree, struct err *err)
+{
+	auto_fd int context = dev_context(err);
+	auto_fd int dev = context < 0 ? -1 : fs_mount(context, DEV_ATTR, err);
+
+	if (dev < 0)
+		return -1;
+	if (devices_make(spec, dev, err) < 0)
+		return err->sys == EPERM ? 0 : -1;
+	if (dev_names(dev, err) < 0 || fs_freeze(context, err) < 0)
+		return err_wrap(err, "making '/dev'");
+	*tree = take_fd(&dev);
+	return 0;
+}
+
+/* ---- inside ---- */
 
 static int dev_sub(int dev, const char *name, const char *type, const struct fs_option *options,
 		   uint64_t attr, struct err *err)
@@ -75,8 +144,6 @@ static int dev_sub(int dev, const char *name, const char *type, const struct fs_
 
 	if (tree < 0)
 		return -1;
-	if (mkdirat(dev, name, 0755) < 0)
-		return err_sys(err, "cannot make '/dev/%s'", name);
 	point = openat(dev, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (point < 0)
 		return err_sys(err, "cannot open '/dev/%s'", name);
@@ -109,11 +176,18 @@ static int dev_pts(int dev, struct err *err)
 	return dev_sub(dev, "pts", "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 }
 
+static int dev_inside(struct err *err)
+{
+	auto_fd int context = dev_context(err);
+
+	return context < 0 ? -1 : fs_mount(context, DEV_ATTR, err);
+}
+
 int dev_make(struct setup *s, struct err *err)
 {
-	static const struct fs_option options[] = {
-		{"size", "64k"}, {"nr_inodes", "32"}, {"mode", "0755"}, {NULL, NULL}};
-	auto_fd int dev = fs_make("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	int *const outside = &s->trees[setup_tree_count(s->spec) - 1];
+	const bool made = *outside >= 0;
+	auto_fd int dev = made ? take_fd(outside) : dev_inside(err);
 	auto_fd int point = -1;
 	struct mount_attr frozen = {.attr_set = MOUNT_ATTR_RDONLY};
 
@@ -122,7 +196,9 @@ int dev_make(struct setup *s, struct err *err)
 	point = point_open(s->root, "/dev", true, true, err);
 	if (point < 0 || point_attach(dev, point, "/dev", err) < 0)
 		return -1;
-	if (dev_fill(s, dev, err) < 0 || dev_pts(dev, err) < 0 || dev_shm(s, dev, err) < 0)
+	if (!made && (dev_bind(s->spec, dev, err) < 0 || dev_names(dev, err) < 0))
+		return -1;
+	if (dev_pts(dev, err) < 0 || dev_shm(s, dev, err) < 0)
 		return -1;
 	/* what lies in it can be used; nothing can be put beside it */
 	if (mount_setattr(dev, "", AT_EMPTY_PATH, &frozen, sizeof(frozen)) < 0)

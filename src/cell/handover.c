@@ -25,7 +25,7 @@
 
 struct handover {
 	struct cell_spec spec;
-	int *trees; /* overlays', then binds' */
+	int *trees; /* overlays', then binds', then /dev's */
 	int pty;
 	struct pty_look pty_look;
 	size_t used; /* bytes, this among them */
@@ -144,7 +144,7 @@ static int copy_spec(struct handover *h, const struct cell_spec *spec, struct er
 static size_t list_fds(struct handover *h, int **out)
 {
 	int *const single[] = {&h->spec.stdin_fd, &h->spec.stdout_fd, &h->spec.stderr_fd, &h->pty};
-	const size_t trees = h->spec.overlay_count + h->spec.bind_count;
+	const size_t trees = setup_tree_count(&h->spec);
 	size_t n = 0;
 
 	for (size_t i = 0; i < COUNT(single); i++)
@@ -160,8 +160,7 @@ static size_t list_fds(struct handover *h, int **out)
 
 static int **list_new(const struct handover *h)
 {
-	return calloc(4 + h->spec.fd_count + h->spec.overlay_count + h->spec.bind_count,
-		      sizeof(int *));
+	return calloc(4 + h->spec.fd_count + setup_tree_count(&h->spec), sizeof(int *));
 }
 
 /* What one message carries; the kernel takes up to 253. */
@@ -246,7 +245,7 @@ int handover_give(const struct setup *s, int socket, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
 	struct handover *h = s->handover;
-	const size_t trees = spec->overlay_count + spec->bind_count;
+	const size_t trees = setup_tree_count(spec);
 
 	h->trees = copy(h, s->trees, trees * sizeof(*s->trees));
 	h->pty = s->pty;

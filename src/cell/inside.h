@@ -40,8 +40,8 @@ struct setup {
 	const struct seccomp_filter *filter, *init_filter; /* the owner's, or NULL */
 	struct audit *audit;                               /* the cell's, or NULL */
 	/*
-	 * Mounts made by root outside: the overlays', then the binds'. -1 where
-	 * they are to be made inside, by an ordinary user.
+	 * Mounts made by root outside: the overlays', then the binds', then /dev.
+	 * -1 where they are to be made inside, by an ordinary user.
 	 */
 	int *trees;
 	int go; /* a socket: a byte when ids and cgroup are set, then the spec; its end: stepcell died */
@@ -58,6 +58,12 @@ struct setup {
 	uint32_t uid, gid; /* of a worker: the caller's */
 	bool is_worker; /* the last of the spec's fds is the pipe for an error, and not counted */
 };
+
+/* How many places `trees` has; the last is that of /dev. */
+static inline size_t setup_tree_count(const struct cell_spec *spec)
+{
+	return spec->overlay_count + spec->bind_count + 1;
+}
 
 #define SETUP_NO_FDS                                                                               \
 	.go = -1, .news = -1, .status = -1, .pty = -1, .terminal = -1, .root = -1, .proc = -1,     \
@@ -134,7 +140,8 @@ int mounts_pivot(struct setup *s, struct err *err);
 /* handover.c */
 int take_spec(struct setup *s, struct err *err);
 
-/* dev.c */
+/* dev.c; outside, by root. `*tree` stays -1 where this host lets nobody make a device. */
+int dev_outside(const struct cell_spec *spec, int *tree, struct err *err);
 int dev_make(struct setup *s, struct err *err);
 
 /* pty.c */

@@ -49,6 +49,15 @@ int fs_mount(int context, uint64_t attr, struct err *err)
 	return tree < 0 ? fs_fail(context, "cannot mount the file system", err) : tree;
 }
 
+int fs_freeze(int context, struct err *err)
+{
+	if (fs_set(context, "ro", NULL, err) < 0)
+		return -1;
+	if (fsconfig(context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return fs_fail(context, "cannot make the file system read-only", err);
+	return 0;
+}
+
 int fs_make(const char *type, const struct fs_option *options, uint64_t attr, struct err *err)
 {
 	auto_fd int context = fs_open(type, err);

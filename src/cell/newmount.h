@@ -16,7 +16,10 @@ int fs_set(int context, const char *key, const char *value, struct err *err);
 /* Create it and mount it, detached, with MOUNT_ATTR_* bits. The kernel's own words are in `err`. */
 int fs_mount(int context, uint64_t attr, struct err *err);
 
-/* The three above in one, for what needs no more. */
+/* Nobody writes to it any more: not through any mount of it, and whoever may not set it up. */
+int fs_freeze(int context, struct err *err);
+
+/* The first three in one, for what needs no more. */
 int fs_make(const char *type, const struct fs_option *options, uint64_t attr, struct err *err);
 
 /* A detached copy of what is mounted at `path` (below `dir`), all that lies below it included. */

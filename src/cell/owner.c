@@ -62,7 +62,8 @@ struct cell_owner {
 	struct kept_filter
 		filters[6]; /* the step's, our own functions', init's with and without an audit */
 	size_t filter_count;
-	struct kept_tree trees[32]; /* the layers that all steps of a job have, and the first ones' */
+	struct kept_tree
+		trees[32]; /* the layers that all steps of a job have, and the first ones' */
 	size_t tree_count;
 	struct cell *ahead;
 };

@@ -36,7 +36,7 @@
 int keep_own_fds(struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
-	const size_t trees = s->trees ? spec->overlay_count + spec->bind_count : 0;
+	const size_t trees = s->trees ? setup_tree_count(spec) : 0;
 	const int ours[] = {s->go,          s->news,         s->status,      s->pty,
 			    spec->stdin_fd, spec->stdout_fd, spec->stderr_fd};
 	const size_t count = COUNT(ours) + CGROUP_ENTRIES + trees + spec->fd_count;

@@ -169,7 +169,7 @@ static int extend(struct arena *a, struct recipe *r, struct err *err)
 {
 	const char *path = arena_printf(a, "%s/%s.yml", r->folder, r->like);
 	const struct recipe own = *r;
-	struct recipe all;
+	struct recipe all = {0};
 
 	if (load(a, own.like, path, &all, err) < 0)
 		return err_wrap(err, "recipe '%s'", own.name);
@@ -190,7 +190,7 @@ int recipe_load(struct arena *a, const char *data, const char *ref, struct recip
 		struct err *err)
 {
 	const char *path = ref;
-	struct recipe r;
+	struct recipe r = {0};
 
 	if (!strchr(ref, '/')) {
 		if (!name_is_safe(ref))

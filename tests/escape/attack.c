@@ -29,6 +29,7 @@ static const struct {
 	{"tty", attack_tty},
 	{"meddle", attack_meddle},
 	{"devices", attack_devices},
+	{"shared-node", attack_shared_node},
 	{"open-write", attack_open_write},
 	{"open-read", attack_open_read},
 	{"cgroup-mount", attack_cgroup_mount},

@@ -23,8 +23,8 @@ attack_fn attack_setid, attack_namespaces, attack_threads, attack_mount_api, att
 	attack_io_uring, attack_foreign_abi, attack_families, attack_netlink, attack_terminal,
 	attack_tty, attack_meddle;
 /* files.c */
-attack_fn attack_devices, attack_open_write, attack_open_read, attack_cgroup_mount, attack_cgroup,
-	attack_processes, attack_connect, attack_poison;
+attack_fn attack_devices, attack_shared_node, attack_open_write, attack_open_read,
+	attack_cgroup_mount, attack_cgroup, attack_processes, attack_connect, attack_poison;
 /* reach.c */
 attack_fn attack_programs, attack_reopen, attack_nap, attack_exec, attack_descriptors,
 	attack_newcomers, attack_forge, attack_environment, attack_title, attack_core;

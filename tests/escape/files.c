@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -56,6 +57,22 @@ int attack_devices(int argc, char **argv)
 		if (access(dangerous_devices[i], F_OK) == 0)
 			return open_way("%s is there", dangerous_devices[i]);
 	return held("nothing but what a build needs");
+}
+
+/* A lock or a time on a node that others have too is a letter to them. Somebody outside holds the lock. */
+int attack_shared_node(int argc, char **argv)
+{
+	const char *path = argc > 1 ? argv[1] : "/dev/full";
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cannot("the node cannot be opened");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return open_way("%s is locked: %s", path, error_name(errno));
+	if (futimens(fd, NULL) == 0)
+		return open_way("%s has a new time", path);
+	return errno == EROFS ? held("no lock but ours; times: EROFS")
+			      : open_way("times: %s", error_name(errno));
 }
 
 /* ---- settings and secrets of the host ---- */

@@ -174,6 +174,7 @@ static const struct {
 	{"the root writable", "/", MS_REMOUNT | MS_BIND, false},
 	{"/usr writable", "/usr", MS_REMOUNT | MS_BIND, false},
 	{"/proc writable", "/proc", MS_REMOUNT | MS_BIND, false},
+	{"/dev writable", "/dev", MS_REMOUNT | MS_BIND, false},
 	{"/proc shared", "/proc", MS_SHARED, false},
 	{"/proc away", "/proc", 0, true},
 	{"/dev away", "/dev", 0, true},

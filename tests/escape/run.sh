@@ -91,6 +91,17 @@ own_terminal() {
 	done
 }
 
+# Nodes of its own are root's to make: an ordinary user's cell has the host's, as docs/SANDBOX.md says.
+shared_node() {
+	local open
+	[ "$(id -u)" = 0 ] || return
+	exec 8>/dev/full
+	flock -n 8 || { exec 8>&-; skipped "C8 a lock on a device that others have" "somebody locks it here"; return; }
+	open=$(cd "$tmp/outside" && ./attack shared-node /dev/full 8>&-)
+	judge "C8 a lock on a device that others have, as root" "$(inside root ./attack shared-node /dev/full)" "$open"
+	exec 8>&-
+}
+
 nothing_left() {
 	local left
 	left=$(find "$tmp"/*-state/cgroups -type f -size +0 2>/dev/null; pgrep -f "$tmp/bin/stepcell")
@@ -114,6 +125,7 @@ nothing_left() {
 	attack C6 "remounting" root remount
 	attack C7 "device nodes" root mknod
 	attack C8 "devices" any devices
+	shared_node
 	attack C9 "capabilities" any caps
 	attack C10 "refused calls" any calls
 	attack C11 "io_uring" any io-uring

@@ -135,12 +135,16 @@ static int fork_too_often(void)
 	return 98;
 }
 
+/* Stops when all five are there: see start_company(). */
 static int sleep_in_company(void)
 {
-	for (int i = 0; i < 4; i++)
-		if (fork() == 0)
-			break;
+	bool first = true;
+
 	(void)signal(SIGTERM, SIG_IGN);
+	for (int i = 0; i < 4 && first; i++)
+		first = fork() != 0;
+	if (first)
+		(void)raise(SIGSTOP);
 	(void)sleep(20);
 	return 0;
 }
@@ -225,12 +229,21 @@ static void cpu_limit_slows(void **state)
 	cgroup_close(&cg);
 }
 
+static struct child start_company(struct cgroup *cg)
+{
+	struct child c = start(cg, sleep_in_company);
+	int status;
+
+	assert_int_equal(waitpid(c.pid, &status, WUNTRACED), c.pid);
+	assert_true(WIFSTOPPED(status));
+	return c;
+}
+
 static void kill_leaves_nobody(void **state)
 {
 	struct cgroup *cg = open_with(*state, (struct cell_limits){.pids = 64});
-	struct child c = start(cg, sleep_in_company);
+	struct child c = start_company(cg);
 
-	(void)usleep(50000);
 	assert_int_equal(cgroup_kill(cg), 5);
 	assert_int_equal(WTERMSIG(reap(c.pid)), SIGKILL);
 	assert_int_equal(cgroup_kill(cg), 0);
@@ -256,8 +269,7 @@ static void v1_kill_freezes_and_thaws(void **state)
 	assert_int_equal(rmdir(cg->path[CG_V2]), 0);
 	cg->dir[CG_FREEZER] = open(path, O_DIRECTORY | O_CLOEXEC);
 	cg->path[CG_FREEZER] = path;
-	c = start(cg, sleep_in_company);
-	(void)usleep(50000);
+	c = start_company(cg);
 	assert_int_equal(cgroup_kill(cg), 5);
 	assert_int_equal(WTERMSIG(reap(c.pid)), SIGKILL);
 	cgroup_close(&cg);

@@ -38,6 +38,12 @@ struct cell_owner;
 int cell_owner_open(const char *state, struct cell_owner **out, struct err *err);
 void cell_owner_close(struct cell_owner **owner); /* NULL is fine */
 
+/*
+ * Are we root over the whole host, so that an owner opened now gets an id of its own?
+ * uid 0 of a container is not: it has no ids to give away, or may not mount.
+ */
+bool cell_caller_is_root(void);
+
 /* The host's uid (and gid) of the step: what an upper directory must belong to. */
 uint32_t cell_owner_uid(const struct cell_owner *owner);
 

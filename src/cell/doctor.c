@@ -127,7 +127,7 @@ size_t cell_doctor(const char *state, struct cell_probe *rows, size_t max)
 
 	state = state_or_home(state, home, sizeof(home), &ignored);
 	for (size_t i = 0; state && i < COUNT(probes) && count < max; i++) {
-		if ((probes[i].flags & PROBE_ROOT) && !owner_would_be_root())
+		if ((probes[i].flags & PROBE_ROOT) && !cell_caller_is_root())
 			continue;
 		rows[count] = (struct cell_probe){.name = probes[i].name, .state = CELL_UP};
 		if (probes[i].flags & PROBE_HERE)

@@ -205,7 +205,7 @@ static int id_take(struct cell_owner *owner, const char *state, struct err *err)
  * uid 0 of a container is an ordinary user to us: in a user namespace of its own it has no ids to give
  * away, and without CAP_SYS_ADMIN it cannot mount.
  */
-bool owner_would_be_root(void)
+bool cell_caller_is_root(void)
 {
 	auto_strbuf struct strbuf text = STRBUF(4096);
 	struct err ignored = {0};
@@ -231,7 +231,7 @@ int cell_owner_open(const char *state, struct cell_owner **out, struct err *err)
 	if (!owner)
 		return err_sys(err, "cannot make the job's identity");
 	*owner = (struct cell_owner){
-		.root = owner_would_be_root(), .uid = geteuid(), .gid = getegid(), .lock = -1};
+		.root = cell_caller_is_root(), .uid = geteuid(), .gid = getegid(), .lock = -1};
 	err_clear(err);
 	if (owner->root && id_take(owner, state, err) < 0) {
 		cell_owner_close(&owner);

@@ -14,7 +14,6 @@ struct cell **owner_ahead(struct cell_owner *owner);
 
 /* Are we root over the whole host, so that a job can have an id of its own? */
 bool owner_is_root(const struct cell_owner *owner);
-bool owner_would_be_root(void); /* the same of one that is opened now */
 uint32_t owner_gid(const struct cell_owner *owner);
 
 /*

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "image/build.h"
+#include "stepcell/cell.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
@@ -170,7 +171,7 @@ static bool has_subids(const char *path)
 
 static const struct mode *choose_mode(void)
 {
-	if (geteuid() == 0)
+	if (cell_caller_is_root())
 		return &modes[0];
 	return &modes[has_subids("/etc/subuid") && has_subids("/etc/subgid") ? 1 : 2];
 }

@@ -90,6 +90,8 @@ static const char *whole_path(const struct job_run *job, const char *text)
 		return arena_printf(job->arena, "%s%s", RUNNER_HOME, text + 1);
 	while (strncmp(text, "./", 2) == 0)
 		text += 2 + strspn(text + 2, "/");
+	if (!*text || strcmp(text, ".") == 0)
+		return job->workspace;
 	return *text == '/' ? text : arena_printf(job->arena, "%s/%s", job->workspace, text);
 }
 

@@ -150,6 +150,26 @@ repository() {
 	[ "$(tree_hash "$project")" = "$before" ]
 }
 
+@test "artifacts: the whole workspace, as . and as ./, and what is taken away from it" {
+	mkdir -p "$project/d"
+	echo 1 >"$project/d/a.txt"
+	echo 2 >"$project/d/b.txt"
+	one_job <<-'END' | workflow
+		- uses: actions/checkout@v4
+		- run: rm -r .github
+		- uses: actions/upload-artifact@v4
+		  with: { name: dot, path: . }
+		- uses: actions/upload-artifact@v4
+		  with: { name: slash, path: "./\n!./d/b.txt" }
+		- uses: actions/download-artifact@v4
+		  with: { path: got }
+		- run: cd got; echo "[$(find . -type f | sort | tr '\n' ' ')]"
+	END
+	cell_run
+	exits 0
+	says '[./dot/d/a.txt ./dot/d/b.txt ./slash/d/a.txt ]'
+}
+
 @test "artifacts: up and down, by name, by pattern, several; what they hold" {
 	mkdir -p "$project/d/sub"
 	echo 1 >"$project/d/a.txt"

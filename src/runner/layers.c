@@ -203,14 +203,21 @@ static bool is_untouched(int upper)
  */
 static bool clear_work(int upper)
 {
-	static const char *const left[] = {"work/work/incompat/volatile", "work/work/incompat",
-					   "work/work"};
+	static const struct {
+		const char *path;
+		int flags;
+	} left[] = {
+		{"work/work/incompat/volatile/dirty", 0},
+		{"work/work/incompat/volatile", AT_REMOVEDIR},
+		{"work/work/incompat", AT_REMOVEDIR},
+		{"work/work", AT_REMOVEDIR},
+	};
 	auto_fd int work = -1;
 	struct err ignored;
 	int failed = 0;
 
 	for (size_t i = 0; i < COUNT(left); i++)
-		failed = unlinkat(upper, left[i], AT_REMOVEDIR);
+		failed = unlinkat(upper, left[i].path, left[i].flags);
 	if (failed == 0 || errno == ENOENT)
 		return true;
 	work = openat(upper, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -167,13 +167,27 @@ static int bare_repository(const char *dir, struct repository *out)
 	return 0;
 }
 
+/* The last line that says anything: where a program failed, that is why. */
+static const char *last_line(const struct strbuf *text, int *len)
+{
+	size_t end = text->len, start;
+
+	while (end && text->text[end - 1] == '\n')
+		end--;
+	for (start = end; start && text->text[start - 1] != '\n';)
+		start--;
+	*len = (int)(end - start);
+	return text->text + start;
+}
+
 /* Run a program to its end and keep what it says; -1 when it fails. */
 static int capture(const struct run *run, struct cell_spec *spec, struct strbuf *out,
 		   struct err *err)
 {
 	struct cell_result result;
 	struct cell *cell = NULL;
-	int ends[2];
+	const char *last;
+	int ends[2], len;
 
 	if (pipe_open(ends, err) < 0)
 		return -1;
@@ -196,8 +210,8 @@ static int capture(const struct run *run, struct cell_spec *spec, struct strbuf 
 	cell_release(&cell);
 	if (result.verdict == CELL_PASSED)
 		return 0;
-	return err_fail(err, ERR_USAGE, "%s: %.*s", cell_verdict_name(result.verdict),
-			(int)strcspn(out->text, "\n"), out->text);
+	last = last_line(out, &len);
+	return err_fail(err, ERR_USAGE, "%s: %.*s", cell_verdict_name(result.verdict), len, last);
 }
 
 static const char *answer(struct arena *a, const char *text, const char *key)
@@ -345,6 +359,7 @@ static int git_cell_run(struct run *run, const struct repository *repo, struct g
 			struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF(2 * MIB); /* 300 paths, as long as paths get */
+	const struct policy_limits *limits = &run->policy->limits;
 	const char *at = run->options->at;
 	const char *argv[12] = {"bash",
 				"-c",
@@ -364,7 +379,11 @@ static int git_cell_run(struct run *run, const struct repository *repo, struct g
 		.workdir = "/",
 		.seccomp = run->seccomp,
 		.require = run->require,
-		.limits = {.memory = 2 * GIB, .pids = 64, .wall_ms = 120000},
+		.limits = {.memory = 2 * GIB,
+			   .pids = 64,
+			   .disk = limits->disk, /* a small pack can hold a tree of any size */
+			   .files = limits->files,
+			   .wall_ms = 120000},
 	};
 
 	add_bases(run, argv + 7);

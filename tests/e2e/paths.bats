@@ -82,3 +82,24 @@ repository() {
 	exits 2
 	says 'every changed path matches paths-ignore: docs/**'
 }
+
+@test "a small pack with a large tree, or many files, ends at the policy's limits" {
+	repository
+	truncate -s 200M "$project/zeros" # a few hundred kilobytes of pack
+	commit large
+	sed -e 's/^  disk: .*/  disk: 32MiB/; s/^  files: .*/  files: 500/' \
+		"$(dirname "$STEPCELL")/../../policies/default.yml" >small.yml
+	cell_run --at HEAD --policy ./small.yml
+	exits 2
+	says 'asking git about' 'File size limit exceeded'
+	rm "$project/zeros"
+	mkdir "$project/many"
+	(cd "$project/many" && seq 3000 | xargs touch)
+	commit many
+	cell_run --at HEAD --policy ./small.yml
+	exits 2
+	says 'asking git about' disk-limit
+	cell_run --at HEAD # the control: nothing else is wrong with it
+	exits 0
+	says '| ran'
+}

@@ -40,17 +40,23 @@ static bool waits_for_itself(const struct call *call, const char *name)
 	return false;
 }
 
+/*
+ * A checkout's own configuration names its repository, so a stranger's could
+ * name anybody's, and cancel what runs there. What its policy is the checkout
+ * does not say: groups of one are out of another's reach.
+ */
 static int enter(struct run *run, const struct call *call, const struct group_wish *wish,
 		 struct group **out, struct err *err)
 {
-	const char *repository = node_text(node_get(run->github, "repository"));
+	const char *among = arena_printf(run->arena, "%s\n%s", run->policy->name,
+					 node_text(node_get(run->github, "repository")));
 
 	if (waits_for_itself(call, wish->name))
 		return err_fail(err, ERR_USAGE,
 				"concurrency: the group '%s' is held by what this is part of, so "
 				"it would wait for ever",
 				wish->name);
-	if (group_enter(run->home, repository, wish, out, err) < 0)
+	if (group_enter(run->home, among, wish, out, err) < 0)
 		return -1;
 	if (group_poll(*out) == GROUP_PENDING)
 		log_note("waiting for the concurrency group '%s'", wish->name);

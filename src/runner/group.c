@@ -113,14 +113,14 @@ static void make_way(void *arg, const struct place_in *place)
 		set_stand(place->file, STAND_ENDS);
 }
 
-static int open_group(const char *home, const char *repository, const char *name, struct err *err)
+static int open_group(const char *home, const char *among, const char *name, struct err *err)
 {
 	auto_strbuf struct strbuf key = STRBUF(4096);
 	char path[PATH_MAX];
 	struct digest digest;
 	int n, dir;
 
-	strbuf_addf(&key, "%s\n", repository);
+	strbuf_addf(&key, "%s\n", among);
 	for (const char *p = name; *p; p++)
 		strbuf_addc(&key, (char)tolower((unsigned char)*p));
 	digest = digest_of(key.text, key.len);
@@ -133,10 +133,10 @@ static int open_group(const char *home, const char *repository, const char *name
 	return dir < 0 ? err_sys(err, "cannot open '%s'", path) : dir;
 }
 
-int group_enter(const char *home, const char *repository, const struct group_wish *wish,
+int group_enter(const char *home, const char *among, const struct group_wish *wish,
 		struct group **out, struct err *err)
 {
-	auto_fd int dir = open_group(home, repository, wish->name, err);
+	auto_fd int dir = open_group(home, among, wish->name, err);
 	auto_fd int lock = dir < 0 ? -1 : lock_dir(dir, err);
 	auto_fd int file = -1;
 	struct entering e = {.wish = wish};

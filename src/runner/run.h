@@ -441,7 +441,8 @@ struct group_wish {
 	bool cancel;      /* cancel-in-progress: what runs in it is to end */
 	bool queue;       /* queue: max; those that wait before stay */
 };
-int group_enter(const char *home, const char *repository, const struct group_wish *wish,
+/* `among`: whose groups; those of others never meet them, whatever they are called. */
+int group_enter(const char *home, const char *among, const struct group_wish *wish,
 		struct group **out, struct err *err);
 /* How the place stands now. */
 enum group_state group_poll(struct group *g);

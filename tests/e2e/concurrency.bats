@@ -20,11 +20,11 @@ grouped() {
 	END
 }
 
-# begin N: a run in the background, with its output in N.out.
+# begin N [OPTION]...: a run in the background, with its output in N.out.
 declare -A pids
 begin() {
 	env --default-signal=INT,QUIT timeout 60 "$STEPCELL" run -C "$project" --image host \
-		-e workflow_dispatch --input n="$1" >"$1.out" 2>&1 </dev/null 3>&- &
+		-e workflow_dispatch --input n="$1" "${@:2}" >"$1.out" 2>&1 </dev/null 3>&- &
 	pids[$1]=$!
 }
 has() { grep -qsF -- "$2" "$1.out"; }
@@ -117,4 +117,18 @@ code_is() { [ "$(<"$1.code")" = "$2" ] || { cat "$1.out"; return 1; }; }
 	exits 1
 	says '| ran:1' '| ran:3'
 	says_not '| ran:2'
+}
+
+@test "a run under another policy neither cancels nor waits for one of the same group and repository" {
+	sed 's/^name: .*/name: other/' "$(dirname "$STEPCELL")/../../policies/default.yml" >other.yml
+	grouped '{ group: g, cancel-in-progress: true }' 4
+	begin 1 && within 20 has 1 '| began:1'
+	begin 2 --policy ./other.yml
+	within 20 has 2 '| began:2'
+	has 2 'waiting for' && return 1
+	grouped '{ group: g, cancel-in-progress: true }' 0
+	begin 3 # the same policy does
+	ended 1 && ended 2 && ended 3
+	code_is 1 1 && code_is 2 0 && code_is 3 0
+	has 2 '| ended:2' && has 1 '| cleaned:1'
 }

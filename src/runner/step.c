@@ -388,7 +388,9 @@ static const char *explain(struct step_run *step, const struct cell_result *r)
 		return arena_printf(a, "pids-limit: it needed more than %llu processes",
 				    (unsigned long long)l->pids);
 	case CELL_DISK_LIMIT:
-		return arena_printf(a, "disk-limit: it wrote more than %s or %llu files",
+		return arena_printf(a,
+				    "disk-limit: it wrote more than %s or %llu files, or folders "
+				    "too deep to count",
 				    size_text(a, l->disk), (unsigned long long)l->files);
 	case CELL_LOG_LIMIT:
 		return arena_printf(a, "log-limit: it said more than %s", size_text(a, l->log));

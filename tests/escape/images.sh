@@ -7,9 +7,13 @@ set -u
 # shellcheck source=tests/escape/rig.bash
 . "$(dirname "$0")/rig.bash"
 
-export STATIC=$tmp/static
+export STATIC=${ATTACK_STATIC:-$tmp/static} # compiled elsewhere, where this host has no compiler
 canaries=$tmp/canaries
-if ! command -v python3 >/dev/null || ! gcc -static -w -std=gnu17 -O1 -D_GNU_SOURCE -o "$STATIC" "$here"/*.c -lseccomp -lpthread 2>/dev/null; then
+static() {
+	[ -n "${ATTACK_STATIC-}" ] ||
+		gcc -static -w -std=gnu17 -O1 -D_GNU_SOURCE -o "$STATIC" "$here"/*.c -lseccomp -lpthread 2>/dev/null
+}
+if ! command -v python3 >/dev/null || ! static; then
 	skipped "B1 hostile archives" "needs python3, and gcc with a static C library"
 	echo "1..$tests"
 	exit $((failed > 0))

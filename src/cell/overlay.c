@@ -25,6 +25,7 @@
 #include "overlay_parts.h"
 #include "owner.h"
 #include "stepcell/fd.h"
+#include "stepcell/log.h"
 #include "stepcell/path.h"
 
 #define MAX_LAYERS 500 /* OVL_MAX_STACK of the kernel */
@@ -64,10 +65,13 @@ int step_enter(const struct cell_owner *owner, struct err *err)
 
 void step_leave(const struct cell_owner *owner)
 {
-	struct err ignored = {0};
+	struct err err = {0};
 
-	if (owner_is_root(owner) && become(0, 0, &ignored) < 0)
-		abort(); /* to go on as somebody else would be worse */
+	if (!owner_is_root(owner) || become(0, 0, &err) == 0)
+		return;
+	(void)err_wrap(&err, "becoming root again");
+	log_error(&err);
+	abort(); /* to go on as somebody else would be worse */
 }
 
 static int create_as_step(const struct cell_owner *owner, int context, uint64_t attr,

@@ -67,10 +67,15 @@ static int make_part(struct cgroup *cg, const char *base, size_t part, struct er
 		return 0;
 	if (part == CG_V2)
 		cgroup_v2_prepare(base);
-	if (mkdir(cg->path[part], 0755) == 0)
+	if (mkdir(cg->path[part], 0755) == 0) {
 		cg->dir[part] = open(cg->path[part], O_DIRECTORY | O_CLOEXEC);
-	if (cg->dir[part] >= 0)
-		return 0;
+		if (cg->dir[part] >= 0)
+			return 0;
+		/* what is not open is not removed with the rest */
+		(void)err_sys(err, "cannot open %s", cg->path[part]);
+		(void)rmdir(cg->path[part]);
+		return -1;
+	}
 	if (!means_absent(errno))
 		return err_sys(err, "cannot make %s", cg->path[part]);
 	cg->path[part] = NULL;

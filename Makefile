@@ -71,7 +71,7 @@ Q := $(if $(V),,@)
 SUB := --no-print-directory $(if $(V),,-s)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all help deps check unit cases e2e escape vm lint tidy san fuzz bench cov demo install clean fmt
+.PHONY: all help deps check unit cases e2e escape vm faults soak lint tidy san fuzz bench cov demo install clean fmt
 .SECONDARY:
 all: $(BUILD)/stepcell ## build stepcell (VARIANT=release|san|cov|fuzz)
 
@@ -151,6 +151,18 @@ escape: build/deps-TOOLS ## attack every wall from inside
 vm: build/deps-TOOLS build/deps-VM ## cells and attacks on Linux 6.1 with cgroup v2 alone, in a virtual machine
 	$(Q)$(MAKE) $(SUB) all $(UNIT)
 	$(Q)tests/vm/run $(BUILD)/tap/vm
+
+faults: build/deps-TOOLS ## fail every call of a cell's set-up in turn (ERRORS='EPERM ENOSYS ENOMEM KILL')
+	$(Q)$(MAKE) $(SUB) all
+	$(Q)TAP_SHOW=1 TAP_TIMEOUT=3000 $(TAP)/faults tests/faults/run.sh
+
+SOAK := $(BUILD)/soak/soak
+$(SOAK): tests/faults/soak.c tests/unit/cell_fixture.h $(BUILD)/libstepcell-all.a
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libstepcell-all.a $(LDLIBS) -lcmocka
+soak: build/deps-TOOLS ## 10,000 cells in a row, 200 at once: nothing is left (CELLS=, CELLS_AT_ONCE=)
+	$(Q)$(MAKE) $(SUB) all $(SOAK)
+	$(Q)TAP_SHOW=1 TAP_TIMEOUT=3000 $(TAP)/soak tests/faults/soak.sh
 
 lint: build/deps-TOOLS ## formatting, static analysis, layers, sizes, words
 	$(Q)TAP_SHOW=1 TAP_TIMEOUT=600 $(TAP)/lint tests/tools/lint

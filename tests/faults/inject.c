@@ -60,6 +60,12 @@ static struct tracee *find(pid_t pid)
 	for (size_t i = tracee_count; i-- > 0;)
 		if (tracees[i].pid == pid)
 			return &tracees[i];
+	return NULL;
+}
+
+/* Numbers go by what the parents tell, in their order: children may be heard of in any. */
+static struct tracee *add(pid_t pid)
+{
 	if (tracee_count == MAX_PROCESSES)
 		exit(125);
 	tracees[tracee_count] = (struct tracee){.pid = pid};
@@ -108,6 +114,16 @@ static void remember(pid_t pid)
 	fault.done = true;
 }
 
+/*
+ * brk(2) answers with where the end is, never with an error; and nobody is refused the death of a child of
+ * its own, or the news of it, without which waiting has no end.
+ */
+static bool never_fails(long number)
+{
+	return number == SYS_brk ||
+	       (fault.error && (number == SYS_kill || number == SYS_wait4 || number == SYS_waitid));
+}
+
 static void at_call(struct tracee *t)
 {
 	t->entered = !t->entered;
@@ -118,8 +134,8 @@ static void at_call(struct tracee *t)
 		return;
 	}
 	t->begun = t->begun || t != &tracees[0] || number_of(t->pid) == SYS_rt_sigaction;
-	if (fault.done || t->over || !t->begun || t != &tracees[fault.process] ||
-	    ++t->calls != fault.n)
+	if (fault.done || t->over || !t->begun || never_fails(number_of(t->pid)) ||
+	    t != &tracees[fault.process] || ++t->calls != fault.n)
 		return;
 	remember(t->pid);
 	if (!fault.error) {
@@ -134,22 +150,6 @@ static void at_call(struct tracee *t)
 
 /* ---- following them ---- */
 
-/* The signal to go on with. */
-static int at_stop(struct tracee *t, int status)
-{
-	const int number = WSTOPSIG(status), event = status >> 16;
-
-	if (number == (SIGTRAP | 0x80)) {
-		at_call(t);
-		return 0;
-	}
-	if (event == PTRACE_EVENT_EXEC && t != &tracees[0])
-		t->over = true;
-	if (event || number == SIGSTOP || number == SIGTRAP)
-		return 0;
-	return number;
-}
-
 /* A process of which no call matters, or matters any more, is followed at full speed. */
 static void go_on(const struct tracee *t, int number)
 {
@@ -159,6 +159,43 @@ static void go_on(const struct tracee *t, int number)
 	(void)ptrace(matters ? PTRACE_SYSCALL : PTRACE_CONT, t->pid, NULL, (void *)(long)number);
 }
 
+static pid_t early[MAX_PROCESSES];
+static size_t early_count;
+
+/* The parent tells of a child: it gets its number, and goes on if it has been waiting for that. */
+static void at_birth(const struct tracee *parent)
+{
+	unsigned long pid = 0;
+	struct tracee *child;
+
+	(void)ptrace(PTRACE_GETEVENTMSG, parent->pid, NULL, &pid);
+	child = add((pid_t)pid);
+	for (size_t i = 0; i < early_count; i++)
+		if (early[i] == child->pid) {
+			early[i] = 0;
+			go_on(child, 0);
+		}
+}
+
+/* The signal to go on with. */
+static int at_stop(struct tracee *t, int status)
+{
+	const int number = WSTOPSIG(status), event = status >> 16;
+
+	if (number == (SIGTRAP | 0x80)) {
+		at_call(t);
+		return 0;
+	}
+	if (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
+	    event == PTRACE_EVENT_VFORK)
+		at_birth(t);
+	if (event == PTRACE_EVENT_EXEC && t != &tracees[0])
+		t->over = true;
+	if (event || number == SIGSTOP || number == SIGTRAP)
+		return 0;
+	return number;
+}
+
 static int follow(void)
 {
 	int status, end = 125;
@@ -166,6 +203,10 @@ static int follow(void)
 	for (pid_t pid; (pid = waitpid(-1, &status, __WALL)) > 0;) {
 		struct tracee *t = find(pid);
 
+		if (!t && early_count < MAX_PROCESSES) {
+			early[early_count++] = pid;
+			continue;
+		}
 		if (WIFSTOPPED(status)) {
 			go_on(t, at_stop(t, status));
 			continue;
@@ -197,7 +238,7 @@ static void start(char **argv)
 	if (command < 0 || waitpid(command, &status, 0) < 0 ||
 	    ptrace(PTRACE_SETOPTIONS, command, NULL, (void *)options) < 0)
 		exit(125);
-	go_on(find(command), 0);
+	go_on(add(command), 0);
 }
 
 int main(int argc, char **argv)

@@ -169,18 +169,15 @@ static void test_in_a_row(void **state)
 	assert_nothing_left(&before, &now);
 }
 
-static void test_at_once(void **state)
+static void run_at_once(uint64_t cells)
 {
 	static const char *const argv[] = {"/bin/cat", NULL};
-	const uint64_t cells = setting("CELLS_AT_ONCE", 200);
 	struct cell **all = calloc(cells, sizeof(struct cell *));
-	const struct tally before = take();
-	struct tally now;
 	struct timespec start;
+	struct tally now;
 	struct err err = {0};
 	int ends[2];
 
-	(void)state;
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	assert_non_null(all);
 	MUST(pipe_open(ends, &err));
@@ -197,6 +194,21 @@ static void test_at_once(void **state)
 	free(all);
 	now = take();
 	say_tally("at once, all ended", cells, &start, &now);
+}
+
+/* So many at once need memory that malloc keeps: a second time they need no more. */
+static void test_at_once(void **state)
+{
+	const uint64_t cells = setting("CELLS_AT_ONCE", 200);
+	struct tally before = take(), now;
+
+	(void)state;
+	run_at_once(cells);
+	now = take();
+	before.resident = now.resident;
+	assert_nothing_left(&before, &now);
+	run_at_once(cells);
+	now = take();
 	assert_nothing_left(&before, &now);
 }
 

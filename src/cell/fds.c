@@ -130,3 +130,20 @@ int fd_receive(int socket, int flags, struct err *err)
 		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
 	return fd < 0 ? err_fail(err, ERR_SYSTEM, "no descriptor was handed over") : fd;
 }
+
+struct rlimit fds_limit_raise(void)
+{
+	struct rlimit before = {0}, raised;
+
+	if (getrlimit(RLIMIT_NOFILE, &before) == 0) {
+		raised = (struct rlimit){before.rlim_max, before.rlim_max};
+		(void)setrlimit(RLIMIT_NOFILE, &raised);
+	}
+	return before;
+}
+
+void fds_limit_restore(const struct rlimit *before)
+{
+	if (before->rlim_max)
+		(void)setrlimit(RLIMIT_NOFILE, before);
+}

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fds.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
@@ -246,13 +247,18 @@ int handover_give(const struct setup *s, int socket, struct err *err)
 	const struct cell_spec *spec = s->spec;
 	struct handover *h = s->handover;
 	const size_t trees = setup_tree_count(spec);
+	struct rlimit before;
+	int r;
 
 	h->trees = copy(h, s->trees, trees * sizeof(*s->trees));
 	h->pty = s->pty;
 	h->pty_look = s->pty_look;
 	if (copy_spec(h, spec, err) < 0)
 		return -1;
-	return all_batches(h, socket, batch_send, err);
+	before = fds_limit_raise();
+	r = all_batches(h, socket, batch_send, err);
+	fds_limit_restore(&before);
+	return r;
 }
 
 /* Whoever waits for long must not outlive stepcell, whoever else holds the socket's other end. */

@@ -53,7 +53,11 @@ int pty_make(struct setup *s, struct err *err)
 		return err_sys(err, "cannot open the terminal");
 	if (dress(s->terminal, &s->pty_look, err) < 0)
 		return -1;
-	if (fd_send(s->pty, master, err) < 0)
+	const struct rlimit before = fds_limit_raise();
+	const int r = fd_send(s->pty, master, err);
+
+	fds_limit_restore(&before);
+	if (r < 0)
 		return err_wrap(err, "the terminal");
 	fd_close(&s->pty);
 	return 0;

@@ -5,6 +5,8 @@
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
+#define FEW 1024 /* who has no more than that is limited already */
+
 struct row {
 	int resource;
 	const char *name;
@@ -19,6 +21,20 @@ static rlim_t or_infinity(uint64_t limit)
 static rlim_t lower(rlim_t a, rlim_t b)
 {
 	return a < b ? a : b;
+}
+
+/*
+ * Of what the kernel counts by user, in all namespaces together, a cell gets no
+ * more than a part: the rest is stepcell's, and the user's other cells'.
+ */
+static rlim_t quarters(int resource, unsigned count)
+{
+	struct rlimit now;
+
+	if (getrlimit((__rlimit_resource_t)resource, &now) < 0 || now.rlim_max == RLIM_INFINITY ||
+	    now.rlim_max < FEW)
+		return RLIM_INFINITY;
+	return now.rlim_max / 4 * count;
 }
 
 static int apply(const struct row *row, struct err *err)
@@ -41,7 +57,9 @@ int rlimits_apply(const struct cell_limits *limits, enum rlimits_for whom, struc
 		{RLIMIT_CORE, "core", 0},
 		{RLIMIT_NICE, "nice", 0},
 		{RLIMIT_RTPRIO, "rtprio", 0},
-		{RLIMIT_NOFILE, "nofile", or_infinity(limits->open_files)},
+		{RLIMIT_NOFILE, "nofile",
+		 lower(or_infinity(limits->open_files), quarters(RLIMIT_NOFILE, 3))},
+		{RLIMIT_SIGPENDING, "sigpending", quarters(RLIMIT_SIGPENDING, 1)},
 		{RLIMIT_FSIZE, "fsize", or_infinity(limits->disk)},
 		{RLIMIT_MEMLOCK, "memlock", 8 * MIB},
 		{RLIMIT_MSGQUEUE, "msgqueue", 800 * KIB},

@@ -49,6 +49,7 @@ static const struct {
 	{"names", attack_names},
 	{"unmapped", attack_unmapped},
 	{"fds", attack_fds},
+	{"under-way", attack_under_way},
 	{"ptys", attack_ptys},
 	{"priorities", attack_priorities},
 	{"burn", attack_burn},

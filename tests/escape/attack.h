@@ -37,8 +37,9 @@ attack_fn attack_forks, attack_pthreads, attack_memory;
 /* fill.c */
 attack_fn attack_fill, attack_fill_thread, attack_names, attack_unmapped;
 /* outlast.c */
-attack_fn attack_fds, attack_ptys, attack_priorities, attack_burn, attack_flush, attack_stubborn,
-	attack_daemon, attack_outlive, attack_orphans, attack_answers, attack_dump, attack_share;
+attack_fn attack_fds, attack_under_way, attack_ptys, attack_priorities, attack_burn, attack_flush,
+	attack_stubborn, attack_daemon, attack_outlive, attack_orphans, attack_answers, attack_dump,
+	attack_share;
 
 /* Print the line; the exit code. */
 int held(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

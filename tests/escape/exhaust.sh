@@ -104,6 +104,45 @@ log_answer() {
 	rm -rf "$tmp/$1-state/runs"
 }
 
+# ---- what is counted by user, in all namespaces together ----
+
+# Descriptors that wait in sockets: as many as would keep others of that user from sending any.
+under_way() {
+	local open who out busy
+	as user "$tmp/outside/attack" under-way 3 >"$tmp/ready" &
+	busy=$!
+	wait_ready "$tmp/ready"
+	open=$(ulimit -Sn 512; as user "$tmp/outside/attack" under-way)
+	wait $busy
+	for who in $(users); do
+		inside "$who" -- ./attack under-way 6 >"$tmp/ready" &
+		busy=$!
+		wait_ready "$tmp/ready"
+		out=$(ulimit -Sn 512; inside "$who" -- ./attack unknown | head -n 1)
+		out+=", $(ulimit -Sn 512; inside "$who" --tty -- ./attack unknown | head -n 1)"
+		case $out in
+		*"ENOSYS"*"ENOSYS"*) out="held: the next cells start, one with a terminal" ;;
+		*) out="open: the next cells do not start" ;;
+		esac
+		wait $busy
+		judge "D6 descriptors on their way, as $who" "$out" "$open"
+	done
+}
+
+# Signals set aside: a cell gets a quarter of them.
+alarms() {
+	local open who half
+	half=$(($(ulimit -Hi) / 2)) 2>/dev/null
+	if [ "$half" -lt 1000 ] || [ "$half" -gt 200000 ]; then
+		skipped "D6 signals set aside" "this host's limit is $(ulimit -Hi)"
+		return
+	fi
+	open=$(outside ./attack fds alarms "$half")
+	for who in $(users); do
+		judge "D6 signals set aside, as $who" "$(inside "$who" ./attack fds alarms "$half" | head -n 1)" "$open"
+	done
+}
+
 # ---- time ----
 
 stubborn() {
@@ -285,6 +324,8 @@ for kind in files eventfds epolls timerfds signalfds inotifies; do
 			"$(inside "$who" --limit open-files=$((bound / 2)) -- ./attack fds $kind $bound | head -n 1)" "$open"
 	done
 done
+under_way
+alarms
 namespaces
 attack D11 "priorities" root priorities
 quota

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -68,12 +69,22 @@ static int make_signal(void)
 	return signalfd(-1, &none, 0);
 }
 
+/* Each has a signal of its user's set aside. */
+static int make_alarm(void)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	timer_t timer;
+
+	return timer_create(CLOCK_MONOTONIC, &event, &timer);
+}
+
 static const struct {
 	const char *name;
 	int (*make)(void);
 } makers[] = {
 	{"files", make_null},     {"eventfds", make_event},   {"epolls", make_epoll},
 	{"timerfds", make_timer}, {"signalfds", make_signal}, {"inotifies", make_watch},
+	{"alarms", make_alarm},
 };
 
 /* KIND WANTED */
@@ -92,6 +103,48 @@ int attack_fds(int argc, char **argv)
 				      : held("%s after %d", error_name(errno), made);
 	}
 	return cannot("which kind, how many?");
+}
+
+/* Put `count` descriptors into a socket's queue. */
+static int put_under_way(int socket, unsigned count)
+{
+	char control[CMSG_SPACE(250 * sizeof(int))] = {0};
+	char byte = 'x';
+	struct iovec io = {&byte, 1};
+	struct msghdr message = {.msg_iov = &io,
+				 .msg_iovlen = 1,
+				 .msg_control = control,
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+
+	*CMSG_FIRSTHDR(&message) =
+		(struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+	return (int)sendmsg(socket, &message, MSG_DONTWAIT);
+}
+
+/* As many as one may have open are under way, for a while. [SECONDS]; else one is sent. */
+int attack_under_way(int argc, char **argv)
+{
+	struct rlimit limit;
+	int ends[2];
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	if (argc < 2)
+		return socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0 &&
+				       put_under_way(ends[0], 1) == 1
+			       ? held("one descriptor was sent")
+			       : open_way("%s", error_name(errno));
+	limit.rlim_cur = limit.rlim_max = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	for (int pairs = 0; pairs < 100 && errno != ETOOMANYREFS; pairs++) {
+		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) < 0)
+			return cannot("no socket");
+		while (put_under_way(ends[0], 250) == 1)
+			;
+	}
+	(void)puts("ready");
+	(void)fflush(stdout);
+	(void)sleep((unsigned)atoi(argv[1]));
+	return 0;
 }
 
 /* Terminals are the kernel's memory too. WANTED */

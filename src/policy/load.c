@@ -13,10 +13,12 @@ const char *const policy_checkout_names[] = {"overlay", "strict", "copy", NULL};
 const char *const policy_proc_names[] = {"pid", "full", NULL};
 const char *const policy_network_names[] = {"none", "proxy", "full", NULL};
 const char *const policy_audit_names[] = {"refused", "allowed", NULL};
+const char *const policy_env_file_names[] = {"guarded", "any", NULL};
 
 static_assert(COUNT(policy_checkout_names) == POLICY_COPY + 2, "name every policy_checkout");
 static_assert(COUNT(policy_proc_names) == POLICY_PROC_FULL + 2, "name every policy_proc");
 static_assert(COUNT(policy_audit_names) == POLICY_AUDIT_ALLOWED + 2, "name every policy_audit");
+static_assert(COUNT(policy_env_file_names) == POLICY_ENV_ANY + 2, "name every policy_env_file");
 static_assert(COUNT(policy_network_names) == POLICY_NET_FULL + 2, "name every policy_network");
 
 /* The names that the cell gives its walls; a test holds the two lists together. */
@@ -159,6 +161,7 @@ static const struct field policy_fields[] = {
 	{"limits", policy_decode_limits, offsetof(struct policy, limits), 0, NULL},
 	{"seccomp", decode_file_name, offsetof(struct policy, seccomp), 0, NULL},
 	{"audit", decode_enum, offsetof(struct policy, audit), 0, policy_audit_names},
+	{"env-file", decode_enum, offsetof(struct policy, env_file), 0, policy_env_file_names},
 	{"require", decode_walls, offsetof(struct policy, require), 0, NULL},
 };
 

@@ -3,10 +3,13 @@
 
 #include "stepcell/policy.h"
 
-extern const char *const policy_checkout_names[],
-	*const policy_proc_names[], *const policy_network_names[],
-					    *const policy_audit_names[],
-						    *const policy_wall_names[]; /* NULL-ended */
+/* Each ends in NULL. */
+extern const char *const policy_checkout_names[];
+extern const char *const policy_proc_names[];
+extern const char *const policy_network_names[];
+extern const char *const policy_audit_names[];
+extern const char *const policy_env_file_names[];
+extern const char *const policy_wall_names[];
 
 /* A name that may become a file name: letters, digits, '-' and '_'. */
 bool policy_name_ok(const char *name);

@@ -11,7 +11,7 @@
 /*
  * Variables by which one step would run its own code in the programs of later
  * steps. GitHub refuses the first; the rest has honest uses too (setup-python
- * sets LD_LIBRARY_PATH), so that only strangers are refused them.
+ * sets LD_LIBRARY_PATH), so that a policy says who is refused them.
  */
 static const struct {
 	const char *pattern;
@@ -61,10 +61,10 @@ static const struct {
 	{"PAGER", false, "git and others run it"},
 };
 
-const char *envfile_refuses(const char *name, bool untrusted)
+const char *envfile_refuses(const char *name, bool guarded)
 {
 	for (size_t i = 0; i < COUNT(refusals); i++) {
-		if ((untrusted || refusals[i].always) &&
+		if ((guarded || refusals[i].always) &&
 		    !fnmatch(refusals[i].pattern, name, FNM_CASEFOLD))
 			return refusals[i].reason;
 	}
@@ -117,9 +117,9 @@ static const char *clean(struct reader *r, const char *text, size_t len)
 	return arena_strndup(r->arena, out.text, out.len);
 }
 
-static const char *refusal(struct arena *a, const struct envfile_pair *pair, bool untrusted)
+static const char *refusal(struct arena *a, const struct envfile_pair *pair, bool guarded)
 {
-	const char *why = envfile_refuses(pair->name, untrusted);
+	const char *why = envfile_refuses(pair->name, guarded);
 
 	return why ? arena_printf(a, "line %u: '%s' may not be set for later steps: %s", pair->line,
 				  pair->name, why)
@@ -136,8 +136,8 @@ static int add(struct reader *r, struct span name, struct span value, enum envfi
 				LIMIT_ENV_PAIRS);
 	pair.name = clean(r, name.text, name.len);
 	pair.value = clean(r, value.text, value.len);
-	if (kind == ENVFILE_ENV || kind == ENVFILE_ENV_UNTRUSTED)
-		pair.refused = refusal(r->arena, &pair, kind == ENVFILE_ENV_UNTRUSTED);
+	if (kind == ENVFILE_ENV || kind == ENVFILE_ENV_GUARDED)
+		pair.refused = refusal(r->arena, &pair, kind == ENVFILE_ENV_GUARDED);
 	out->list = arena_grow(r->arena, out->list, out->count, sizeof(*out->list));
 	out->list[out->count++] = pair;
 	return 0;

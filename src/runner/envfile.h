@@ -16,7 +16,7 @@
 
 enum envfile_kind {
 	ENVFILE_ENV,
-	ENVFILE_ENV_UNTRUSTED, /* names that steer later programs are refused too */
+	ENVFILE_ENV_GUARDED, /* names that steer later programs are refused too */
 	ENVFILE_OUTPUT,
 	ENVFILE_STATE,
 };
@@ -40,7 +40,7 @@ int envfile_parse(struct arena *a, const char *text, size_t len, enum envfile_ki
 		  struct envfile_pairs *out, struct err *err);
 
 /* Why a step may not set this variable for later steps, or NULL. */
-const char *envfile_refuses(const char *name, bool untrusted);
+const char *envfile_refuses(const char *name, bool guarded);
 
 /* Directories for PATH, one a line; empty lines are skipped. The last one goes in front. */
 int pathfile_parse(struct arena *a, const char *text, size_t len, struct texts *out,

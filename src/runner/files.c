@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "runner/actions.h"
@@ -114,18 +113,14 @@ int files_collect(struct step_run *step, struct err *err)
 
 /* ---- what they mean ---- */
 
-static bool untrusted(const struct step_run *step)
-{
-	return strcmp(step->job->run->policy->name, "untrusted") == 0;
-}
-
 static int take_env(struct step_run *step, const char *text, size_t len, struct err *err)
 {
 	struct job_run *job = step->job;
+	bool any = job->run->policy->env_file == POLICY_ENV_ANY;
 	struct envfile_pairs pairs;
 
-	if (envfile_parse(job->arena, text, len,
-			  untrusted(step) ? ENVFILE_ENV_UNTRUSTED : ENVFILE_ENV, &pairs, err) < 0)
+	if (envfile_parse(job->arena, text, len, any ? ENVFILE_ENV : ENVFILE_ENV_GUARDED, &pairs,
+			  err) < 0)
 		return -1;
 	for (size_t i = 0; i < pairs.count; i++) {
 		if (pairs.list[i].refused) { /* as GitHub: told and left out, the rest is taken */

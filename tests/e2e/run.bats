@@ -33,6 +33,23 @@ one_job() {
 	says_not still:file
 }
 
+@test "GITHUB_ENV: what steers later programs is a matter of the policy, whatever it is called" {
+	one_job <<-'END' | workflow
+		- run: |
+		    echo BASH_ENV=$PWD/evil >>$GITHUB_ENV; echo NODE_OPTIONS=--require=evil >>$GITHUB_ENV
+		    echo GOOD=yes >>$GITHUB_ENV; echo 'echo evil ran' >evil
+		- run: echo "good:$GOOD node:$NODE_OPTIONS."
+	END
+	sed 's/^name:.*/name: mine/; /^env-file:/d' "$BATS_TEST_DIRNAME/../../policies/default.yml" >"$BATS_TEST_TMPDIR/mine.yml"
+	cell_run --policy "$BATS_TEST_TMPDIR/mine.yml"
+	exits 0
+	says 'good:yes node:.' BASH_ENV
+	says_not 'evil ran'
+	cell_run --policy default # the control: it says `env-file: any`
+	exits 0
+	says 'good:yes node:.' 'evil ran'
+}
+
 @test "what a step wrote and removed is there for all later ones, and nothing else is" {
 	one_job <<-'END' | workflow
 		- run: 'true'

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct texts paths;
 	struct err err;
 
-	if (!envfile_parse(a, text, size, ENVFILE_ENV_UNTRUSTED, &pairs, &err)) {
+	if (!envfile_parse(a, text, size, ENVFILE_ENV_GUARDED, &pairs, &err)) {
 		for (size_t i = 0; i < pairs.count; i++) {
 			if (!*pairs.list[i].name || !pairs.list[i].value)
 				abort();

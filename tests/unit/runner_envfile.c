@@ -128,7 +128,7 @@ static void test_refusals_by_kind(void **state)
 			    "line 3: 'NODE_OPTIONS' may not be set for later steps: it loads code "
 			    "into every node program of later steps");
 	assert_int_equal(p.list[2].line, 3);
-	assert_int_equal(envfile_parse(a, text, strlen(text), ENVFILE_ENV_UNTRUSTED, &p, &err), 0);
+	assert_int_equal(envfile_parse(a, text, strlen(text), ENVFILE_ENV_GUARDED, &p, &err), 0);
 	assert_null(p.list[0].refused);
 	assert_non_null(p.list[1].refused);
 	assert_int_equal(envfile_parse(a, text, strlen(text), ENVFILE_OUTPUT, &p, &err), 0);

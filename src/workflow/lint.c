@@ -276,6 +276,7 @@ static void lint_step(struct lint *l, const struct node *step)
 			lint_condition(l, v);
 		} else if (strcmp(key, "run") == 0) {
 			lint_script(l, v);
+			lint_commands(l, v);
 		} else if (strcmp(key, "with") == 0 && runs_script(step)) {
 			lint_script(l, node_get(v, "script"));
 		} else if (strcmp(key, "parallel") == 0) {
@@ -288,6 +289,8 @@ static void lint_step(struct lint *l, const struct node *step)
 			lint_env(l, v);
 		if (strcmp(key, "shell") == 0)
 			lint_shell(l, v);
+		if (strcmp(key, "uses") == 0)
+			lint_pinned(l, v);
 	}
 }
 
@@ -328,6 +331,8 @@ static void lint_job(struct lint *l, const struct job *job)
 		else if (strcmp(key, "steps") != 0)
 			lint_any(l, v);
 	}
+	lint_pinned(l, node_get(job->as_written, "uses"));
+	lint_permissions(l, job->permissions);
 	if (job->env)
 		lint_env(l, job->env);
 	lint_defaults(l, node_get(job->as_written, "defaults"));
@@ -354,6 +359,7 @@ void workflow_lint(struct arena *a, const struct workflow *w, const char *text, 
 
 	graph_build(a, w, &graph);
 	lint_on(&l);
+	lint_permissions(&l, w->permissions);
 	if (w->env)
 		lint_env(&l, w->env);
 	lint_any(&l, w->env);

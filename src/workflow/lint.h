@@ -31,6 +31,11 @@ void lint_index_steps(struct lint *l);
 void lint_any(struct lint *l, const struct node *n);
 void lint_on(struct lint *l);
 
+/* What had better not be done. Each takes NULL. */
+void lint_pinned(struct lint *l, const struct node *uses);
+void lint_commands(struct lint *l, const struct node *script);
+void lint_permissions(struct lint *l, const struct node *permissions);
+
 /* "github.event.title" in parts, as far as they are literal; texts of the expression. */
 #define PATH_PARTS_MAX 8
 #define LINT_ITEM      "[]" /* the part for an index that is a number */

@@ -15,7 +15,8 @@ static const int exit_codes[] = {
 };
 static_assert(COUNT(exit_codes) == ERR_KIND_COUNT, "give every err_kind its exit code");
 
-int err_fail(struct err *err, enum err_kind kind, const char *fmt, ...)
+/* In parentheses, for the analyser knows macros of these names (err.h). */
+int(err_fail)(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	va_list args;
 
@@ -27,7 +28,7 @@ int err_fail(struct err *err, enum err_kind kind, const char *fmt, ...)
 	return -1;
 }
 
-int err_sys(struct err *err, const char *fmt, ...)
+int(err_sys)(struct err *err, const char *fmt, ...)
 {
 	int sys = errno;
 	va_list args;
@@ -44,7 +45,7 @@ int err_sys(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
-int err_wrap(struct err *err, const char *fmt, ...)
+int(err_wrap)(struct err *err, const char *fmt, ...)
 {
 	char inner[sizeof(err->text)];
 	va_list args;

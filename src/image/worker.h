@@ -23,5 +23,5 @@ struct unpack_work {
 };
 
 /* Run `fn`, with `path` as the only directory that it can write. */
-int worker_unpack(const struct unpack_work *work, const char *path, struct unpack_result *out,
+int worker_unpack(const struct unpack_work *unpack, const char *path, struct unpack_result *out,
 		  struct err *err);

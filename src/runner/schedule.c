@@ -325,11 +325,9 @@ static bool start_jobs(struct run *run)
 			continue;
 		if (sibling_failed(job))
 			cancel_waiting(job, "a job of its matrix failed (fail-fast)");
-		else if (!has_slot(run, job))
-			continue;
-		else if (job->plan->matrix_depends)
+		else if (has_slot(run, job) && job->plan->matrix_depends)
 			expand(run, i);
-		else if (!start_or_skip(job))
+		else if (!has_slot(run, job) || !start_or_skip(job))
 			continue;
 		changed = true;
 	}

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -330,11 +331,13 @@ int ids_map(pid_t pid, struct id_pair uid, struct id_pair gid, bool deny_setgrou
 
 /* ---- user namespaces that only carry a map ---- */
 
-static _Noreturn int holder_wait(void *unused)
+/* A killed stepcell takes it along, also one that was killed before the kernel was told so. */
+static int holder_wait(void *parent)
 {
-	(void)unused;
-	for (;;)
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	while (getppid() == *(const pid_t *)parent)
 		(void)pause();
+	return 0;
 }
 
 /* A user namespace lives as long as a descriptor of it: its only process may go at once. */
@@ -353,8 +356,9 @@ static int holder_open(pid_t pid, struct id_pair uid, struct id_pair gid, struct
 static int holder_make(struct id_pair uid, struct id_pair gid, struct err *err)
 {
 	char stack[16 * 1024] __attribute__((aligned(16)));
+	pid_t self = getpid();
 	/* no exit signal: nobody's wait() takes it, nobody's handler runs for it */
-	pid_t pid = clone(holder_wait, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, NULL);
+	pid_t pid = clone(holder_wait, stack + sizeof(stack), CLONE_NEWUSER | CLONE_VM, &self);
 	int fd;
 
 	if (pid < 0)

@@ -38,7 +38,7 @@ on_terminal() {
 }
 
 @test "job control, and Ctrl-D" {
-	on_terminal expect '$' send "sh -c 'echo un\"\"der way; while :; do :; done'\\r" expect 'under way' send '\x1a' expect Stopped send 'kill %1; bg; wait; echo o""ver\r' expect over \
+	on_terminal expect '$' send "sh -c 'echo un\"\"der way; while :; do :; done'\\r" expect 'under way' send '\x1a' expect Stopped send 'kill %1; bg; wait; echo o""ver\r' expect over expect '$' \
 		send '\x04' -- bash --norc -i
 	says Stopped "settings: as before"
 	on_terminal expect ready send 'a\r\x04' -- sh -c 'echo ready; cat; echo end'

@@ -147,7 +147,7 @@ fail_all() {
 	local process count error
 	for process in 0 1 2 3 4 5; do
 		count=$(calls "$1" $process)
-		[ "${count:-0}" -gt 1 ] || continue # none, or one that only waits to be killed
+		[ "${count:-0}" -ge 10 ] || continue # none, or one that is killed before it has done much
 		for error in $ERRORS; do
 			fail_each "$1" $process "$count" "$error"
 		done

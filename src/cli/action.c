@@ -240,7 +240,7 @@ static int add_from(struct adding *adding, const char *from, struct err *err)
 static int action_cmd_add(struct session *s, struct err *err)
 {
 	struct stored_action stored = {.root = "", .lock = -1};
-	struct adding adding = {.s = s, .name = {"", "", ""}, .out = &stored};
+	struct adding adding = {.s = s, .out = &stored};
 
 	if (parse_name(s->arena, s->words[0], &adding.name, err) < 0)
 		return -1;

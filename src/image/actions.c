@@ -20,6 +20,7 @@
 #include "image/manifest.h"
 #include "image/scan.h"
 #include "image/store.h"
+#include "image/tree.h"
 #include "image/unpack.h"
 #include "image/worker.h"
 #include "stepcell/fd.h"
@@ -154,12 +155,10 @@ static int make_tree(void *arg, int from, int dir, struct unpack_result *out, st
 	struct writer w;
 	int r;
 
-	if (mkdirat(dir, "root", 0755) < 0)
-		return err_sys(err, "cannot make the tree's root");
-	auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int root = tree_root_make(dir, err);
 
 	if (root < 0)
-		return err_sys(err, "cannot open the tree's root");
+		return -1;
 	writer_init(&w, root);
 	w.plain = true;
 	w.max_bytes = LIMIT_ACTION_BYTES;

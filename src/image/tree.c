@@ -10,6 +10,16 @@
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
 
+int tree_root_make(int dir, struct err *err)
+{
+	int root;
+
+	if (mkdirat(dir, "root", 0755) < 0)
+		return err_sys(err, "cannot make the tree's root");
+	root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? err_sys(err, "cannot open the tree's root") : root;
+}
+
 /* In the worker: root/ of the directory, and its list beside it. */
 static int unpack_tree(void *arg, int archive, int dir, struct unpack_result *out, struct err *err)
 {
@@ -17,12 +27,10 @@ static int unpack_tree(void *arg, int archive, int dir, struct unpack_result *ou
 	int r;
 
 	(void)arg;
-	if (mkdirat(dir, "root", 0755) < 0)
-		return err_sys(err, "cannot make the tree's root");
-	auto_fd int root = openat(dir, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int root = tree_root_make(dir, err);
 
 	if (root < 0)
-		return err_sys(err, "cannot open the tree's root");
+		return -1;
 	writer_init(&w, root);
 	r = unpack(archive, &w, err);
 	if (r == 0)

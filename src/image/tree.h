@@ -11,6 +11,9 @@ struct tree {
 	uint64_t skipped; /* devices, FIFOs and sockets that were left out */
 };
 
+/* Make root/ in a tree's directory; the caller owns the descriptor. -1 where it cannot be. */
+int tree_root_make(int dir, struct err *err);
+
 /*
  * Unpack a tar (plain, gzip or zstd) from `fd` to its end into the staging
  * folder, in a worker. Nothing is published yet.

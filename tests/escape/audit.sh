@@ -33,17 +33,6 @@ alone() {
 	done
 }
 
-processes() {
-	local open canary
-	for who in $(users); do
-		canary=$root_canary
-		[ "$who" = root ] || canary=$user_canary
-		open=$(as "$who" "$tmp/outside/attack" processes "$canary")
-		judge "audit, C21 other processes and the responder, as $who" \
-			"$(inside "$who" --audit -- ./attack processes "$canary")" "$open"
-	done
-}
-
 # What the report says of a flood: its kinds are capped, and nothing is missing from the sum.
 counts_of() {
 	python3 - "$1" "$2" <<-'END'
@@ -116,7 +105,7 @@ quota() {
 	audited C12 "foreign ABIs" any foreign-abi
 	audited C23 "netlink and raw sockets" any netlink
 	audited C24 "socket families" 17 families 0 $(seq 3 9) $(seq 11 15) $(seq 17 50)
-	processes
+	processes "audit, C21 other processes and the responder" --audit --
 	alone "filters of the step's own" '' filters
 	alone "the listener among its descriptors" own listener
 	alone "signals to the responder" '' responder

@@ -6,12 +6,8 @@
 # their own, so that what they can do, they do to nobody.
 # shellcheck shell=bash disable=SC2034 # what is set here is for those who source this
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-top=$(cd "$here/../.." && pwd)
-STEPCELL=${STEPCELL:-$top/build/release/stepcell}
-USER_ID=64123 # nobody's
-tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
-chmod 755 "$tmp"
+# shellcheck source=tests/escape/place.bash
+. "$(dirname "${BASH_SOURCE[0]}")/place.bash"
 helpers=()
 
 # shellcheck disable=SC2317 # called by the trap
@@ -21,9 +17,6 @@ cleanup() {
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
-
-# shellcheck source=tests/escape/say.bash
-. "$here/say.bash"
 
 # ---- what must not change, and what nobody may reach ----
 
@@ -216,3 +209,15 @@ for who in $(users); do
 	exit 1
 done
 snapshot >"$tmp/before" 2>/dev/null
+
+# processes "WHAT" [OPTION...]: other processes' memory and descriptors; a process of one's own outside is the canary.
+processes() {
+	local open canary what=$1
+	shift
+	for who in $(users); do
+		canary=$root_canary
+		[ "$who" = root ] || canary=$user_canary
+		open=$(as "$who" "$tmp/outside/attack" processes "$canary")
+		judge "$what, as $who" "$(inside "$who" "$@" ./attack processes "$canary")" "$open"
+	done
+}

@@ -3,17 +3,10 @@
 # Each row has its control: the same thing done without stepcell finds the way open.
 # shellcheck shell=bash disable=SC2034 # what is set here is for those who source this
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-top=$(cd "$here/../.." && pwd)
-STEPCELL=${STEPCELL:-$top/build/release/stepcell}
-USER_ID=64123 # nobody's
-tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
-chmod 755 "$tmp"
+# shellcheck source=tests/escape/place.bash
+. "$(dirname "${BASH_SOURCE[0]}")/place.bash"
 export STEPCELL_HOME=$tmp/home GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 trap 'rm -rf "$tmp"' EXIT
-
-# shellcheck source=tests/escape/say.bash
-. "$here/say.bash"
 
 # verdict NAME CONTROL HELD TEXT: the control found the way open (0), and the wall held (0).
 verdict() {

@@ -1,0 +1,11 @@
+# place.bash: where an attack script stands, which stepcell it attacks, and where its files go.
+# shellcheck shell=bash disable=SC2034 # what is set here is for those who source this
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+STEPCELL=${STEPCELL:-$top/build/release/stepcell}
+USER_ID=64123 # nobody's
+tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
+chmod 755 "$tmp"
+
+# shellcheck source=tests/escape/say.bash
+. "$here/say.bash"

@@ -21,6 +21,7 @@ struct decode {
 	struct arena *arena;
 	struct diags *diags;
 	const char *rule; /* of the diags that are made; NULL: "syntax" */
+	bool foreign;     /* another's format, which may grow: unknown keys are passed over */
 };
 
 struct field;

@@ -9,6 +9,10 @@
 const struct node *json_parse(struct arena *a, const char *name, const char *text, size_t len,
 			      struct err *err);
 
+/* As json_parse(); a key that a map has twice is an error, for readers differ in which one counts. */
+const struct node *json_parse_unique(struct arena *a, const char *name, const char *text,
+				     size_t len, struct err *err);
+
 /* On one line, no spaces. Numbers as JavaScript prints them; NaN and infinities as null. */
 void json_write(struct strbuf *out, const struct node *node);
 

@@ -55,6 +55,8 @@ bool decode_map(struct decode *d, const struct field *fields, size_t count, cons
 		const struct node_pair *p = &map->pairs[i];
 		const struct field *field = find_field(fields, count, p->key->text);
 
+		if (!field && d->foreign)
+			continue;
 		ok &= field ? decode_pair(d, field, p->value, out)
 			    : unknown_key(d, fields, count, what, p->key);
 	}

@@ -90,12 +90,12 @@ static struct node *convert(struct reader *r, const json_t *json, const char *po
 	return ok ? n : NULL;
 }
 
-const struct node *json_parse(struct arena *a, const char *name, const char *text, size_t len,
-			      struct err *err)
+static const struct node *parse(struct arena *a, const char *name, const char *text, size_t len,
+				size_t flags, struct err *err)
 {
 	struct reader r = {.arena = a, .name = arena_strdup(a, name)};
 	json_error_t e;
-	json_t *json = json_loadb(text, len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
+	json_t *json = json_loadb(text, len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | flags, &e);
 	const struct node *root;
 
 	if (!json) {
@@ -108,6 +108,18 @@ const struct node *json_parse(struct arena *a, const char *name, const char *tex
 		(void)err_fail(err, ERR_USAGE, "%s: nested deeper than %d levels", name,
 			       LIMIT_JSON_DEPTH);
 	return root;
+}
+
+const struct node *json_parse(struct arena *a, const char *name, const char *text, size_t len,
+			      struct err *err)
+{
+	return parse(a, name, text, len, 0, err);
+}
+
+const struct node *json_parse_unique(struct arena *a, const char *name, const char *text,
+				     size_t len, struct err *err)
+{
+	return parse(a, name, text, len, JSON_REJECT_DUPLICATES, err);
 }
 
 void json_write_text(struct strbuf *out, const char *text)

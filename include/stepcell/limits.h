@@ -40,7 +40,15 @@
 #define LIMIT_IMAGE_BYTES   (20 * GIB)
 #define LIMIT_IMAGE_ENTRIES 2000000
 #define LIMIT_IMAGE_RATIO   1000
+#define LIMIT_RATIO_FROM    (64 * MIB) /* below this even a small archive may unpack */
 #define LIMIT_PATH          4095
+
+/* Documents of images. 4 MiB is what registries and their clients agree on; Docker stops at 127 layers. */
+#define LIMIT_OCI_DOCUMENT (4 * MIB)
+#define LIMIT_OCI_DEPTH    4 /* of indexes in each other */
+#define LIMIT_OCI_ENTRIES  2048
+#define LIMIT_OCI_LAYERS   256
+#define LIMIT_OCI_CONFIG   (256 * KIB) /* of what an image says about how to run it */
 
 /* Actions. GitHub lets them be ten deep; the largest public ones are some tens of MiB. */
 #define LIMIT_ACTION_BYTES   (1 * GIB)

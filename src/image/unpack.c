@@ -2,7 +2,8 @@
  * Unpacking: libarchive reads, writer.c writes.
  *
  * libarchive's own disk writer is slower, and does not walk paths as a
- * container would. Only tar is understood, plain or through gzip or zstd.
+ * container would. Only tar is understood, and what it is compressed with is
+ * stream.c's to undo.
  */
 #include "image/unpack.h"
 
@@ -16,40 +17,52 @@
 
 #include "stepcell/limits.h"
 
-#define READ_BLOCK (256 * 1024)
-
-/* Below this even a small archive may unpack: a ratio says nothing about little. */
-#define RATIO_FROM (64 * MIB)
-
 static void close_archive(struct archive **a)
 {
 	(void)archive_read_free(*a);
 }
 #define auto_archive __attribute__((cleanup(close_archive)))
 
-static int archive_fail(struct archive *a, struct err *err)
-{
-	const char *why = archive_error_string(a);
+struct reading {
+	struct archive *a;
+	struct stream *stream;
+	struct err why; /* the stream failed, and why */
+	uint64_t bytes; /* of contents, holes not among them */
+};
 
+static int archive_fail(const struct reading *r, struct err *err)
+{
+	const char *why = archive_error_string(r->a);
+
+	if (r->why.kind) {
+		*err = r->why;
+		return -1;
+	}
 	/* ENOSPC and its like are the host's fault, the rest the archive's. */
 	return err_fail(err, ERR_USAGE, "%s", why ? why : "the archive cannot be read");
 }
 
-/* A few bytes that unpack to a world of them. */
-static int check_ratio(struct archive *a, uint64_t bytes, struct err *err)
+static la_ssize_t read_stream(struct archive *a, void *arg, const void **bytes)
 {
-	la_int64_t in = archive_filter_bytes(a, -1);
+	struct reading *reading = arg;
+	size_t len = 0;
 
-	if (bytes < RATIO_FROM || in <= 0 || bytes / (uint64_t)in < LIMIT_IMAGE_RATIO)
+	(void)a;
+	if (stream_read(reading->stream, bytes, &len, &reading->why) < 0)
+		return -1;
+	return (la_ssize_t)len;
+}
+
+/* As stream.c's, with the holes of sparse files, which are bytes too. */
+static int check_ratio(const struct reading *r, uint64_t bytes, struct err *err)
+{
+	uint64_t in = stream_taken(r->stream);
+
+	if (bytes < LIMIT_RATIO_FROM || !in || bytes / in < LIMIT_IMAGE_RATIO)
 		return 0;
 	return err_fail(err, ERR_USAGE, "unpacks to more than %d times its size",
 			LIMIT_IMAGE_RATIO);
 }
-
-struct reading {
-	struct archive *a;
-	uint64_t bytes; /* of contents, holes not among them */
-};
 
 /* The ratio is looked at here too: one file could be all of the world. */
 static int next_block(void *arg, const void **bytes, size_t *len, uint64_t *offset, struct err *err)
@@ -61,10 +74,10 @@ static int next_block(void *arg, const void **bytes, size_t *len, uint64_t *offs
 	if (r == ARCHIVE_EOF)
 		return 0;
 	if (r != ARCHIVE_OK || at < 0)
-		return archive_fail(reading->a, err);
+		return archive_fail(reading, err);
 	reading->bytes += *len;
 	*offset = (uint64_t)at;
-	return check_ratio(reading->a, reading->bytes, err) < 0 ? -1 : 1;
+	return check_ratio(reading, reading->bytes, err) < 0 ? -1 : 1;
 }
 
 static enum entry_kind kind_of(struct archive_entry *e)
@@ -107,51 +120,41 @@ static int describe(struct archive_entry *e, struct entry *out, struct err *err)
 	return 0;
 }
 
-static int add_entries(struct archive *a, struct writer *w, struct err *err)
+static int add_entries(struct reading *reading, struct writer *w, struct err *err)
 {
-	struct reading reading = {.a = a};
 	struct archive_entry *e;
 	struct entry entry;
 	int r;
 
-	while ((r = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
+	while ((r = archive_read_next_header(reading->a, &e)) == ARCHIVE_OK) {
 		if (describe(e, &entry, err) < 0 ||
-		    writer_add(w, &entry, next_block, &reading, err) < 0 ||
-		    check_ratio(a, w->bytes, err) < 0)
+		    writer_add(w, &entry, next_block, reading, err) < 0 ||
+		    check_ratio(reading, w->bytes, err) < 0)
 			return -1;
 	}
-	return r == ARCHIVE_EOF ? 0 : archive_fail(a, err);
+	return r == ARCHIVE_EOF ? 0 : archive_fail(reading, err);
 }
 
-static int read_archive(int fd, struct writer *w, struct err *err)
+int unpack_stream(struct stream *stream, struct writer *w, struct err *err)
 {
 	auto_archive struct archive *a = archive_read_new();
+	struct reading reading = {.a = a, .stream = stream};
 
 	if (!a)
 		return err_fail(err, ERR_SYSTEM, "out of memory");
-	if (archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-	    archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
-	    archive_read_support_format_tar(a) != ARCHIVE_OK ||
-	    archive_read_open_fd(a, fd, READ_BLOCK) != ARCHIVE_OK)
-		return archive_fail(a, err);
-	return add_entries(a, w, err);
-}
-
-/* What follows the archive's end mark: its writer must be able to finish. */
-static int drain(int fd, struct err *err)
-{
-	char bytes[64 * 1024];
-	ssize_t n;
-
-	do
-		n = read(fd, bytes, sizeof(bytes));
-	while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? err_sys(err, "cannot read the archive") : 0;
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	    archive_read_open(a, &reading, NULL, read_stream, NULL) != ARCHIVE_OK)
+		return archive_fail(&reading, err);
+	return add_entries(&reading, w, err);
 }
 
 int unpack(int fd, struct writer *w, struct err *err)
 {
-	if (read_archive(fd, w, err) < 0)
+	auto_stream struct stream *stream = NULL;
+
+	if (stream_open(fd, COMPRESSION_ANY, false, &stream, err) < 0 ||
+	    unpack_stream(stream, w, err) < 0 ||
+	    stream_finish(stream, NULL, err) < 0) /* its writer must be able to end */
 		return err_wrap(err, "unpacking");
-	return drain(fd, err);
+	return 0;
 }

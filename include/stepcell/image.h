@@ -43,6 +43,13 @@ struct image {
 	size_t mount_count;
 	const struct node
 		*env; /* map: what a step's environment starts with (PATH, PIP_FIND_LINKS, ...) */
+	/*
+	 * How an OCI image wants to be run, as it says itself: a map of what it has of
+	 * Entrypoint, Cmd, Env (lists of strings), User, WorkingDir, StopSignal (strings),
+	 * ExposedPorts, Volumes (maps to empty maps) and Healthcheck (Test, Interval,
+	 * Timeout, StartPeriod, StartInterval in nanoseconds, Retries). NULL for other images.
+	 */
+	const struct node *config;
 	struct toolchain *toolchains;
 	size_t toolchain_count;
 	uint64_t bytes;

@@ -149,7 +149,8 @@ static int fill(const struct action_source *source, int from, int dir, int *root
 	return has_action(*root, source->path) ? 0 : lift(dir, root, err);
 }
 
-static int make_tree(void *arg, int from, int dir, struct unpack_result *out, struct err *err)
+static int make_tree(void *arg, const int *from, int dir, struct unpack_result *out,
+		     struct err *err)
 {
 	const struct action_source *source = arg;
 	struct writer w;
@@ -163,7 +164,7 @@ static int make_tree(void *arg, int from, int dir, struct unpack_result *out, st
 	w.plain = true;
 	w.max_bytes = LIMIT_ACTION_BYTES;
 	w.max_entries = LIMIT_ACTION_ENTRIES;
-	r = fill(source, from, dir, &root, &w, err);
+	r = fill(source, *from, dir, &root, &w, err);
 	if (r == 0 && !has_action(root, source->path))
 		r = err_fail(err, ERR_USAGE,
 			     "there is no action.yml %s%s; name the folder of one: "
@@ -202,7 +203,8 @@ int action_store_add(struct store *store, struct arena *a, const struct action_s
 					 .fn = make_tree,
 					 .arg = (void *)source,
 					 .folder = source->folder,
-					 .archive = source->tar};
+					 .archives = &source->tar,
+					 .archive_count = 1};
 	struct stored_action action = {
 		.repository = source->repository,
 		.ref = source->ref,

@@ -187,13 +187,10 @@ static int load_base(struct build *b, struct err *err)
 static int publish(struct build *b, const struct manifest *m, struct digest *out, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
-	struct image_name name = {.inputs = b->inputs, .built = true};
 
 	manifest_encode(b->arena, m, &text);
-	if (blob_put(b->store, text.text, text.len, &name.manifest, err) < 0 ||
-	    image_name_write(b->store, m->name, &name, err) < 0)
+	if (image_publish(b->store, m->name, &text, &b->inputs, out, err) < 0)
 		return -1;
-	*out = name.manifest;
 	say(b, "sha256:%s", out->hex);
 	return 0;
 }

@@ -45,9 +45,7 @@ static int add_version(struct arena *a, int cache, const char *version, uint64_t
 	return 0;
 }
 
-/* The Pythons in the new tree. */
-static int find_toolchains(struct arena *a, int root, uint64_t layers, struct manifest *m,
-			   struct err *err)
+int find_toolchains(struct arena *a, int root, uint64_t layers, struct manifest *m, struct err *err)
 {
 	auto_strbuf struct strbuf names = STRBUF(64 * KIB);
 	auto_fd int cache = open_nolinks(root, TOOLCACHE, O_RDONLY | O_DIRECTORY, 0, err);

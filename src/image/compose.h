@@ -9,3 +9,7 @@
 int compose(struct arena *a, const struct staging *staging, const struct tree *tree,
 	    const struct recipe *recipe, const struct manifest *base, struct manifest *out,
 	    struct err *err);
+
+/* The Pythons in a root, added to those that `m` has; `layers` as in the manifest. */
+int find_toolchains(struct arena *a, int root, uint64_t layers, struct manifest *m,
+		    struct err *err);

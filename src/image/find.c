@@ -72,6 +72,7 @@ int image_load(struct store *store, struct arena *a, const struct digest *digest
 	describe_toolchains(a, manifest, &image);
 	image.name = manifest->name;
 	image.env = manifest->env;
+	image.config = manifest->config;
 	image.created = time_text(a, st.st_mtim.tv_sec);
 	image.lock = take_fd(&lock);
 	*out = image;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "image/run_config.h"
 #include "image/store.h"
 #include "stepcell/decode.h"
 #include "stepcell/fd.h"
@@ -74,6 +75,8 @@ static const struct field manifest_fields[] = {
 	{"layers", decode_layers, 0, FIELD_REQUIRED, NULL},
 	{"env", decode_node, offsetof(struct manifest, env), FIELD_REQUIRED, NULL},
 	{"toolchains", decode_toolchains, 0, FIELD_REQUIRED, NULL},
+	{"config", decode_run_config, offsetof(struct manifest, config), 0, NULL},
+	{"origin", decode_text, offsetof(struct manifest, origin), 0, NULL},
 };
 
 static int check(const struct manifest *m, struct err *err)
@@ -148,6 +151,10 @@ void manifest_encode(struct arena *a, const struct manifest *manifest, struct st
 	node_set(a, map, "layers", layers);
 	node_set(a, map, "env", manifest->env);
 	node_set(a, map, "toolchains", toolchains);
+	if (manifest->config)
+		node_set(a, map, "config", manifest->config);
+	if (manifest->origin)
+		node_set_text(a, map, "origin", manifest->origin);
 	json_write_pretty(out, map);
 	strbuf_addc(out, '\n');
 }
@@ -197,4 +204,36 @@ int image_name_write(struct store *store, const char *name, const struct image_n
 	json_write(&text, map);
 	strbuf_addc(&text, '\n');
 	return file_write(store->images, name, text.text, text.len, 0644, err);
+}
+
+int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
+		    struct err *err)
+{
+	const struct digest mine = digest_of(manifest->text, manifest->len);
+	struct image_name there;
+	struct err absent;
+
+	if (image_name_read(store, name, &there, &absent) < 0 ||
+	    digest_equal(&there.manifest, &mine))
+		return 0;
+	return err_fail(err, ERR_USAGE,
+			"'%s' is another image here (sha256:%.12s); import with --replace to let "
+			"the name mean sha256:%.12s",
+			name, there.manifest.hex, mine.hex);
+}
+
+int image_publish(struct store *store, const char *name, const struct strbuf *manifest,
+		  const struct digest *inputs, struct digest *out, struct err *err)
+{
+	struct image_name value = {.built = inputs != NULL};
+
+	if (manifest->full)
+		return err_fail(err, ERR_USAGE, "the image's manifest is too long");
+	if (inputs)
+		value.inputs = *inputs;
+	if (blob_put(store, manifest->text, manifest->len, &value.manifest, err) < 0 ||
+	    image_name_write(store, name, &value, err) < 0)
+		return -1;
+	*out = value.manifest;
+	return 0;
 }

@@ -11,7 +11,7 @@
 #include "stepcell/strbuf.h"
 
 #define MANIFEST_LAYERS 16
-#define MANIFEST_BYTES  (UINT64_C(1) << 20)
+#define MANIFEST_BYTES  (UINT64_C(2) << 20)
 
 struct manifest_layer {
 	struct digest tree;
@@ -30,6 +30,8 @@ struct manifest {
 	struct manifest_layer *layers; /* top first */
 	size_t layer_count;
 	const struct node *env;
+	const struct node *config; /* of an OCI image, as image.h has it; NULL */
+	const char *origin;        /* what it was pulled or imported as; NULL */
 	struct manifest_toolchain *toolchains;
 	size_t toolchain_count;
 };
@@ -51,6 +53,14 @@ struct image_name {
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
 int image_name_write(struct store *store, const char *name, const struct image_name *value,
 		     struct err *err);
+
+/* A name that means another image already keeps its meaning: that is the error. */
+int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
+		    struct err *err);
+
+/* Store a manifest, then the name that means it. `inputs` of a build, or NULL. */
+int image_publish(struct store *store, const char *name, const struct strbuf *manifest,
+		  const struct digest *inputs, struct digest *out, struct err *err);
 
 decode_fn decode_digest; /* struct digest */
 

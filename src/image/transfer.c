@@ -82,14 +82,15 @@ static int list_trees(int root, const struct inodes *inodes, struct unpack_resul
 	return 0;
 }
 
-static int unpack_image(void *arg, int archive, int dir, struct unpack_result *out, struct err *err)
+static int unpack_image(void *arg, const int *archive, int dir, struct unpack_result *out,
+			struct err *err)
 {
 	struct writer w;
 	int r;
 
 	(void)arg;
 	writer_init(&w, dir);
-	r = unpack(archive, &w, err);
+	r = unpack(*archive, &w, err);
 	if (r == 0)
 		r = list_trees(dir, &w.inodes, out, err);
 	out->skipped = w.skipped;
@@ -134,49 +135,26 @@ static int publish_trees(struct store *store, int dir, const struct manifest *m,
 	return 0;
 }
 
-/*
- * A name that means another image already keeps its meaning: the file says
- * itself what it is called.
- */
-static int keep_name(struct store *store, const char *name, const char *text, size_t len,
-		     struct err *err)
-{
-	const struct digest mine = digest_of(text, len);
-	struct image_name there;
-	struct err absent;
-
-	if (image_name_read(store, name, &there, &absent) < 0 ||
-	    digest_equal(&there.manifest, &mine))
-		return 0;
-	return err_fail(err, ERR_USAGE,
-			"'%s' is another image here (sha256:%.12s); import with --replace to let "
-			"the name mean sha256:%.12s",
-			name, there.manifest.hex, mine.hex);
-}
-
 static int publish_image(struct store *store, int dir, bool replace, struct digest *out,
 			 struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
-	struct image_name name = {.built = false};
 	struct manifest m;
 
 	if (file_read(dir, PACK_MANIFEST, &text, err) < 0 ||
 	    manifest_decode(a, text.text, text.len, &m, err) < 0 ||
-	    (!replace && keep_name(store, m.name, text.text, text.len, err) < 0) ||
-	    publish_trees(store, dir, &m, err) < 0 ||
-	    blob_put(store, text.text, text.len, &name.manifest, err) < 0 ||
-	    image_name_write(store, m.name, &name, err) < 0)
+	    (!replace && image_name_keep(store, m.name, &text, err) < 0) ||
+	    publish_trees(store, dir, &m, err) < 0)
 		return -1;
-	*out = name.manifest;
-	return 0;
+	return image_publish(store, m.name, &text, NULL, out, err);
 }
 
 int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
-	const struct unpack_work work = {.name = "import", .fn = unpack_image, .archive = fd};
+	const struct unpack_work work = {
+		.name = "import", .fn = unpack_image, .archives = &fd, .archive_count = 1};
 	struct unpack_result result;
 
 	if (staging_open(store, &staging, err) < 0 ||

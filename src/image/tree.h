@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "image/oci.h"
 #include "image/store.h"
 
 struct tree {
@@ -20,5 +21,19 @@ int tree_root_make(int dir, struct err *err);
  */
 int tree_unpack(struct staging *staging, int fd, struct tree *out, struct err *err);
 
-/* Publish what tree_unpack() made. */
+/* One layer of an image: a tar, and the hash that it must have. */
+struct tree_layer {
+	int fd;
+	enum compression compression;
+	struct digest diff_id;
+};
+
+/*
+ * As tree_unpack(), of layers one on top of another, lowest first: what one
+ * hides of those below it is not there.
+ */
+int tree_apply(struct staging *staging, const struct tree_layer *layers, size_t count,
+	       struct tree *out, struct err *err);
+
+/* Publish what was made. */
 int tree_publish(struct staging *staging, const struct tree *tree, struct err *err);

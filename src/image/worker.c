@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <locale.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "stepcell/fd.h"
@@ -12,7 +14,7 @@
 
 #define UNPACK_MEMORY (4 * GIB) /* of address space where there is no cgroup; uses some 30 MiB */
 
-enum { FD_ARCHIVE, FD_RESULT, FD_ERROR };
+enum { FD_RESULT, FD_FROM };
 
 /* In the worker. */
 static int work(void *arg, const int *fds, size_t fd_count)
@@ -24,16 +26,15 @@ static int work(void *arg, const int *fds, size_t fd_count)
 	struct err err = {0};
 	int r;
 
-	(void)fd_count;
 	if (dir < 0 || (unpack->folder && folder < 0))
 		r = err_sys(&err, "cannot open the worker's directory");
 	else
-		r = unpack->fn(unpack->arg, unpack->folder ? folder : fds[FD_ARCHIVE], dir, &result,
+		r = unpack->fn(unpack->arg, unpack->folder ? &folder : &fds[FD_FROM], dir, &result,
 			       &err);
 	if (r == 0 && write_full(fds[FD_RESULT], &result, sizeof(result)) < 0)
 		r = err_sys(&err, "cannot tell the result");
 	if (r < 0)
-		(void)write_full(fds[FD_ERROR], &err, sizeof(err));
+		(void)write_full(fds[fd_count], &err, sizeof(err));
 	return r < 0 ? 1 : 0;
 }
 
@@ -64,7 +65,14 @@ int worker_unpack(const struct unpack_work *unpack, const char *path, struct unp
 		return -1;
 	auto_fd int heard = ends[0];
 	auto_fd int said = ends[1];
-	const int fds[] = {unpack->folder ? said : unpack->archive, said};
+	size_t from = unpack->folder ? 0 : unpack->archive_count;
+	auto_free int *fds = calloc(FD_FROM + from, sizeof(*fds));
+
+	if (!fds)
+		return err_sys(err, "cannot list the archives");
+	fds[FD_RESULT] = said;
+	if (from)
+		(void)memcpy(&fds[FD_FROM], unpack->archives, from * sizeof(*fds));
 	const struct cell_work spec = {
 		.name = unpack->name,
 		.fn = work,
@@ -72,7 +80,7 @@ int worker_unpack(const struct unpack_work *unpack, const char *path, struct unp
 		.dirs = dirs,
 		.dir_count = unpack->folder ? 2 : 1,
 		.fds = fds,
-		.fd_count = 2,
+		.fd_count = FD_FROM + from,
 		.limits = {.memory = UNPACK_MEMORY,
 			   .open_files = 1024,
 			   .wall_ms = UINT64_C(60000) * UNPACK_MINUTES},

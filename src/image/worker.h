@@ -11,15 +11,17 @@ struct unpack_result {
 	uint64_t bytes, entries, skipped;
 };
 
-/* Runs in the worker: unpack `from`, an archive or a folder to copy, below `dir`. */
-typedef int unpack_fn(void *arg, int from, int dir, struct unpack_result *out, struct err *err);
+/* Runs in the worker: unpack `from`, archives or a folder to copy, below `dir`. */
+typedef int unpack_fn(void *arg, const int *from, int dir, struct unpack_result *out,
+		      struct err *err);
 
 struct unpack_work {
 	const char *name;
 	unpack_fn *fn;
 	void *arg;          /* the caller's memory, copied by fork */
-	const char *folder; /* of the host, seen read-only; NULL: `archive` */
-	int archive;
+	const char *folder; /* of the host, seen read-only; NULL: the archives */
+	const int *archives;
+	size_t archive_count;
 };
 
 /* Run `fn`, with `path` as the only directory that it can write. */

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/whiteout.h"
 #include "stepcell/digest.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -103,6 +104,13 @@ static int make_folders(int root, char *path, struct err *err)
 	return take_fd(&at);
 }
 
+static void forget_parent(struct writer *w)
+{
+	free(w->parent_path);
+	w->parent_path = NULL;
+	fd_close(&w->parent);
+}
+
 /*
  * The folder of a path, and the name in it. Archives list a folder's entries
  * together, so the last one is kept open.
@@ -116,8 +124,7 @@ static int enter_parent(struct writer *w, char *path, const char **name, struct 
 	if (slash)
 		*slash = '\0';
 	if (w->parent < 0 || strcmp(w->parent_path, folder) != 0) {
-		fd_close(&w->parent);
-		free(w->parent_path);
+		forget_parent(w);
 		w->parent_path = strdup(folder);
 		w->parent = open_folder(w->root, folder, err);
 		if (w->parent < 0 && err->sys == ENOENT)
@@ -131,9 +138,7 @@ static int clear_way(struct writer *w, const char *name, struct err *err)
 {
 	auto_fd int parent = fcntl(w->parent, F_DUPFD_CLOEXEC, 0);
 
-	free(w->parent_path);
-	w->parent_path = NULL;
-	fd_close(&w->parent);
+	forget_parent(w);
 	if (parent < 0 || remove_tree(parent, name, err) < 0)
 		return -1;
 	w->parent = take_fd(&parent);
@@ -352,26 +357,71 @@ static int count_entry(struct writer *w, const struct entry *e, struct err *err)
 	return 0;
 }
 
+/* Place it, once more where something was in the way. */
+static int place(struct writer *w, const struct entry *e, char *path, const struct content *c,
+		 struct err *err)
+{
+	const char *name;
+	struct stat st;
+
+	if (enter_parent(w, path, &name, err) < 0)
+		return -1;
+	if (adders[e->kind](w, e, name, c, err) < 0 &&
+	    (err->sys != EEXIST || clear_way(w, name, err) < 0 ||
+	     adders[e->kind](w, e, name, c, err) < 0))
+		return -1;
+	if (!w->written)
+		return 0;
+	if (fstat(w->parent, &st) < 0)
+		return err_sys(err, "cannot read its directory");
+	written_add(w->written, st.st_ino, name);
+	return 0;
+}
+
+/* A whiteout in a folder that no layer has hides nothing. */
+static int apply_whiteout(struct writer *w, enum whiteout what, char *path, const char *hidden,
+			  struct err *err)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!w->written)
+		return 0;
+	if (slash)
+		*slash = '\0';
+	auto_fd int dir = open_folder(w->root, slash ? path : "", err);
+
+	if (dir < 0)
+		return err->sys == ENOENT || err->sys == ENOTDIR ? 0 : -1;
+	forget_parent(w);
+	return what == WHITEOUT_OPAQUE ? whiteout_all(w->written, dir, err)
+				       : whiteout_apply(w->written, dir, hidden, err);
+}
+
+/* A device that is left out still replaces what is below it. */
+static int skip(struct writer *w, char *path, struct err *err)
+{
+	char *slash = strrchr(path, '/');
+
+	w->skipped++;
+	return *path ? apply_whiteout(w, WHITEOUT_NAME, path, slash ? slash + 1 : path, err) : 0;
+}
+
 static int add(struct writer *w, const struct entry *e, const struct content *c, struct err *err)
 {
 	auto_strbuf struct strbuf path = STRBUF(LIMIT_PATH);
-	const char *name;
+	enum whiteout whiteout = WHITEOUT_NONE;
+	const char *hidden = NULL;
 
-	if (count_entry(w, e, err) < 0 || clean_path(e->path, &path, err) < 0)
+	if (count_entry(w, e, err) < 0 || clean_path(e->path, &path, err) < 0 ||
+	    (w->layers && whiteout_of(path.text, &whiteout, &hidden, err) < 0))
 		return -1;
-	if (e->kind == ENTRY_OTHER) {
-		w->skipped++;
+	if (whiteout == WHITEOUT_NAME || whiteout == WHITEOUT_OPAQUE)
+		return apply_whiteout(w, whiteout, path.text, hidden, err);
+	if (whiteout == WHITEOUT_AUX)
 		return 0;
-	}
-	if (!path.len)
-		return add_root(w, e, err);
-	if (enter_parent(w, path.text, &name, err) < 0)
-		return -1;
-	if (adders[e->kind](w, e, name, c, err) == 0)
-		return 0;
-	if (err->sys != EEXIST || clear_way(w, name, err) < 0)
-		return -1;
-	return adders[e->kind](w, e, name, c, err);
+	if (e->kind == ENTRY_OTHER)
+		return skip(w, path.text, err);
+	return path.len ? place(w, e, path.text, c, err) : add_root(w, e, err);
 }
 
 int writer_add(struct writer *w, const struct entry *entry, block_fn *blocks, void *arg,

@@ -14,9 +14,6 @@
 enum entry_kind { ENTRY_FILE, ENTRY_FOLDER, ENTRY_LINK, ENTRY_HARDLINK, ENTRY_OTHER };
 
 struct entry {
-	/* Holes of all sparse files: they cost an archive nothing, and whoever hashes them a second a GiB. */
-#define WRITER_HOLES (UINT64_C(1) << 30)
-
 	enum entry_kind kind;
 	const char *path;
 	const char *target; /* of both kinds of links */
@@ -29,6 +26,8 @@ struct entry {
 /* Blocks of a file in ascending order: 1 with a block, 0 at the end, -1 with `err` set. */
 typedef int block_fn(void *arg, const void **bytes, size_t *len, uint64_t *offset, struct err *err);
 
+struct written;
+
 struct writer {
 	int root;
 	struct inodes inodes;
@@ -36,8 +35,11 @@ struct writer {
 	uint64_t max_bytes, max_entries; /* as writer_init() sets them: an image's */
 	bool plain;                      /* modes as git keeps them: 644 and 755 */
 	uint64_t skipped;                /* devices, FIFOs, sockets */
+	uint64_t xattrs;                 /* entries with attributes, which are not kept */
 	int parent;                      /* the folder of the last entry, and its path */
 	char *parent_path;
+	bool layers;             /* names may be whiteouts */
+	struct written *written; /* of the layer that is applied; NULL: nothing lies below it */
 };
 
 void writer_init(struct writer *w, int root);
@@ -48,8 +50,4 @@ int writer_add(struct writer *w, const struct entry *entry, block_fn *blocks, vo
 	       struct err *err);
 
 /* What is kept of a mode: no set-id bits, and the owner may read (and enter) everything. */
-mode_t
-writer_mode(/* Holes of all sparse files: they cost an archive nothing, and whoever hashes them a second a GiB. */
-#define WRITER_HOLES (UINT64_C(1) << 30)
-
-	    enum entry_kind kind, mode_t mode);
+mode_t writer_mode(enum entry_kind kind, mode_t mode);

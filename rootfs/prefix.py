@@ -15,11 +15,14 @@ import platform
 import re
 import struct
 import sys
+import sysconfig
 import tarfile
 
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 TOOLCACHE = "opt/hostedtoolcache/Python"
 ARCH = {"x86_64": "x64", "aarch64": "arm64"}
+# "3.14.0b2" is called 3.14.0-beta.2 there.
+STAGES = {"a": "alpha", "b": "beta", "rc": "rc"}
 
 # Below the prefix; * stops at no slash.
 LEFT_OUT = [
@@ -43,11 +46,20 @@ def is_left_out(path):
     return matches(path, LEFT_OUT) or bool(site and not matches(site.group(1), SITE_PACKAGES))
 
 
+def semantic_version():
+    plain, stage, number = re.match(r"([0-9.]+)(?:(a|b|rc)([0-9]+))?", platform.python_version()).groups()
+    return "{}-{}.{}".format(plain, STAGES[stage], number) if stage else plain
+
+
+def architecture():
+    free = "-freethreaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    return ARCH.get(platform.machine(), platform.machine()) + free
+
+
 class Prefix:
     def __init__(self, source, out):
         self.source = os.path.abspath(source)
-        version = platform.python_version()
-        self.target = "{}/{}/{}".format(TOOLCACHE, version, ARCH.get(platform.machine(), platform.machine()))
+        self.target = "{}/{}/{}".format(TOOLCACHE, semantic_version(), architecture())
         self.tar = tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT)
 
     # ---- the tar ----
@@ -141,7 +153,7 @@ class Prefix:
     def write(self):
         self.add_parents()
         self.add_tree()
-        short = "python{}.{}".format(*sys.version_info[:2])
+        short = "python{}.{}{}".format(*sys.version_info[:2], "t" if "freethreaded" in self.target else "")
         for name in ("python", "python3"):
             if not os.path.lexists(os.path.join(self.source, "bin", name)):
                 self.add("{}/bin/{}".format(self.target, name), 0o777, link=short)

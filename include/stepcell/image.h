@@ -14,6 +14,7 @@
 #include "stepcell/cell.h"
 #include "stepcell/digest.h"
 #include "stepcell/node.h"
+#include "stepcell/strbuf.h"
 
 struct store;
 
@@ -73,11 +74,20 @@ int image_list(struct store *store, struct arena *a, struct image **out, size_t 
 	       struct err *err);
 
 /*
- * The image that carries a Python for a version as setup-python takes it
- * ("3.10", "3.x", "3.11.2"), highest first. Not found is ERR_SYSTEM and says
- * what was asked, what exists and the command that builds one.
+ * The image that carries a Python for a version as setup-python takes it: what
+ * `current` carries if anything of it will do, else what the store has; the
+ * highest of either. Not found is ERR_SYSTEM and says what was asked, what exists
+ * and the command that builds one.
  * `layers` (top first) go on top of a job's root as it is.
  */
+struct toolchain_ask {
+	const char *version; /* "3.10", "3.x", "3.11.2", ">=3.8 <3.12", "3.13t", "3.14-dev" */
+	const char *arch;    /* "x64", "arm64"; NULL or "": this machine's */
+	bool prereleases;    /* X.Y is also what comes before X.Y.0 */
+	bool freethreaded;
+	bool latest;        /* the highest of both, not what `current` has first */
+	struct strbuf *say; /* gets the order of the search, line by line; NULL: nothing */
+};
 struct toolchain_match {
 	struct toolchain toolchain;
 	struct cell_layer
@@ -87,7 +97,10 @@ struct toolchain_match {
 	int lock;
 };
 int image_toolchain(struct store *store, struct arena *a, const struct image *current,
-		    const char *version, struct toolchain_match *out, struct err *err);
+		    const struct toolchain_ask *ask, struct toolchain_match *out, struct err *err);
+
+/* This machine as the tool cache calls it: "x64", "arm64". */
+const char *image_machine(void);
 
 /*
  * Build a recipe: NAME of DATA/rootfs/NAME.yml, or a path with a '/'. A prefix's

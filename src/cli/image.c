@@ -17,8 +17,8 @@
 #include "stepcell/util.h"
 
 struct image_options {
-	bool json, force, quiet, replace;
-	const char *on, *source, *out;
+	bool json, force, quiet, replace, prereleases, freethreaded, latest;
+	const char *on, *source, *out, *arch;
 };
 
 static const struct image_options *options_of(const struct session *s)
@@ -140,17 +140,40 @@ static int image_cmd_show(struct session *s, struct err *err)
 	return 0;
 }
 
+/* "python 3.10" or "3.10" */
+static const char *version_of_words(struct session *s)
+{
+	const char *first = s->words[0], *second = s->words[1];
+
+	if (second && strcmp(first, "python") == 0)
+		return second;
+	return strncmp(first, "python ", 7) == 0 ? first + 7 : first;
+}
+
+/* The order of the search is talk, what was found is the answer. */
 static int image_cmd_resolve(struct session *s, struct err *err)
 {
+	const struct image_options *o = options_of(s);
+	auto_strbuf struct strbuf order = STRBUF(64 * KIB);
+	const struct toolchain_ask ask = {
+		.version = version_of_words(s),
+		.arch = o->arch,
+		.prereleases = o->prereleases,
+		.freethreaded = o->freethreaded,
+		.latest = o->latest,
+		.say = &order,
+	};
 	struct toolchain_match match;
 	struct image image = {.lock = -1};
 	int r;
 
-	if (options_of(s)->on && image_find(s->store, s->arena, options_of(s)->on, &image, err) < 0)
+	if (s->words[1] && strcmp(s->words[0], "python") != 0)
+		return err_fail(err, ERR_USAGE, "'%s' is no toolchain: python", s->words[0]);
+	if (o->on && image_find(s->store, s->arena, o->on, &image, err) < 0)
 		return -1;
-	r = image_toolchain(s->store, s->arena, options_of(s)->on ? &image : NULL, s->words[0],
-			    &match, err);
+	r = image_toolchain(s->store, s->arena, o->on ? &image : NULL, &ask, &match, err);
 	image_release(&image);
+	(void)fputs(order.text, stderr);
 	if (r < 0)
 		return -1;
 	fd_close(&match.lock);
@@ -235,6 +258,14 @@ static const struct option_row json_row[] = {
 static const struct option_row resolve_rows[] = {
 	{0, "image", "REF", opt_text, offsetof(struct image_options, on),
 	 "the root that it is to work on"},
+	{0, "architecture", "ARCH", opt_text, offsetof(struct image_options, arch),
+	 "x64 or arm64; this machine's when not said"},
+	{0, "allow-prereleases", NULL, opt_flag, offsetof(struct image_options, prereleases),
+	 "X.Y is also what comes before X.Y.0"},
+	{0, "freethreaded", NULL, opt_flag, offsetof(struct image_options, freethreaded),
+	 "without the global lock, as 3.13t"},
+	{0, "check-latest", NULL, opt_flag, offsetof(struct image_options, latest),
+	 "the highest of all, not the root's own first"},
 };
 
 static const struct subcommand subcommands[] = {
@@ -288,10 +319,10 @@ static const struct subcommand subcommands[] = {
 	{"resolve",
 	 image_cmd_resolve,
 	 1,
-	 1,
-	 {.synopsis = "stepcell image resolve [--image REF] VERSION",
-	  .about = "Says which toolchain setup-python would get for a version: 3.10, 3.x, "
-		   "'>=3.8 <3.12'.",
+	 2,
+	 {.synopsis = "stepcell image resolve [OPTION]... [python] VERSION",
+	  .about = "Says which toolchain setup-python would get for a version (3.10, 3.x, "
+		   "'>=3.8 <3.12', 3.13t), and where it is looked for.",
 	  .rows = resolve_rows,
 	  .count = COUNT(resolve_rows)},
 	 "which toolchain a Python version means"},

@@ -1,76 +1,121 @@
-/* toolchain: which image carries the Python that a job asks for. */
+/*
+ * toolchain: which image carries the Python that a job asks for.
+ *
+ * The order is setup-python's: what the job's root has in its tool cache wins,
+ * whatever else there is, and is asked first; the store's toolchains are what
+ * could be installed. check-latest looks at both at once.
+ */
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "image/manifest.h"
+#include "image/pyspec.h"
 #include "image/store.h"
 #include "image/version.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 
-/* The best so far. */
-struct choice {
-	const char *range;
-	struct version version;
-	struct toolchain toolchain;
+/* What is looked for, and the best so far. */
+struct search {
+	const struct toolchain_ask *ask;
+	struct python_spec spec;
+	char arch[64];
+	struct version version; /* of the best */
+	struct toolchain_match match;
 	bool found;
 };
 
-static int consider(struct choice *c, const struct toolchain *t, bool *better, struct err *err)
+const char *image_machine(void)
+{
+	static const struct {
+		const char *machine, *arch;
+	} names[] = {{"x86_64", "x64"}, {"aarch64", "arm64"}, {"i686", "x86"}};
+	struct utsname host;
+
+	(void)uname(&host);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(host.machine, names[i].machine) == 0)
+			return names[i].arch;
+	return "x64";
+}
+
+static int search_open(const struct toolchain_ask *ask, struct search *s, struct err *err)
+{
+	bool ignored;
+
+	s->ask = ask;
+	if (python_spec_parse(ask->version, ask->prereleases, &s->spec, err) < 0)
+		return -1;
+	s->spec.freethreaded = s->spec.freethreaded || ask->freethreaded;
+	(void)snprintf(s->arch, sizeof(s->arch), "%.32s%s",
+		       ask->arch && *ask->arch ? ask->arch : image_machine(),
+		       s->spec.freethreaded ? "-freethreaded" : "");
+	/* What is no version is wrong usage, whatever there is. */
+	return version_match(&s->version, s->spec.range, &ignored, err);
+}
+
+/* TOOLCACHE/Python/VERSION/ARCH; a Python that lies elsewhere is the system's own. */
+static const char *arch_of(const struct toolchain *t)
+{
+	return strstr(t->path, "/Python/") ? strrchr(t->path, '/') + 1 : image_machine();
+}
+
+/* Would it do, and would it be better than what was found before? */
+static bool is_better(struct search *s, const struct toolchain *t)
 {
 	struct version v;
-	bool in_range;
+	struct err ignored;
+	bool lies = false;
 
-	*better = false;
-	if (!version_parse(t->version, &v))
-		return 0;
-	if (version_match(&v, c->range, &in_range, err) < 0)
-		return -1;
-	if (!in_range || (c->found && version_compare(&v, &c->version) <= 0))
-		return 0;
-	*c = (struct choice){c->range, v, *t, true};
-	*better = true;
-	return 0;
+	if (strcmp(arch_of(t), s->arch) != 0 || !version_parse(t->version, &v) ||
+	    version_match(&v, s->spec.range, &lies, &ignored) < 0 || !lies ||
+	    (s->found && version_compare(&v, &s->version) <= 0))
+		return false;
+	s->found = true;
+	s->version = v;
+	s->match.toolchain = *t;
+	return true;
 }
 
-/* What the current root carries needs no layer, and wins whatever its version. */
-static int search_current(const struct image *current, struct choice *c, struct err *err)
+/* The images on top of one base all carry its Python: once will do. */
+static void list_one(struct strbuf *out, const struct toolchain *t)
 {
-	bool better;
+	bool free = strstr(arch_of(t), "-freethreaded") != NULL;
+	char text[128];
 
-	for (size_t i = 0; current && i < current->toolchain_count; i++)
-		if (consider(c, &current->toolchains[i], &better, err) < 0)
-			return -1;
-	return 0;
+	(void)snprintf(text, sizeof(text), " %.64s%s (", t->version, free ? "t" : "");
+	if (!strstr(out->text, text))
+		strbuf_addf(out, "%s%s%s)", out->len ? "," : "", text, t->image);
 }
 
-static void list_versions(const struct image *images, size_t count, const struct image *current,
-			  struct strbuf *out)
+static void list_all(struct strbuf *out, const struct image *image)
 {
-	for (size_t i = 0; current && i < current->toolchain_count; i++)
-		strbuf_addf(out, "%s%s (%s)", out->len ? ", " : "", current->toolchains[i].version,
-			    current->name);
-	for (size_t i = 0; i < count; i++)
-		for (size_t t = 0; t < images[i].toolchain_count; t++)
-			strbuf_addf(out, "%s%s (%s)", out->len ? ", " : "",
-				    images[i].toolchains[t].version, images[i].name);
+	for (size_t i = 0; image && i < image->toolchain_count; i++)
+		list_one(out, &image->toolchains[i]);
 }
 
-static int missing(const char *range, const char *have, struct err *err)
+static void say(const struct search *s, const char *where, const struct strbuf *have)
 {
-	unsigned major, minor;
-
-	if (!*have)
-		have = "none";
-	if (version_minor(range, &major, &minor))
-		return err_fail(err, ERR_SYSTEM,
-				"no toolchain for Python %s; there are: %s. Build one: "
-				"`stepcell image build python-%u.%u`",
-				range, have, major, minor);
-	return err_fail(err, ERR_SYSTEM,
-			"no toolchain for Python %s; there are: %s. Build one: `stepcell image "
-			"build python-3.11`, or another recipe of rootfs/",
-			range, have);
+	if (s->ask->say)
+		strbuf_addf(s->ask->say, "%s:%s\n", where, have->len ? have->text : " none");
 }
+
+/* ---- the job's root ---- */
+
+static void search_current(struct search *s, const struct image *current)
+{
+	auto_strbuf struct strbuf have = STRBUF(4096);
+
+	if (!current)
+		return;
+	for (size_t i = 0; i < current->toolchain_count; i++)
+		if (is_better(s, &current->toolchains[i]))
+			s->match.env = current->env;
+	list_all(&have, current);
+	say(s, "in the tool cache of the root", &have);
+}
+
+/* ---- the store ---- */
 
 /* The layers that make an image's toolchain work on another root; 0 when none do. */
 static int portable_layers(struct store *store, struct arena *a, const struct image *image,
@@ -89,73 +134,100 @@ static int portable_layers(struct store *store, struct arena *a, const struct im
 	return 0;
 }
 
-static int search_store(struct store *store, struct arena *a, struct image *images, size_t count,
-			struct choice *c, struct toolchain_match *match, struct err *err)
+static int search_image(struct search *s, struct store *store, struct arena *a, struct image *image,
+			struct strbuf *have, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		for (size_t t = 0; t < images[i].toolchain_count; t++) {
-			const struct toolchain *tool = &images[i].toolchains[t];
-			size_t layers;
-			bool better;
+	for (size_t t = 0; t < image->toolchain_count; t++) {
+		size_t layers;
 
-			if (portable_layers(store, a, &images[i], tool->version, &layers, err) < 0)
-				return -1;
-			if (layers == 0)
-				continue;
-			if (consider(c, tool, &better, err) < 0)
-				return -1;
-			if (!better)
-				continue;
-			match->layers = images[i].mounts[0].layers;
-			match->layer_count = layers;
-			match->env = images[i].env;
-			fd_close(&match->lock);
-			match->lock = take_fd(&images[i].lock);
-		}
+		if (portable_layers(store, a, image, image->toolchains[t].version, &layers, err) <
+		    0)
+			return -1;
+		if (layers == 0)
+			continue;
+		list_one(have, &image->toolchains[t]);
+		if (!is_better(s, &image->toolchains[t]))
+			continue;
+		s->match.layers = image->mounts[0].layers;
+		s->match.layer_count = layers;
+		s->match.env = image->env;
+		fd_close(&s->match.lock);
+		s->match.lock = take_fd(&image->lock);
 	}
 	return 0;
 }
 
-/* Search what the store has besides; `have` gets the words for a message. */
-static int search(struct store *store, struct arena *a, const struct image *current,
-		  struct choice *c, struct toolchain_match *match, struct strbuf *have,
-		  struct err *err)
+/* `all` gets every toolchain of the store, whether it works on another root or not. */
+static int search_store(struct search *s, struct store *store, struct arena *a, struct strbuf *all,
+			struct err *err)
 {
+	auto_strbuf struct strbuf have = STRBUF(4096);
 	struct image *images;
 	size_t count;
-	int r;
+	int r = 0;
 
 	if (image_list(store, a, &images, &count, err) < 0)
 		return -1;
-	list_versions(images, count, current, have);
-	r = search_store(store, a, images, count, c, match, err);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		list_all(all, &images[i]);
+		if (r == 0)
+			r = search_image(s, store, a, &images[i], &have, err);
 		image_release(&images[i]);
+	}
+	say(s, "in the store, for any root", &have);
 	return r;
 }
 
-int image_toolchain(struct store *store, struct arena *a, const struct image *current,
-		    const char *version, struct toolchain_match *out, struct err *err)
-{
-	auto_strbuf struct strbuf have = STRBUF(1024);
-	struct choice c = {.range = version};
-	struct toolchain_match match = {.lock = -1};
-	bool ignored;
+/* ---- nothing found ---- */
 
-	/* What is no version is wrong usage, whatever there is. */
-	if (version_match(&c.version, version, &ignored, err) < 0)
+/* YAML takes 3.10 for a number, and the number is 3.1. */
+static const char *hint_of(const char *version)
+{
+	return strcmp(version, "3.1") == 0
+		       ? " (3.10 without quotes is the number 3.1: write '3.10')"
+		       : "";
+}
+
+static int missing(const struct search *s, const char *have, struct err *err)
+{
+	const char *asked = s->ask->version, *hint = hint_of(asked);
+	char recipe[64] = "python-3.11`, or another recipe of rootfs/";
+	unsigned major, minor;
+
+	if (version_minor(s->spec.range, &major, &minor))
+		(void)snprintf(recipe, sizeof(recipe), "python-%u.%u%s`", major, minor,
+			       s->spec.freethreaded ? "t" : "");
+	if (*hint)
+		(void)snprintf(recipe, sizeof(recipe), "python-3.10`");
+	return err_fail(err, ERR_SYSTEM,
+			"no toolchain for Python %s%s for %s; there are:%s. Build one: `stepcell "
+			"image build %s",
+			asked, hint, s->arch, *have ? have : " none", recipe);
+}
+
+int image_toolchain(struct store *store, struct arena *a, const struct image *current,
+		    const struct toolchain_ask *ask, struct toolchain_match *out, struct err *err)
+{
+	auto_strbuf struct strbuf have = STRBUF(4096);
+	struct search s = {.match.lock = -1};
+
+	if (search_open(ask, &s, err) < 0)
 		return -1;
-	if (search_current(current, &c, err) < 0)
-		return -1;
-	if (!c.found && search(store, a, current, &c, &match, &have, err) < 0) {
-		fd_close(&match.lock);
+	if (ask->say)
+		strbuf_addf(ask->say, "%s is the range '%s', for %s\n", ask->version, s.spec.range,
+			    s.arch);
+	search_current(&s, current);
+	if (s.found && !ask->latest) {
+		*out = s.match;
+		return 0;
+	}
+	list_all(&have, current);
+	if (search_store(&s, store, a, &have, err) < 0) {
+		fd_close(&s.match.lock);
 		return -1;
 	}
-	if (!c.found)
-		return missing(version, have.text, err);
-	if (!match.env)
-		match.env = current->env;
-	match.toolchain = c.toolchain;
-	*out = match;
+	if (!s.found)
+		return missing(&s, have.text, err);
+	*out = s.match;
 	return 0;
 }

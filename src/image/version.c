@@ -31,7 +31,28 @@ static bool take_number(const char **p, unsigned *out)
 	return true;
 }
 
-/* "-beta.2", or Python's own "b2" as setup-python reads it: "-b2". */
+/* "b2" as GitHub's tool cache has it, "beta.2"; false when `p` does not begin with one. */
+static bool take_python_pre(const char **p, char pre[static 32])
+{
+	static const struct {
+		const char *python, *semver;
+	} stages[] = {{"a", "alpha"}, {"b", "beta"}, {"rc", "rc"}};
+
+	for (size_t i = 0; i < COUNT(stages); i++) {
+		size_t len = strlen(stages[i].python);
+		const char *digits = *p + len;
+		unsigned n;
+
+		if (strncmp(*p, stages[i].python, len) != 0 || !take_number(&digits, &n))
+			continue;
+		(void)snprintf(pre, 32, "%s.%u", stages[i].semver, n);
+		*p = digits;
+		return true;
+	}
+	return false;
+}
+
+/* "-beta.2", or Python's own "b2" for the same. */
 static bool take_pre(const char **p, char pre[static 32])
 {
 	static const char letters[] =
@@ -39,10 +60,9 @@ static bool take_pre(const char **p, char pre[static 32])
 	size_t n;
 
 	pre[0] = '\0';
-	if (**p != '-' && !(**p && strchr("abr", **p)))
+	if (take_python_pre(p, pre) || **p != '-')
 		return true;
-	if (**p == '-')
-		++*p;
+	++*p;
 	n = strspn(*p, letters);
 	if (n == 0 || n >= 32)
 		return false;
@@ -116,8 +136,7 @@ struct partial {
 static bool take_partial(const char **p, struct partial *out)
 {
 	*out = (struct partial){0};
-	if (**p == 'v')
-		++*p;
+	*p += strspn(*p, "v= \t"); /* as in "==3.11.*" and "~=3.9", which node-semver takes */
 	for (int i = 0; i < 3; i++) {
 		if (i > 0 && *(*p)++ != '.')
 			return false;
@@ -222,8 +241,7 @@ static const struct {
 
 static void skip_space(const char **p)
 {
-	while (**p == ' ' || **p == '\t' || **p == ',')
-		++*p;
+	*p += strspn(*p, " \t");
 }
 
 /* One comparator, or "A - B". Sets `pre` when it names a pre-release of v's own X.Y.Z. */
@@ -286,8 +304,8 @@ int version_match(const struct version *v, const char *range, bool *out, struct 
 			break;
 		p += 2;
 	}
-	return err_fail(err, ERR_USAGE, "'%s' is no version: 3.10, 3.x, 3.11.2 or '>=3.8 <3.12'",
-			range);
+	return err_fail(err, ERR_USAGE, "'%s' is no version: 3.10, 3.x, 3.11.2 or '>=3.8 <3.12'%s",
+			range, strchr(range, ',') ? "; a space stands for the comma" : "");
 }
 
 bool version_minor(const char *range, unsigned *major, unsigned *minor)

@@ -5,7 +5,7 @@
 
 #include "stepcell/err.h"
 
-/* X.Y.Z with an optional pre-release: 3.13.0, 3.14.0-beta.2 (also written 3.14.0b2). */
+/* X.Y.Z with an optional pre-release: 3.13.0, 3.14.0-beta.2 (also read from 3.14.0b2). */
 struct version {
 	unsigned part[3];
 	char pre[32];

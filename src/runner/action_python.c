@@ -1,12 +1,140 @@
-/* actions/setup-python: the toolchain's layer goes on top of the root, its folders in front of PATH. */
+/*
+ * actions/setup-python: the toolchain's layer goes on top of the root, its
+ * folders in front of PATH. Which versions are asked for, in which order they
+ * are looked for and what is exported are as the public action has it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "runner/python_file.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
+#include "stepcell/path.h"
 #include "stepcell/util.h"
+
+#define COMPLETE ".complete"
+
+/* ---- the tool cache, as the job's steps have left it ---- */
+
+/* "VERSION ARCH" for each marker in a version's folder. */
+static void tell_version(int cache, const char *version, struct strbuf *out)
+{
+	struct err ignored;
+	int fd = open_beneath(cache, version, O_RDONLY | O_DIRECTORY, 0, &ignored);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir) {
+		fd_close(&fd);
+		return;
+	}
+	while ((e = readdir(dir))) {
+		size_t len = strlen(e->d_name), end = sizeof(COMPLETE) - 1;
+
+		if (len > end && strcmp(e->d_name + len - end, COMPLETE) == 0)
+			strbuf_addf(out, "%s %.*s\n", version, (int)(len - end), e->d_name);
+	}
+	(void)closedir(dir);
+}
+
+static int look_inside(void *arg, int out, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
+	const char *path = arg;
+	DIR *dir = opendir(path);
+	struct dirent *e;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : err_sys(err, "cannot read '%s'", path);
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			tell_version(dirfd(dir), e->d_name, &text);
+	(void)closedir(dir);
+	return write_full(out, text.text, text.len) < 0 ? err_sys(err, "cannot answer") : 0;
+}
+
+static const char *image_of(const struct job_run *job, const char *path)
+{
+	for (size_t i = 0; i < job->image.toolchain_count; i++)
+		if (strcmp(job->image.toolchains[i].path, path) == 0)
+			return job->image.name;
+	return "tool cache";
+}
+
+static void add_toolchain(struct job_run *job, struct image *root, struct toolchain t)
+{
+	root->toolchains = arena_grow(job->arena, root->toolchains, root->toolchain_count,
+				      sizeof(*root->toolchains));
+	root->toolchains[root->toolchain_count++] = t;
+}
+
+/* "VERSION ARCH" */
+static void add_line(struct job_run *job, struct image *root, const char *folder, char *line)
+{
+	char *arch = strchr(line, ' ');
+	const char *path;
+
+	if (!arch)
+		return;
+	*arch++ = '\0';
+	if (!name_is_safe(line) || !name_is_safe(arch))
+		return;
+	path = arena_printf(job->arena, "%s/%s/%s", folder, line, arch);
+	add_toolchain(job, root, (struct toolchain){line, path, image_of(job, path)});
+}
+
+/* The system's own Python, as the host has it. */
+static void add_own(struct job_run *job, struct image *root)
+{
+	for (size_t i = 0; i < job->image.toolchain_count; i++)
+		if (!strstr(job->image.toolchains[i].path, "/Python/"))
+			add_toolchain(job, root, job->image.toolchains[i]);
+}
+
+static const char *env_text(const struct step_run *step, const char *name)
+{
+	const char *own = node_text(node_get(step->env, name));
+
+	return own ? own : node_text(node_get(step->job->env, name));
+}
+
+/* The job's root with the Pythons that are in its tool cache now. */
+static int look(struct step_run *step, struct image *root, struct err *err)
+{
+	struct job_run *job = step->job;
+	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
+	const char *tools = env_text(step, "AGENT_TOOLSDIRECTORY"), *folder;
+	char *line, *rest;
+
+	folder = arena_printf(job->arena, "%s/Python", tools && *tools ? tools : RUNNER_TOOLS);
+	if (view_ask(job, look_inside, (void *)folder, &text, err) < 0)
+		return err_wrap(err, "looking at the tool cache");
+	*root = job->image;
+	root->toolchains = NULL;
+	root->toolchain_count = 0;
+	rest = arena_strdup(job->arena, text.text);
+	while ((line = strsep(&rest, "\n")))
+		add_line(job, root, folder, line);
+	add_own(job, root);
+	return 0;
+}
+
+/* ---- what it exports ---- */
+
+static bool has_part(const char *list, const char *part)
+{
+	size_t len = strlen(part);
+
+	for (; list && *list; list += strcspn(list, ":"), list += *list == ':')
+		if (strcspn(list, ":") == len && strncmp(list, part, len) == 0)
+			return true;
+	return false;
+}
 
 static void export(struct step_run *step, const struct toolchain *t)
 {
@@ -14,20 +142,32 @@ static void export(struct step_run *step, const struct toolchain *t)
 	struct arena *a = job->arena;
 	static const char *const roots[] = {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR",
 					    "Python3_ROOT_DIR"};
-	const char *old = node_text(node_get(job->env, "LD_LIBRARY_PATH"));
+	const char *old = env_text(step, "LD_LIBRARY_PATH");
 	const char *lib = arena_printf(a, "%s/lib", t->path);
 
 	for (size_t i = 0; i < COUNT(roots); i++)
 		node_set_text(a, job->env, roots[i], t->path);
 	node_set_text(a, job->env, "PKG_CONFIG_PATH", arena_printf(a, "%s/pkgconfig", lib));
-	node_set_text(a, job->env, "LD_LIBRARY_PATH",
-		      old && *old ? arena_printf(a, "%s:%s", lib, old) : lib);
+	if (!has_part(old, lib))
+		node_set_text(a, job->env, "LD_LIBRARY_PATH",
+			      old && *old ? arena_printf(a, "%s:%s", lib, old) : lib);
 	job_prepend_path(job, t->path);
 	job_prepend_path(job, arena_printf(a, "%s/bin", t->path));
-	node_set_text(a, step->outputs, "python-version", t->version);
-	node_set_text(a, step->outputs, "python-path", arena_printf(a, "%s/bin/python", t->path));
-	node_set_text(a, step->outputs, "cache-hit", "false");
 }
+
+/* What the toolchain's image says of pip and its like, where the job says nothing. */
+static void export_image(struct job_run *job, const struct node *env)
+{
+	for (size_t i = 0; env && i < env->count; i++) {
+		const char *name = env->pairs[i].key->text;
+
+		if (strcmp(name, "PATH") != 0 && !node_get(job->env, name) &&
+		    !node_get(job->image.env, name))
+			node_set(job->arena, job->env, name, env->pairs[i].value);
+	}
+}
+
+/* ---- one version ---- */
 
 /* Held while the job lives: the layer is in use. */
 static int keep_lock(struct job_run *job, int lock, struct err *err)
@@ -43,58 +183,123 @@ static int keep_lock(struct job_run *job, int lock, struct err *err)
 	return 0;
 }
 
+static int find(struct step_run *step, const char *version, struct toolchain_match *match,
+		struct err *err)
+{
+	struct job_run *job = step->job;
+	auto_strbuf struct strbuf order = STRBUF(8192);
+	const struct toolchain_ask ask = {
+		.version = version,
+		.arch = action_input(step, "architecture"),
+		.prereleases = action_flag(step, "allow-prereleases", false),
+		.freethreaded = action_flag(step, "freethreaded", false),
+		.latest = action_flag(step, "check-latest", false),
+		.say = job->run->debug ? &order : NULL,
+	};
+	struct image root;
+	int r;
+
+	if (look(step, &root, err) < 0)
+		return -1;
+	r = image_toolchain(job->run->store, job->arena, &root, &ask, match, err);
+	if (order.len)
+		output_say(step, "%s", order.text);
+	return r;
+}
+
+/* Its name in outputs and keys: of a free-threaded one 3.13.1t. */
+static const char *full_version(struct job_run *job, const struct toolchain *t)
+{
+	return arena_printf(job->arena, "%s%s", t->version,
+			    strstr(t->path, "-freethreaded") ? "t" : "");
+}
+
 static int set_up(struct step_run *step, const char *version, struct err *err)
 {
 	struct job_run *job = step->job;
 	struct toolchain_match match = {.lock = -1};
+	const struct toolchain *t = &match.toolchain;
 
-	if (image_toolchain(job->run->store, job->arena, &job->image, version, &match, err) < 0)
+	if (*version == '2')
+		output_say(step, "warning: Python 2 has had no releases since 2020");
+	if (find(step, version, &match, err) < 0)
 		return -1;
 	for (size_t i = match.layer_count; i-- > 0;)
 		layers_push(job, &job->mounts[0], match.layers[i].path, match.layers[i].foreign);
-	for (size_t i = 0; match.env && i < match.env->count; i++)
-		node_set(job->arena, job->env, match.env->pairs[i].key->text,
-			 match.env->pairs[i].value);
-	export(step, &match.toolchain);
-	output_say(step, "Python %s (%s) at %s", match.toolchain.version, match.toolchain.image,
-		   match.toolchain.path);
+	if (action_flag(step, "update-environment", true)) {
+		export_image(job, match.layer_count ? match.env : NULL);
+		export(step, t);
+	}
+	node_set_text(job->arena, step->outputs, "python-version", full_version(job, t));
+	node_set_text(job->arena, step->outputs, "python-path",
+		      arena_printf(job->arena, "%s/bin/python", t->path));
+	output_say(step, "Python %s (%s) at %s", full_version(job, t), t->image, t->path);
 	return keep_lock(job, match.lock, err);
 }
 
-/* The first line of .python-version, or of the file that the input names; "" when there is none. */
-static const char *version_of_file(struct step_run *step, struct err *err)
-{
-	const char *name = action_input(step, "python-version-file");
-	bool asked = *name;
-	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
+/* ---- which versions ---- */
 
-	if (view_read(step->job, asked ? name : ".python-version", &text, err) < 0) {
-		if (asked)
-			return NULL;
-		err_clear(err);
-		return "";
+struct file_question {
+	const char *name;
+	bool may_be_missing;
+};
+
+/* In the workspace's cell: what a stranger wrote is parsed there. */
+static int versions_inside(void *arg, int out, struct err *err)
+{
+	const struct file_question *q = arg;
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf text = STRBUF(MIB), answer = STRBUF(64 * KIB);
+	auto_fd int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = open_beneath(root, q->name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+	struct texts versions;
+
+	if (fd < 0)
+		return q->may_be_missing && err->sys == ENOENT ? 0 : -1;
+	if (read_capped(fd, &text, err) < 0 ||
+	    python_file_parse(a, q->name, text.text, text.len, &versions, err) < 0)
+		return -1;
+	for (size_t i = 0; i < versions.count; i++)
+		strbuf_addf(&answer, "%s\n", versions.list[i]);
+	return write_full(out, answer.text, answer.len) < 0 ? err_sys(err, "cannot answer") : 0;
+}
+
+/* Of the file that the input names, or of .python-version where there is one. */
+static int versions_of_file(struct step_run *step, struct texts *out, struct err *err)
+{
+	struct job_run *job = step->job;
+	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
+	const char *given = action_input(step, "python-version-file");
+	struct file_question q = {*given ? given : ".python-version", !*given};
+	char *line, *rest;
+
+	if (view_ask(job, versions_inside, &q, &text, err) < 0)
+		return err_wrap(err, "python-version-file");
+	rest = arena_strdup(job->arena, text.text);
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		out->list = arena_grow(job->arena, out->list, out->count, sizeof(*out->list));
+		out->list[out->count++] = line;
+		output_say(step, "%s: %s", q.name, line);
 	}
-	return arena_strndup(step->job->arena, text.text, strcspn(text.text, "\r\n #"));
+	return 0;
 }
 
 static int start(struct step_run *step, struct err *err)
 {
 	struct texts versions = action_lines(step, "python-version");
-	const char *of_file;
 
-	if (strcasecmp(action_input(step, "update-environment"), "false") == 0)
-		output_say(step, "update-environment: false is not served; the environment is set");
+	if (versions.count && *action_input(step, "python-version-file"))
+		output_say(step, "warning: python-version and python-version-file are both given; "
+				 "the former counts");
+	if (!versions.count && versions_of_file(step, &versions, err) < 0)
+		return -1;
+	if (!versions.count)
+		output_say(step, "warning: no version is asked for: the image's own Python");
 	for (size_t i = 0; i < versions.count; i++)
 		if (set_up(step, versions.list[i], err) < 0)
 			return -1;
-	if (versions.count)
-		return 0;
-	of_file = version_of_file(step, err);
-	if (!of_file)
-		return err_wrap(err, "python-version-file");
-	if (*of_file)
-		return set_up(step, of_file, err);
-	output_say(step, "neither python-version nor .python-version: the image's own Python");
 	return 0;
 }
 

@@ -176,24 +176,63 @@ static int check_kinds(const struct run *run, const struct job *job, struct err 
 	return 0;
 }
 
+/* An input as its action gets it: an unquoted 3.10 is the number 3.1. NULL: not known yet. */
+static const char *known_input(struct run *run, const struct step *step, const char *name)
+{
+	const struct node *value = node_get_nocase(step->with, name);
+	const char *text = value ? expr_text(run->arena, value) : "";
+
+	return strstr(text, "${{") ? NULL : text;
+}
+
+static bool is_true(const char *text)
+{
+	return strcasecmp(text, "true") == 0;
+}
+
+/* 1 when all of it is known before the step runs. */
+static int ask_of(struct run *run, const struct step *step, struct toolchain_ask *out)
+{
+	const char *version = known_input(run, step, "python-version");
+	const char *arch = known_input(run, step, "architecture");
+	const char *pre = known_input(run, step, "allow-prereleases");
+	const char *free = known_input(run, step, "freethreaded");
+	const char *latest = known_input(run, step, "check-latest");
+
+	if (!version || !*version || strchr(version, '\n') || !arch || !pre || !free || !latest)
+		return 0;
+	*out = (struct toolchain_ask){.version = version,
+				      .arch = arch,
+				      .prereleases = is_true(pre),
+				      .freethreaded = is_true(free),
+				      .latest = is_true(latest)};
+	return 1;
+}
+
+static bool sets_up_python(struct run *run, const struct step *step)
+{
+	struct uses uses;
+	struct err ignored;
+
+	return step->uses && uses_parse(run->arena, step->uses, &uses, &ignored) == 0 &&
+	       action_builtin(&uses) == &action_setup_python;
+}
+
 /* A toolchain that a step names outright is looked for now. */
 static int check_toolchains(struct run *run, const struct job *job, struct err *err)
 {
 	for (size_t i = 0; i < job->steps.count; i++) {
 		const struct step *step = &job->steps.list[i];
-		const char *version = node_text(node_get_nocase(step->with, "python-version"));
 		struct toolchain_match match = {.lock = -1};
-		struct uses uses;
 		struct image image = {.lock = -1};
+		struct toolchain_ask ask;
 		int found;
 
-		if (!step->uses || !version || strstr(version, "${{") || strchr(version, '\n') ||
-		    uses_parse(run->arena, step->uses, &uses, err) < 0 ||
-		    action_builtin(&uses) != &action_setup_python)
+		if (!sets_up_python(run, step) || !ask_of(run, step, &ask))
 			continue;
 		if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 			return -1;
-		found = image_toolchain(run->store, run->arena, &image, version, &match, err);
+		found = image_toolchain(run->store, run->arena, &image, &ask, &match, err);
 		fd_close(&match.lock);
 		image_release(&image);
 		if (found < 0)

@@ -183,6 +183,7 @@ static void test_not_found(void **state)
 {
 	struct home *home = *state;
 	auto_arena struct arena *a = arena_new();
+	const struct toolchain_ask ask = {.version = "3.7"};
 	struct toolchain_match match;
 	struct image image;
 	struct err err = {0};
@@ -192,7 +193,7 @@ static void test_not_found(void **state)
 	assert_non_null(strstr(err.text, "stepcell image build python-3.10"));
 	assert_int_equal(image_find(home->store, a, "../x", &image, &err), -1);
 	assert_int_equal(err.kind, ERR_USAGE);
-	assert_int_equal(image_toolchain(home->store, a, NULL, "3.7", &match, &err), -1);
+	assert_int_equal(image_toolchain(home->store, a, NULL, &ask, &match, &err), -1);
 	assert_int_equal(err.kind, ERR_SYSTEM);
 	assert_non_null(strstr(err.text, "no toolchain for Python 3.7"));
 	assert_non_null(strstr(err.text, "stepcell image build python-3.7"));

@@ -25,7 +25,8 @@
 
 #define LAYER(hex) "{\"tree\":\"sha256:" hex "\",\"bytes\":100,\"entries\":1}"
 #define TOOL(version, layers)                                                                      \
-	"{\"version\":\"" version "\",\"path\":\"/opt/" version "\",\"layers\":" layers "}"
+	"{\"version\":\"" version "\",\"path\":\"/opt/hostedtoolcache/Python/" version             \
+	"/x64\",\"layers\":" layers "}"
 #define IMAGE(name, layers, tools)                                                                 \
 	"{\"name\":\"" name "\",\"layers\":[" layers "],\"env\":{\"PATH\":\"/bin\"},"              \
 	"\"toolchains\":[" tools "]}"
@@ -87,16 +88,21 @@ static const struct {
 	const char *on, *version; /* the root, and what is asked for */
 	const char *found;        /* NULL: nothing */
 	const char *layer;        /* that comes along; NULL: none */
+	bool latest;
 } rows[] = {
-	{"python-3.11", "3.11", "3.11.2", NULL},
-	{"python-3.11", "3.10", "3.10.13", TEN},
-	{"python-3.10", "3.10", "3.10.13", NULL},
-	{"python-3.11", "3.x", "3.11.2", NULL}, /* what the root has, before what is higher */
-	{"python-3.11", ">=3.12", "3.12.1", TWEL},
-	{"python-3.11", "3.9 || 3.10", "3.10.13", TEN},
-	{"python-3.11", "3.10.12", NULL, NULL},
-	{"python-3.12", "3.11", NULL, NULL}, /* Debian's own works on its own root alone */
-	{NULL, "3.x", "3.12.1", TWEL},
+	{"python-3.11", "3.11", "3.11.2", NULL, false},
+	{"python-3.11", "3.10", "3.10.13", TEN, false},
+	{"python-3.10", "3.10", "3.10.13", NULL, false},
+	{"python-3.11", "3.x", "3.11.2", NULL,
+	 false}, /* what the root has, before what is higher */
+	{"python-3.11", ">=3.12", "3.12.1", TWEL, false},
+	{"python-3.11", "3.9 || 3.10", "3.10.13", TEN, false},
+	{"python-3.11", "3.10.12", NULL, NULL, false},
+	{"python-3.12", "3.11", NULL, NULL, false}, /* Debian's own works on its own root alone */
+	{NULL, "3.x", "3.12.1", TWEL, false},
+	{"python-3.11", "3.x", "3.12.1", TWEL, true},
+	{"python-3.12", "3.x", "3.12.1", NULL, true},
+	{"python-3.11", "<3.12", "3.11.2", NULL, true},
 };
 
 static void test_choice(void **state)
@@ -106,14 +112,15 @@ static void test_choice(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		auto_arena struct arena *a = arena_new();
 		struct image on = {.lock = -1};
+		const struct toolchain_ask ask = {
+			.version = rows[i].version, .arch = "x64", .latest = rows[i].latest};
 		struct toolchain_match match;
 		struct err err = {0};
 		int r;
 
 		if (rows[i].on)
 			assert_int_equal(image_find(home->store, a, rows[i].on, &on, &err), 0);
-		r = image_toolchain(home->store, a, rows[i].on ? &on : NULL, rows[i].version,
-				    &match, &err);
+		r = image_toolchain(home->store, a, rows[i].on ? &on : NULL, &ask, &match, &err);
 		image_release(&on);
 		if (!rows[i].found) {
 			assert_int_equal(r, -1);
@@ -135,13 +142,35 @@ static void test_missing_says_all(void **state)
 {
 	struct home *home = *state;
 	auto_arena struct arena *a = arena_new();
+	const struct toolchain_ask ask = {.version = "3.7", .arch = "x64"};
 	struct toolchain_match match;
 	struct err err = {0};
 
-	assert_int_equal(image_toolchain(home->store, a, NULL, "3.7", &match, &err), -1);
+	assert_int_equal(image_toolchain(home->store, a, NULL, &ask, &match, &err), -1);
 	assert_non_null(strstr(err.text, "3.10.13 (python-3.10)"));
 	assert_non_null(strstr(err.text, "3.12.1 (python-3.12)"));
 	assert_non_null(strstr(err.text, "`stepcell image build python-3.7`"));
+}
+
+/* Where it is looked for is said in the order of the search. */
+static void test_order_is_said(void **state)
+{
+	struct home *home = *state;
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf order = STRBUF(4096);
+	const struct toolchain_ask ask = {.version = "3.12", .arch = "x64", .say = &order};
+	struct toolchain_match match;
+	struct image on;
+	struct err err = {0};
+
+	assert_int_equal(image_find(home->store, a, "python-3.11", &on, &err), 0);
+	assert_int_equal(image_toolchain(home->store, a, &on, &ask, &match, &err), 0);
+	image_release(&on);
+	fd_close(&match.lock);
+	assert_string_equal(order.text, "3.12 is the range '3.12', for x64\n"
+					"in the tool cache of the root: 3.11.2 (python-3.11)\n"
+					"in the store, for any root: 3.10.13 (python-3.10), 3.12.1 "
+					"(python-3.12)\n");
 }
 
 /* An image in use is locked; when it is released it is not. */
@@ -178,9 +207,8 @@ static void test_tree_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_missing_says_all),
-		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_choice),        cmocka_unit_test(test_missing_says_all),
+		cmocka_unit_test(test_order_is_said), cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_tree_is_gone),
 	};
 

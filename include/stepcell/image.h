@@ -37,11 +37,20 @@ struct image_mount {
 	size_t layer_count;
 };
 
+/* What the store keeps of a layer. */
+struct image_tree {
+	struct digest digest;
+	uint64_t bytes, entries;
+};
+
 struct image {
 	const char *name;     /* "python-3.11", "host" */
 	struct digest digest; /* of the manifest; all layers follow from it */
 	struct image_mount *mounts;
 	size_t mount_count;
+	const struct image_tree
+		*trees; /* where the layers' files come from, top first; "host": none */
+	size_t tree_count;
 	const struct node
 		*env; /* map: what a step's environment starts with (PATH, PIP_FIND_LINKS, ...) */
 	/*
@@ -55,6 +64,7 @@ struct image {
 	size_t toolchain_count;
 	uint64_t bytes;
 	const char *created; /* RFC 3339 */
+	const char *problem; /* of one in a list that cannot be used: why; else NULL */
 	int lock;            /* shared: held while a run uses the image */
 };
 
@@ -69,9 +79,53 @@ void image_release(struct image *image);
 /* Has its root this file? By an absolute path whose folders are no links. */
 bool image_has(const struct image *image, const char *path);
 
-/* Every image of the store, for list and for error messages. */
+/*
+ * Every image of the store, for list and for error messages: also those whose
+ * files are not there (`problem`), which have a name and perhaps a digest.
+ */
 int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
 	       struct err *err);
+
+/* ---- keeping: what is there, whether it is whole, what may go ---- */
+
+/*
+ * Before a run uses an image: a sample of its files must look as it did when
+ * they were published (well below a millisecond), or all of them are read.
+ * Changed files are ERR_SYSTEM, named, with what brings the image back; they
+ * have been set aside. Also notes that the image was used.
+ */
+int image_use(struct store *store, const struct digest *image, const struct image_tree *trees,
+	      size_t count, struct err *err);
+
+/* What a full verification says of one tree. */
+struct image_finding {
+	struct digest tree;
+	const char **changes; /* "changed PATH", "missing PATH", "new PATH"; none: it is whole */
+	size_t change_count;
+	const char *aside; /* where a changed one lies now; NULL when somebody else was first */
+	uint64_t bytes, entries;
+	double seconds;
+};
+
+/* Read every file of an image; a finding a layer. The arena owns them. */
+int image_verify(struct store *store, struct arena *a, const struct image *image,
+		 struct image_finding **out, size_t *count, struct err *err);
+
+/* What is known of an image besides. */
+struct image_package {
+	const char *kind; /* "debian", "python" */
+	const char *name, *version;
+};
+struct image_details {
+	const char *origin; /* what made it: "build NAME", words of `stepcell image`; "" */
+	const char *used;   /* RFC 3339; NULL: never */
+};
+void image_describe(struct store *store, struct arena *a, const struct image *image,
+		    struct image_details *out);
+
+/* The packages in an image's layers, by kind and name, as a worker reads them from its files. */
+int image_packages(struct store *store, struct arena *a, const struct image *image,
+		   struct image_package **out, size_t *count, struct err *err);
 
 /*
  * The image that carries a Python for a version as setup-python takes it: what
@@ -94,6 +148,8 @@ struct toolchain_match {
 		*layers; /* the toolchain's own; none when the job's image carries it itself */
 	size_t layer_count;
 	const struct node *env;
+	struct digest image; /* that the layers come from */
+	const struct image_tree *trees;
 	int lock;
 };
 int image_toolchain(struct store *store, struct arena *a, const struct image *current,

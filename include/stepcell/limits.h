@@ -37,11 +37,12 @@
 #define LIMIT_ANNOTATIONS  1000
 
 /* Archives and images. */
-#define LIMIT_IMAGE_BYTES   (20 * GIB)
-#define LIMIT_IMAGE_ENTRIES 2000000
-#define LIMIT_IMAGE_RATIO   1000
-#define LIMIT_RATIO_FROM    (64 * MIB) /* below this even a small archive may unpack */
-#define LIMIT_PATH          4095
+#define LIMIT_IMAGE_BYTES    (20 * GIB)
+#define LIMIT_IMAGE_ENTRIES  2000000
+#define LIMIT_IMAGE_RATIO    1000
+#define LIMIT_RATIO_FROM     (64 * MIB) /* below this even a small archive may unpack */
+#define LIMIT_PATH           4095
+#define LIMIT_PACKAGES_BYTES (64 * MIB) /* a database of packages; Debian's of 3,000 are 4 MiB */
 
 /* Documents of images. 4 MiB is what registries and their clients agree on; Docker stops at 127 layers. */
 #define LIMIT_OCI_DOCUMENT (4 * MIB)

@@ -97,6 +97,8 @@ static int use_image(struct exec *x, struct cell_overlay *list, struct err *err)
 
 	if (image_find(x->store, x->arena, ref, &x->image, err) < 0)
 		return -1;
+	if (image_use(x->store, &x->image.digest, x->image.trees, x->image.tree_count, err) < 0)
+		return err_wrap(err, "image '%s'", x->image.name);
 	for (size_t i = 0; i < x->image.mount_count; i++) {
 		const struct image_mount *mount = &x->image.mounts[i];
 		struct cell_overlay *o = add_overlay(x, list);

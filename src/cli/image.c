@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/image.h"
 #include "cli/store.h"
 #include "stepcell/fd.h"
 #include "stepcell/home.h"
@@ -16,129 +17,7 @@
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
-struct image_options {
-	bool json, force, quiet, replace, prereleases, freethreaded, latest;
-	const char *on, *source, *out, *arch;
-};
-
-static const struct image_options *options_of(const struct session *s)
-{
-	return s->options;
-}
-
-/* ---- printing ---- */
-
-static const struct node *layers_node(struct arena *a, const struct image_mount *mount)
-{
-	struct node *list = node_list(a);
-
-	for (size_t i = 0; i < mount->layer_count; i++)
-		node_add(a, list, node_string(a, mount->layers[i].path));
-	return list;
-}
-
-static const struct node *mounts_node(struct arena *a, const struct image *image)
-{
-	struct node *list = node_list(a);
-
-	for (size_t i = 0; i < image->mount_count; i++) {
-		struct node *map = node_map(a);
-
-		node_set_text(a, map, "at", image->mounts[i].at);
-		node_set(a, map, "layers", layers_node(a, &image->mounts[i]));
-		node_add(a, list, map);
-	}
-	return list;
-}
-
-static const struct node *toolchains_node(struct arena *a, const struct image *image)
-{
-	struct node *list = node_list(a);
-
-	for (size_t i = 0; i < image->toolchain_count; i++) {
-		struct node *map = node_map(a);
-
-		node_set_text(a, map, "version", image->toolchains[i].version);
-		node_set_text(a, map, "path", image->toolchains[i].path);
-		node_add(a, list, map);
-	}
-	return list;
-}
-
-static const struct node *image_node(struct arena *a, const struct image *image)
-{
-	struct node *map = node_map(a);
-
-	node_set_text(a, map, "name", image->name);
-	node_set_text(a, map, "digest", arena_printf(a, "sha256:%s", image->digest.hex));
-	node_set_text(a, map, "created", image->created);
-	node_set(a, map, "bytes", node_number(a, (double)image->bytes));
-	node_set(a, map, "toolchains", toolchains_node(a, image));
-	node_set(a, map, "env", image->env);
-	node_set(a, map, "mounts", mounts_node(a, image));
-	return map;
-}
-
-static void print_row(const struct image *image)
-{
-	(void)printf("%-20s %.12s  %s  %7.1f MiB  ", image->name, image->digest.hex, image->created,
-		     (double)image->bytes / (double)MIB);
-	for (size_t i = 0; i < image->toolchain_count; i++)
-		(void)printf("%s%s", i ? ", " : "python ", image->toolchains[i].version);
-	(void)putchar('\n');
-}
-
-static void print_image(const struct image *image)
-{
-	(void)printf("name     %s\ndigest   sha256:%s\ncreated  %s\nbytes    %" PRIu64 "\n",
-		     image->name, image->digest.hex, image->created, image->bytes);
-	for (size_t i = 0; i < image->toolchain_count; i++)
-		(void)printf("python   %s  %s\n", image->toolchains[i].version,
-			     image->toolchains[i].path);
-	for (size_t i = 0; i < image->mount_count; i++)
-		for (size_t l = 0; l < image->mounts[i].layer_count; l++)
-			(void)printf("layer    %s  %s\n", image->mounts[i].at,
-				     image->mounts[i].layers[l].path);
-	for (size_t i = 0; i < image->env->count; i++)
-		(void)printf("env      %s=%s\n", image->env->pairs[i].key->text,
-			     node_text(image->env->pairs[i].value));
-}
-
 /* ---- the subcommands ---- */
-
-static int image_cmd_list(struct session *s, struct err *err)
-{
-	struct node *list = node_list(s->arena);
-	struct image *images;
-	size_t count;
-
-	if (image_list(s->store, s->arena, &images, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		if (options_of(s)->json)
-			node_add(s->arena, list, image_node(s->arena, &images[i]));
-		else
-			print_row(&images[i]);
-		image_release(&images[i]);
-	}
-	if (options_of(s)->json)
-		print_json(list);
-	return 0;
-}
-
-static int image_cmd_show(struct session *s, struct err *err)
-{
-	struct image image;
-
-	if (image_find(s->store, s->arena, s->words[0], &image, err) < 0)
-		return -1;
-	if (options_of(s)->json)
-		print_json(image_node(s->arena, &image));
-	else
-		print_image(&image);
-	image_release(&image);
-	return 0;
-}
 
 /* "python 3.10" or "3.10" */
 static const char *version_of_words(struct session *s)
@@ -153,7 +32,7 @@ static const char *version_of_words(struct session *s)
 /* The order of the search is talk, what was found is the answer. */
 static int image_cmd_resolve(struct session *s, struct err *err)
 {
-	const struct image_options *o = options_of(s);
+	const struct image_options *o = image_options(s);
 	auto_strbuf struct strbuf order = STRBUF(64 * KIB);
 	const struct toolchain_ask ask = {
 		.version = version_of_words(s),
@@ -186,9 +65,9 @@ static int image_cmd_build(struct session *s, struct err *err)
 {
 	char data[PATH_MAX];
 	struct build_options options = {
-		.source = options_of(s)->source,
-		.force = options_of(s)->force,
-		.progress = options_of(s)->quiet ? NULL : stderr,
+		.source = image_options(s)->source,
+		.force = image_options(s)->force,
+		.progress = image_options(s)->quiet ? NULL : stderr,
 	};
 	struct digest digest;
 
@@ -205,10 +84,10 @@ static int image_cmd_export(struct session *s, struct err *err)
 {
 	auto_fd int file = -1;
 
-	if (options_of(s)->out) {
-		file = open(options_of(s)->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (image_options(s)->out) {
+		file = open(image_options(s)->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 		if (file < 0)
-			return err_sys(err, "cannot create '%s'", options_of(s)->out);
+			return err_sys(err, "cannot create '%s'", image_options(s)->out);
 	} else if (isatty(STDOUT_FILENO)) {
 		return err_fail(err, ERR_USAGE,
 				"an image is nothing for a terminal: give -o FILE or redirect it");
@@ -226,7 +105,7 @@ static int image_cmd_import(struct session *s, struct err *err)
 		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", path, strerror(errno));
 	if (!path && isatty(STDIN_FILENO))
 		return err_fail(err, ERR_USAGE, "name the file to import, or redirect it");
-	if (image_import(s->store, path ? file : STDIN_FILENO, options_of(s)->replace, &digest,
+	if (image_import(s->store, path ? file : STDIN_FILENO, image_options(s)->replace, &digest,
 			 err) < 0)
 		return -1;
 	(void)printf("sha256:%s\n", digest.hex);
@@ -266,6 +145,11 @@ static const struct option_row resolve_rows[] = {
 	 "without the global lock, as 3.13t"},
 	{0, "check-latest", NULL, opt_flag, offsetof(struct image_options, latest),
 	 "the highest of all, not the root's own first"},
+};
+
+static const struct option_row verify_rows[] = {
+	{0, "all", NULL, opt_flag, offsetof(struct image_options, all), "every image of the store"},
+	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
 };
 
 static const struct subcommand subcommands[] = {
@@ -316,6 +200,16 @@ static const struct subcommand subcommands[] = {
 	  .rows = json_row,
 	  .count = COUNT(json_row)},
 	 "one image: its layers, toolchains and environment"},
+	{"verify",
+	 image_cmd_verify,
+	 0,
+	 1,
+	 {.synopsis = "stepcell image verify [--json] --all | IMAGE",
+	  .about = "Reads every file of an image and compares it with the image's list; what was "
+		   "changed is set aside. Exit 1 when something was.",
+	  .rows = verify_rows,
+	  .count = COUNT(verify_rows)},
+	 "whether an image's files are what they were"},
 	{"resolve",
 	 image_cmd_resolve,
 	 1,

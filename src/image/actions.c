@@ -93,7 +93,7 @@ static int record_write(struct store *store, struct arena *a, const struct store
 	node_set(a, map, "entries", node_number(a, (double)action->entries));
 	node_set_text(a, map, "added", action->added);
 	json_write(&text, map);
-	return file_write(store->actions, name.hex, text.text, text.len, 0644, err);
+	return store_write(store, store->actions, name.hex, text.text, text.len, err);
 }
 
 /* Who adds holds it shared, who removes alone. A descriptor of its own: flock() belongs to those. */

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include "image/compose.h"
 #include "image/manifest.h"
 #include "image/tree.h"
+#include "image/turn.h"
+#include "image/verify.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -30,8 +33,10 @@ struct build {
 	struct arena *arena;
 	const struct build_options *options;
 	struct recipe recipe;
-	struct manifest base; /* of a prefix */
-	const char *source;   /* of a prefix */
+	const char *ref;         /* of the recipe, as it was asked for */
+	struct manifest base;    /* of a prefix */
+	struct image base_image; /* held until the image that stands on it is published */
+	const char *source;      /* of a prefix */
 	struct digest inputs;
 };
 
@@ -170,7 +175,6 @@ static int run(struct build *b, const struct build_command *command, struct stag
 
 static int load_base(struct build *b, struct err *err)
 {
-	struct image image;
 	struct digest digest;
 
 	/* It is built when it is missing or its recipe changed; --force is for what was asked. */
@@ -178,9 +182,8 @@ static int load_base(struct build *b, struct err *err)
 					      .progress = b->options->progress};
 
 	if (image_build(b->store, b->recipe.base, &options, &digest, err) < 0 ||
-	    image_load(b->store, b->arena, &digest, &b->base, &image, err) < 0)
+	    image_load(b->store, b->arena, &digest, &b->base, &b->base_image, err) < 0)
 		return err_wrap(err, "base '%s'", b->recipe.base);
-	image_release(&image);
 	return 0;
 }
 
@@ -189,7 +192,8 @@ static int publish(struct build *b, const struct manifest *m, struct digest *out
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 
 	manifest_encode(b->arena, m, &text);
-	if (image_publish(b->store, m->name, &text, &b->inputs, out, err) < 0)
+	if (image_publish(b->store, m->name, &text, &b->inputs,
+			  arena_printf(b->arena, "build %s", b->ref), out, err) < 0)
 		return -1;
 	say(b, "sha256:%s", out->hex);
 	return 0;
@@ -216,34 +220,52 @@ static int build(struct build *b, struct digest *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
 	struct manifest m = {.name = b->recipe.name};
+	auto_fd int gate = -1;
 	struct tree tree;
 
 	if (staging_open(b->store, &staging, err) < 0 || build_layer(b, &staging, &tree, err) < 0 ||
-	    compose(b->arena, &staging, &tree, &b->recipe, &b->base, &m, err) < 0 ||
-	    tree_publish(&staging, &tree, err) < 0)
+	    compose(b->arena, &staging, &tree, &b->recipe, &b->base, &m, err) < 0)
+		return -1;
+	tree_heal(b->store, &tree.digest);
+	gate = publish_gate(b->store, LOCK_SH, err);
+	if (gate < 0 || tree_publish(&staging, &tree, err) < 0)
 		return -1;
 	return publish(b, &m, out, err);
+}
+
+/* Who waits for another's build of the same finds it there. */
+static int build_once(struct build *b, struct digest *out, struct err *err)
+{
+	auto_turn struct turn turn = {.fd = -1};
+
+	if (hash_inputs(b, err) < 0 || turn_take(b->store, b->inputs.hex, &turn, err) < 0)
+		return -1;
+	if (is_built(b, out)) {
+		say(b, "is there already");
+		return 0;
+	}
+	return build(b, out, err);
 }
 
 int image_build(struct store *store, const char *recipe, const struct build_options *options,
 		struct digest *out, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	struct build b = {.store = store, .arena = a, .options = options};
+	struct build b = {.store = store,
+			  .arena = a,
+			  .options = options,
+			  .ref = recipe,
+			  .base_image = {.lock = -1}};
+	int r = 0;
 
 	if (recipe_load(a, options->data, recipe, &b.recipe, err) < 0)
 		return -1;
 	if (b.recipe.kind == RECIPE_PREFIX &&
 	    (prefix_find(a, &b.recipe, options->source, &b.source, err) < 0 ||
 	     load_base(&b, err) < 0))
-		return err_wrap(err, "building image '%s'", b.recipe.name);
-	if (hash_inputs(&b, err) < 0)
-		return -1;
-	if (is_built(&b, out)) {
-		say(&b, "is there already");
-		return 0;
-	}
-	if (build(&b, out, err) < 0)
-		return err_wrap(err, "building image '%s'", b.recipe.name);
-	return 0;
+		r = -1;
+	if (r == 0)
+		r = build_once(&b, out, err);
+	image_release(&b.base_image);
+	return r < 0 ? err_wrap(err, "building image '%s'", b.recipe.name) : 0;
 }

@@ -9,9 +9,12 @@
 #include "image/host.h"
 #include "image/manifest.h"
 #include "image/store.h"
+#include "image/verify.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
+
+#define MEANINGS 3 /* of a name, while it is looked up */
 
 const char *time_text(struct arena *a, time_t when)
 {
@@ -23,11 +26,26 @@ const char *time_text(struct arena *a, time_t when)
 	return arena_strdup(a, text);
 }
 
+static int absent(struct store *store, struct arena *a, const char *hex, struct err *err)
+{
+	const char *aside = arena_printf(a, "%s.0", hex);
+	const int sys = errno;
+
+	if (faccessat(store->quarantine, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_fail(err, ERR_SYSTEM,
+				"layer %.12s was found changed, and is set aside as "
+				"%s/quarantine/%s",
+				hex, store->path, aside);
+	errno = sys;
+	return err_sys(err, "layer %s is not in the store", hex);
+}
+
 /* The layers of a manifest as paths; each tree must be there. */
 static int describe_layers(struct store *store, struct arena *a, const struct manifest *m,
 			   struct image *out, struct err *err)
 {
 	struct cell_layer *layers = arena_array(a, m->layer_count, sizeof(*layers));
+	struct image_tree *trees = arena_array(a, m->layer_count, sizeof(*trees));
 	struct image_mount *mount = arena_alloc(a, sizeof(*mount));
 	struct stat st;
 
@@ -35,10 +53,14 @@ static int describe_layers(struct store *store, struct arena *a, const struct ma
 		const char *hex = m->layers[i].tree.hex;
 
 		if (fstatat(store->trees, arena_printf(a, "%s/root", hex), &st, 0) < 0)
-			return err_sys(err, "layer %s is not in the store", hex);
+			return absent(store, a, hex, err);
 		layers[i].path = arena_printf(a, "%s/trees/%s/root", store->path, hex);
 		out->bytes += m->layers[i].bytes;
+		trees[i] = (struct image_tree){m->layers[i].tree, m->layers[i].bytes,
+					       m->layers[i].entries};
 	}
+	out->trees = trees;
+	out->tree_count = m->layer_count;
 	*mount = (struct image_mount){.at = "/", .layers = layers, .layer_count = m->layer_count};
 	out->mounts = mount;
 	out->mount_count = 1;
@@ -126,16 +148,43 @@ int image_find(struct store *store, struct arena *a, const char *ref, struct ima
 
 	if (strcmp(ref, "host") == 0)
 		return host_find(store, a, out, err);
-	if (resolve(store, ref, &digest, err) < 0)
-		return -1;
-	if (image_load(store, a, &digest, &manifest, out, err) < 0)
-		return err_wrap(err, "image '%s'", ref);
-	return 0;
+	/* a name may be given another meaning, and the old one be collected, in between */
+	for (unsigned i = 0; i < MEANINGS; i++) {
+		if (resolve(store, ref, &digest, err) < 0)
+			return -1;
+		if (image_load(store, a, &digest, &manifest, out, err) == 0)
+			return 0;
+		if (err->sys != ENOENT || faccessat(store->blobs, digest.hex, F_OK, 0) == 0)
+			break;
+	}
+	add_remedy(store, &digest, err);
+	return err_wrap(err, "image '%s'", ref);
 }
 
 void image_release(struct image *image)
 {
 	fd_close(&image->lock);
+}
+
+/* One that cannot be used is listed all the same: its name is there, and says what to bring back. */
+static struct image find_for_list(struct store *store, struct arena *a, const char *name)
+{
+	struct image image = {.lock = -1};
+	struct image_name meaning;
+	struct err err;
+
+	if (image_find(store, a, name, &image, &err) == 0)
+		return image;
+	image = (struct image){
+		.name = arena_strdup(a, name),
+		.env = node_map(a),
+		.created = "",
+		.problem = arena_strdup(a, err.text),
+		.lock = -1,
+	};
+	if (image_name_read(store, name, &meaning, &err) == 0)
+		image.digest = meaning.manifest;
+	return image;
 }
 
 int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
@@ -149,16 +198,10 @@ int image_list(struct store *store, struct arena *a, struct image **out, size_t 
 		return -1;
 	for_each_name(name, &names)
 	{
-		/* A temporary of a writer. */
 		if (!name_is_safe(name))
 			continue;
 		list = arena_grow(a, list, n, sizeof(*list));
-		if (image_find(store, a, name, &list[n], err) < 0) {
-			while (n)
-				image_release(&list[--n]);
-			return -1;
-		}
-		n++;
+		list[n++] = find_for_list(store, a, name);
 	}
 	*out = list;
 	*count = n;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "image/run_config.h"
@@ -164,12 +166,27 @@ void manifest_encode(struct arena *a, const struct manifest *manifest, struct st
 struct name_text {
 	struct digest manifest;
 	struct digest inputs;
+	const char *origin;
 };
 
 static const struct field name_fields[] = {
 	{"manifest", decode_digest, offsetof(struct name_text, manifest), FIELD_REQUIRED, NULL},
 	{"inputs", decode_digest, offsetof(struct name_text, inputs), 0, NULL},
+	{"origin", decode_text, offsetof(struct name_text, origin), 0, NULL},
 };
+
+void image_name_origin(struct image_name *name, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(name->origin, sizeof(name->origin), fmt, args);
+	va_end(args);
+	/* half a path would be another one */
+	if (n < 0 || (size_t)n >= sizeof(name->origin))
+		name->origin[0] = '\0';
+}
 
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err)
 {
@@ -187,7 +204,13 @@ int image_name_read(struct store *store, const char *name, struct image_name *ou
 		return -1;
 	if (!decode_map(&d, name_fields, COUNT(name_fields), "an image's name", root, &found))
 		return diags_fail(&diags, err);
-	*out = (struct image_name){found.manifest, found.inputs, found.inputs.hex[0] != '\0'};
+	*out = (struct image_name){.manifest = found.manifest,
+				   .inputs = found.inputs,
+				   .built = found.inputs.hex[0] != '\0'};
+	if (found.origin)
+		image_name_origin(out, "%s", found.origin);
+	else if (out->built)
+		image_name_origin(out, "build %s", name);
 	return 0;
 }
 
@@ -201,9 +224,11 @@ int image_name_write(struct store *store, const char *name, const struct image_n
 	node_set(a, map, "manifest", digest_node(a, &value->manifest));
 	if (value->built)
 		node_set(a, map, "inputs", digest_node(a, &value->inputs));
+	if (value->origin[0])
+		node_set_text(a, map, "origin", value->origin);
 	json_write(&text, map);
 	strbuf_addc(&text, '\n');
-	return file_write(store->images, name, text.text, text.len, 0644, err);
+	return store_write(store, store->images, name, text.text, text.len, err);
 }
 
 int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
@@ -223,7 +248,8 @@ int image_name_keep(struct store *store, const char *name, const struct strbuf *
 }
 
 int image_publish(struct store *store, const char *name, const struct strbuf *manifest,
-		  const struct digest *inputs, struct digest *out, struct err *err)
+		  const struct digest *inputs, const char *origin, struct digest *out,
+		  struct err *err)
 {
 	struct image_name value = {.built = inputs != NULL};
 
@@ -231,6 +257,7 @@ int image_publish(struct store *store, const char *name, const struct strbuf *ma
 		return err_fail(err, ERR_USAGE, "the image's manifest is too long");
 	if (inputs)
 		value.inputs = *inputs;
+	image_name_origin(&value, "%s", origin ? origin : "");
 	if (blob_put(store, manifest->text, manifest->len, &value.manifest, err) < 0 ||
 	    image_name_write(store, name, &value, err) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "image/oci.h"
 #include "image/store.h"
 #include "image/tree.h"
+#include "image/verify.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -193,6 +195,7 @@ static int make_image(struct assembly *as, struct digest *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
+	auto_fd int gate = -1;
 	struct tree tree;
 
 	if (staging_open(as->store, &staging, err) < 0 ||
@@ -203,10 +206,14 @@ static int make_image(struct assembly *as, struct digest *out, struct err *err)
 	    (unsigned long long)tree.skipped);
 	if (describe(as, &staging, &tree, &text, err) < 0 ||
 	    (!as->options->replace &&
-	     image_name_keep(as->store, as->options->name, &text, err) < 0) ||
-	    tree_publish(&staging, &tree, err) < 0)
+	     image_name_keep(as->store, as->options->name, &text, err) < 0))
 		return -1;
-	return image_publish(as->store, as->options->name, &text, NULL, out, err);
+	tree_heal(as->store, &tree.digest);
+	gate = publish_gate(as->store, LOCK_SH, err);
+	if (gate < 0 || tree_publish(&staging, &tree, err) < 0)
+		return -1;
+	return image_publish(as->store, as->options->name, &text, NULL, as->options->origin, out,
+			     err);
 }
 
 int oci_assemble(struct store *store, int blobs, const struct oci_descriptor *top,

@@ -7,13 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "image/folder.h"
+#include "image/stamps.h"
 #include "image/writer.h"
 #include "stepcell/digest.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
+#include "stepcell/util.h"
 
 void scan_escape(struct strbuf *out, const char *text)
 {
@@ -24,6 +27,73 @@ void scan_escape(struct strbuf *out, const char *text)
 			strbuf_addf(out, "\\%03o", *p);
 	}
 }
+
+/* One byte of an escaped text, and where the next begins; -1 where it is none. */
+static int unescape_byte(const char **text)
+{
+	const char *p = *text;
+
+	*text += 1;
+	if (*p != '\\')
+		return (unsigned char)*p;
+	if (p[1] < '0' || p[1] > '3' || p[2] < '0' || p[2] > '7' || p[3] < '0' || p[3] > '7')
+		return -1;
+	*text += 3;
+	return (p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0');
+}
+
+int scan_unescape(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (*text) {
+		int byte = unescape_byte(&text);
+
+		if (byte <= 0 || n + 1 >= size) {
+			errno = byte <= 0 ? EINVAL : ENAMETOOLONG;
+			return -1;
+		}
+		out[n++] = (char)byte;
+	}
+	out[n] = '\0';
+	return 0;
+}
+
+/* ---- what may have been changed ---- */
+
+/* An attribute that a lower layer must not have: overlayfs would act on it. */
+static bool has_odd_attribute(int fd)
+{
+	static const char *const odd[] = {"user.overlay.", "trusted.overlay.",
+					  "security.capability"};
+	char names[4096];
+	ssize_t n = flistxattr(fd, names, sizeof(names) - 1);
+
+	if (n < 0)
+		return errno == ERANGE;
+	names[n] = '\0';
+	for (const char *p = names; p < names + n; p += strlen(p) + 1)
+		for (size_t i = 0; i < COUNT(odd); i++)
+			if (strncmp(p, odd[i], strlen(odd[i])) == 0)
+				return true;
+	return false;
+}
+
+static bool is_odd(const struct scan *s, int dir, const char *name, const struct stat *st)
+{
+	auto_fd int fd = -1;
+
+	if (st->st_uid != s->owner)
+		return true;
+	if (S_ISLNK(st->st_mode))
+		return false;
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return true;
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 || has_odd_attribute(fd);
+}
+
+/* ---- its list ---- */
 
 static int add_digest(struct scan *s, int dir, const char *name, const struct inode_note *note,
 		      struct err *err)
@@ -103,7 +173,7 @@ static int scan_file(struct scan *s, int dir, const char *name, const struct sta
 	return 0;
 }
 
-static int scan_entry(struct scan *s, int dir, const char *name, struct strbuf *path,
+static int list_entry(struct scan *s, int dir, const char *name, struct strbuf *path,
 		      unsigned depth, struct err *err)
 {
 	const struct inode_note *note;
@@ -114,6 +184,12 @@ static int scan_entry(struct scan *s, int dir, const char *name, struct strbuf *
 	note = s->inodes ? inodes_get(s->inodes, st.st_ino) : NULL;
 	if (++s->entries > LIMIT_IMAGE_ENTRIES)
 		return err_fail(err, ERR_USAGE, "too many entries");
+	if (s->doubtful && is_odd(s, dir, name, &st)) {
+		strbuf_adds(s->manifest, "? ");
+		scan_escape(s->manifest, path->text);
+		strbuf_addc(s->manifest, '\n');
+		return 0;
+	}
 	add_owner(s, note, st.st_mode, path->text);
 	if (S_ISLNK(st.st_mode))
 		return scan_link(s, dir, name, path->text, err);
@@ -125,6 +201,30 @@ static int scan_entry(struct scan *s, int dir, const char *name, struct strbuf *
 	scan_escape(s->manifest, path->text);
 	strbuf_addc(s->manifest, '\n');
 	return enter_folder(s, dir, name, note, path, depth, err);
+}
+
+/* When nothing of it will change any more: a folder's time is set behind its entries. */
+static int add_stamp(struct scan *s, int dir, const char *name, const char *path, struct err *err)
+{
+	auto_strbuf struct strbuf escaped = STRBUF(20 * LIMIT_PATH);
+	struct stat st;
+
+	if (!s->stamps)
+		return 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "cannot read '%s'", path);
+	strbuf_adds(&escaped, "root/");
+	scan_escape(&escaped, path);
+	stamp_add(s->stamps, &st, escaped.text);
+	return 0;
+}
+
+static int scan_entry(struct scan *s, int dir, const char *name, struct strbuf *path,
+		      unsigned depth, struct err *err)
+{
+	if (list_entry(s, dir, name, path, depth, err) < 0)
+		return -1;
+	return add_stamp(s, dir, name, path->text, err);
 }
 
 static int scan_folder(struct scan *s, int dir, struct strbuf *path, unsigned depth,
@@ -155,7 +255,7 @@ int scan_tree(struct scan *scan, int root, struct err *err)
 
 	if (scan_folder(scan, root, &path, 0, err) < 0)
 		return err_wrap(err, "listing the tree");
-	if (scan->manifest->full)
+	if (scan->manifest->full || (scan->stamps && scan->stamps->full))
 		return err_fail(err, ERR_USAGE, "the tree's list is too long");
 	return 0;
 }
@@ -174,11 +274,17 @@ int scan_write(int dir, int root, const struct inodes *inodes, enum scan_what wh
 {
 	auto_strbuf struct strbuf manifest = STRBUF(SCAN_MANIFEST);
 	auto_strbuf struct strbuf owners = STRBUF(SCAN_MANIFEST);
-	struct scan scan = {.inodes = inodes, .manifest = &manifest, .owners = &owners};
+	auto_strbuf struct strbuf stamps = STRBUF(SCAN_MANIFEST);
+	struct scan scan = {
+		.inodes = inodes, .manifest = &manifest, .owners = &owners, .stamps = &stamps};
+	struct digest name;
 
 	if (scan_tree(&scan, root, err) < 0 || write_text(dir, "manifest", &manifest, err) < 0)
 		return -1;
 	if (what == SCAN_LIST_AND_OWNERS && write_text(dir, "owners", &owners, err) < 0)
+		return -1;
+	name = digest_of(manifest.text, manifest.len);
+	if (stamps_write(dir, dir, &name, &stamps, err) < 0)
 		return -1;
 	*bytes += scan.bytes;
 	*entries += scan.entries;

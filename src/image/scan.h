@@ -1,6 +1,8 @@
 /* scan: the canonical list of a tree, of which its digest is the hash. Private. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "image/inodes.h"
 #include "stepcell/err.h"
 #include "stepcell/strbuf.h"
@@ -22,6 +24,14 @@ struct scan {
 	const struct inodes *inodes; /* hashes and times that are known; NULL: read every file */
 	struct strbuf *manifest;
 	struct strbuf *owners; /* "MODE UID GID PATH" where it was not plain root's; may be NULL */
+	struct strbuf *stamps; /* of the entries (stamps.h) */
+	/*
+	 * Of a tree that may have been changed: what cannot be read, and what no
+	 * tree can have (a device, another owner, an attribute that means something
+	 * to overlayfs), is listed as "? PATH" instead of being an error.
+	 */
+	bool doubtful;
+	uid_t owner; /* with it */
 	uint64_t bytes, entries;
 };
 
@@ -31,9 +41,12 @@ int scan_tree(struct scan *scan, int root, struct err *err);
 /* What scan_write() leaves beside the tree. */
 enum scan_what { SCAN_LIST, SCAN_LIST_AND_OWNERS };
 
-/* scan_tree() into the files manifest (and owners) of `dir`; adds to `bytes` and `entries`. */
+/* scan_tree() into the files manifest, stamps (and owners) of `dir`; adds to `bytes` and `entries`. */
 int scan_write(int dir, int root, const struct inodes *inodes, enum scan_what what, uint64_t *bytes,
 	       uint64_t *entries, struct err *err);
 
 /* A path as it stands in the list. */
 void scan_escape(struct strbuf *out, const char *text);
+
+/* Back into `out`; -1 with errno where it has no room (ENAMETOOLONG) or `text` is none (EINVAL). */
+int scan_unescape(const char *text, char *out, size_t size);

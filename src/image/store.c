@@ -143,9 +143,15 @@ static int open_folders(struct store *store, struct err *err)
 		const char *name;
 		int *fd;
 	} folders[] = {
-		{"blobs/sha256", &store->blobs}, {"trees", &store->trees},
-		{"images", &store->images},      {"host", &store->host},
-		{"actions", &store->actions},    {"action-trees", &store->action_trees},
+		{"blobs/sha256", &store->blobs},
+		{"trees", &store->trees},
+		{"images", &store->images},
+		{"used", &store->used},
+		{"turns", &store->turns},
+		{"quarantine", &store->quarantine},
+		{"host", &store->host},
+		{"actions", &store->actions},
+		{"action-trees", &store->action_trees},
 		{"staging", &store->staging},
 	};
 
@@ -153,6 +159,15 @@ static int open_folders(struct store *store, struct err *err)
 		if (open_folder(store, folders[i].name, folders[i].fd, err) < 0)
 			return -1;
 	return 0;
+}
+
+int publish_gate(struct store *store, int how, struct err *err)
+{
+	auto_fd int gate = openat(store->images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (gate < 0 || flock(gate, how) < 0)
+		return err_sys(err, "cannot lock the store's images");
+	return take_fd(&gate);
 }
 
 int store_open(const char *home, struct store **out, struct err *err)
@@ -169,6 +184,9 @@ int store_open(const char *home, struct store **out, struct err *err)
 				.blobs = -1,
 				.trees = -1,
 				.images = -1,
+				.used = -1,
+				.turns = -1,
+				.quarantine = -1,
 				.host = -1,
 				.actions = -1,
 				.action_trees = -1,
@@ -198,44 +216,13 @@ void store_close(struct store **store)
 	fd_close(&s->blobs);
 	fd_close(&s->trees);
 	fd_close(&s->images);
+	fd_close(&s->used);
+	fd_close(&s->turns);
+	fd_close(&s->quarantine);
 	fd_close(&s->host);
 	fd_close(&s->actions);
 	fd_close(&s->action_trees);
 	fd_close(&s->staging);
 	free(s);
 	*store = NULL;
-}
-
-/* ---- blobs ---- */
-
-int blob_put(struct store *store, const void *bytes, size_t len, struct digest *out,
-	     struct err *err)
-{
-	struct digest name = digest_of(bytes, len);
-
-	if (file_write(store->blobs, name.hex, bytes, len, 0444, err) < 0)
-		return err_wrap(err, "storing blob %s", name.hex);
-	*out = name;
-	return 0;
-}
-
-int blob_get(struct store *store, const struct digest *name, struct strbuf *out, int *lock,
-	     struct err *err)
-{
-	auto_fd int fd = openat(store->blobs, name->hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct digest found;
-
-	if (fd < 0)
-		return err_sys(err, "cannot open blob %s", name->hex);
-	if (lock && flock(fd, LOCK_SH) < 0)
-		return err_sys(err, "cannot lock blob %s", name->hex);
-	if (read_capped(fd, out, err) < 0)
-		return err_wrap(err, "reading blob %s", name->hex);
-	found = digest_of(out->text, out->len);
-	if (!digest_equal(&found, name))
-		return err_fail(err, ERR_SYSTEM, "blob %s is damaged: its content hashes to %s",
-				name->hex, found.hex);
-	if (lock)
-		*lock = take_fd(&fd);
-	return 0;
 }

@@ -151,6 +151,8 @@ static int search_image(struct search *s, struct store *store, struct arena *a, 
 		s->match.layers = image->mounts[0].layers;
 		s->match.layer_count = layers;
 		s->match.env = image->env;
+		s->match.image = image->digest;
+		s->match.trees = image->trees;
 		fd_close(&s->match.lock);
 		s->match.lock = take_fd(&image->lock);
 	}

@@ -95,7 +95,7 @@ static const char *default_image(struct run *run)
 	if (image_list(run->store, run->arena, &list, &count, &ignored) < 0)
 		return name;
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(list[i].name, "host") == 0)
+		if (strcmp(list[i].name, "host") == 0 || list[i].problem)
 			continue;
 		log_note("there is no image '%s'; the jobs run on '%s'", name, list[i].name);
 		return list[i].name;
@@ -111,7 +111,11 @@ static int check_image(struct run *run, struct err *err)
 	run->image = run->options->image ? run->options->image : default_image(run);
 	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 		return err_wrap(err, "image for the jobs");
-	ok = run->needs_node ? action_node_check(run, &image, err) : 0;
+	ok = image_use(run->store, &image.digest, image.trees, image.tree_count, err);
+	if (ok < 0)
+		(void)err_wrap(err, "image '%s'", run->image);
+	else if (run->needs_node)
+		ok = action_node_check(run, &image, err);
 	image_release(&image);
 	return ok;
 }
@@ -233,6 +237,9 @@ static int check_toolchains(struct run *run, const struct job *job, struct err *
 		if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 			return -1;
 		found = image_toolchain(run->store, run->arena, &image, &ask, &match, err);
+		if (found == 0)
+			found = image_use(run->store, &match.image, match.trees, match.layer_count,
+					  err);
 		fd_close(&match.lock);
 		image_release(&image);
 		if (found < 0)

@@ -1,0 +1,28 @@
+/* image: what the files of `stepcell image` share. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/store.h"
+
+/* Of all its subcommands. */
+struct image_options {
+	bool json, force, quiet, replace, prereleases, freethreaded, latest, all, dry_run,
+		quarantine;
+	const char *on, *source, *out, *arch;
+	uint64_t keep_bytes, unused_ms;
+	bool keep, unused;
+};
+
+static inline const struct image_options *image_options(const struct session *s)
+{
+	return s->options;
+}
+
+/* image_show.c */
+int image_cmd_list(struct session *s, struct err *err);
+int image_cmd_show(struct session *s, struct err *err);
+
+/* image_keep.c */
+int image_cmd_verify(struct session *s, struct err *err);

@@ -1,0 +1,275 @@
+/*
+ * Verifying: a list of every file is made once more, by a worker, and compared
+ * with the list that the tree's name is the hash of. A tree that was changed is
+ * set aside, never deleted: somebody may want to know what happened to it.
+ */
+#include "image/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "image/compare.h"
+#include "image/folder.h"
+#include "image/manifest.h"
+#include "image/scan.h"
+#include "image/used.h"
+#include "image/worker.h"
+#include "stepcell/fd.h"
+#include "stepcell/limits.h"
+#include "stepcell/path.h"
+
+#define FINDINGS     "findings"
+#define MAX_FINDINGS 100
+#define MAX_ASIDE    10000 /* of one tree: somebody changes it again and again */
+
+/* ---- in the worker ---- */
+
+static int put(int dir, const char *name, const struct strbuf *text, struct err *err)
+{
+	auto_fd int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write_full(fd, text->text, text->len) < 0)
+		return err_sys(err, "cannot write the %s", name);
+	return 0;
+}
+
+/* An empty file of findings means: it is what its name says. */
+static int find_differences(int tree, int dir, const struct digest *name, struct strbuf *list,
+			    struct err *err)
+{
+	auto_strbuf struct strbuf was = STRBUF(SCAN_MANIFEST), found = STRBUF(64 * MIB);
+	const struct digest is = digest_of(list->text, list->len);
+	struct digest listed;
+	struct err unread;
+
+	if (file_read(tree, "manifest", &was, &unread) < 0)
+		strbuf_clear(&was);
+	listed = digest_of(was.text, was.len);
+	if (!digest_equal(&listed, name))
+		strbuf_adds(&found, "changed its list\n");
+	else if (!digest_equal(&is, name))
+		(void)compare_lists(was.text, list->text, MAX_FINDINGS, &found);
+	return put(dir, FINDINGS, &found, err);
+}
+
+static int read_tree(void *arg, const int *from, int dir, struct unpack_result *out,
+		     struct err *err)
+{
+	auto_strbuf struct strbuf list = STRBUF(SCAN_MANIFEST), stamps = STRBUF(SCAN_MANIFEST);
+	struct scan scan = {
+		.manifest = &list, .stamps = &stamps, .doubtful = true, .owner = geteuid()};
+	const struct digest *name = arg;
+	const int tree = *from;
+	struct err absent;
+	auto_fd int root = open_nolinks(tree, "root", O_RDONLY | O_DIRECTORY, 0, &absent);
+
+	if (root >= 0 && scan_tree(&scan, root, err) < 0)
+		return -1;
+	out->bytes = scan.bytes;
+	out->entries = scan.entries;
+	if (stamps_write(dir, tree, name, &stamps, err) < 0)
+		return -1;
+	return find_differences(tree, dir, name, &list, err);
+}
+
+/* ---- what is found ---- */
+
+static void set_findings(struct arena *a, const struct strbuf *text, struct image_finding *out)
+{
+	for (const char *p = text->text; *p; p++) {
+		size_t len = strcspn(p, "\n");
+
+		out->changes = arena_grow(a, out->changes, out->change_count, sizeof(char *));
+		out->changes[out->change_count++] = arena_strndup(a, p, len);
+		p += len;
+	}
+}
+
+static bool is_still(struct store *store, int tree, const char *name)
+{
+	struct stat mine, there;
+
+	return fstat(tree, &mine) == 0 &&
+	       fstatat(store->trees, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
+/*
+ * Under the gate: nobody publishes an image that counts on it meanwhile. Who
+ * comes second may find a good one in its place already, which stays.
+ */
+static int set_aside(struct store *store, struct arena *a, int dir, struct image_finding *out,
+		     struct err *err)
+{
+	auto_fd int gate = publish_gate(store, LOCK_EX, err);
+	const char *name = NULL;
+	int r = -1;
+
+	if (gate < 0)
+		return -1;
+	if (!is_still(store, dir, out->tree.hex))
+		return 0;
+	errno = EEXIST;
+	for (unsigned i = 0; r < 0 && errno == EEXIST && i < MAX_ASIDE; i++) {
+		name = arena_printf(a, "%s.%u", out->tree.hex, i);
+		r = renameat2(store->trees, out->tree.hex, store->quarantine, name,
+			      RENAME_NOREPLACE);
+	}
+	if (r < 0)
+		return err_sys(err, "cannot set tree %s aside", out->tree.hex);
+	if (fsync(store->quarantine) < 0 || fsync(store->trees) < 0)
+		return err_sys(err, "cannot flush the store");
+	out->aside = arena_printf(a, "%s/quarantine/%s", store->path, name);
+	return 0;
+}
+
+static double since(const struct timespec *from)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - from->tv_sec) + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
+}
+
+/* A store that cannot be written to is as good without new stamps: it is only slower. */
+static int conclude(struct store *store, struct arena *a, const struct staging *staging, int dir,
+		    struct image_finding *out, struct err *err)
+{
+	auto_strbuf struct strbuf found = STRBUF(64 * MIB);
+
+	if (file_read(staging->dir, FINDINGS, &found, err) < 0)
+		return -1;
+	set_findings(a, &found, out);
+	if (out->change_count)
+		return set_aside(store, a, dir, out, err);
+	(void)renameat(staging->dir, STAMPS_FILE, dir, STAMPS_FILE);
+	return 0;
+}
+
+int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
+		struct image_finding *out, struct err *err)
+{
+	auto_staging struct staging staging = {.dir = -1};
+	auto_fd int dir = openat(store->trees, tree->hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct unpack_work work = {
+		.name = "verify",
+		.fn = read_tree,
+		.arg = (void *)tree,
+		.folder = arena_printf(a, "%s/trees/%s", store->path, tree->hex)};
+	struct unpack_result result;
+	struct timespec from;
+
+	*out = (struct image_finding){.tree = *tree};
+	if (dir < 0)
+		return err_sys(err, "layer %s is not in the store", tree->hex);
+	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	if (staging_open(store, &staging, err) < 0 ||
+	    worker_unpack(&work, staging.path, &result, err) < 0)
+		return err_wrap(err, "verifying tree %.12s", tree->hex);
+	out->bytes = result.bytes;
+	out->entries = result.entries;
+	out->seconds = since(&from);
+	return conclude(store, a, &staging, dir, out, err);
+}
+
+/* ---- at the start of a run ---- */
+
+static int changed(const struct image_finding *found, struct err *err)
+{
+	return err_fail(err, ERR_SYSTEM, "its files were changed in the store: %.500s%s%s%s",
+			found->changes[0], found->change_count > 1 ? " and more" : "",
+			found->aside ? "; they are set aside as " : "",
+			found->aside ? found->aside : "");
+}
+
+int tree_check(struct store *store, const struct digest *tree, enum stamps_how how, struct err *err)
+{
+	auto_fd int dir = openat(store->trees, tree->hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_strbuf struct strbuf what = STRBUF(20 * LIMIT_PATH);
+	struct image_finding found;
+
+	if (dir < 0)
+		return err_sys(err, "layer %s is not in the store", tree->hex);
+	if (stamps_hold(dir, tree, how, &what))
+		return 0;
+
+	auto_arena struct arena *a = arena_new();
+
+	if (tree_verify(store, a, tree, &found, err) < 0)
+		return -1;
+	return found.change_count ? changed(&found, err) : 0;
+}
+
+void tree_heal(struct store *store, const struct digest *tree)
+{
+	struct err found;
+
+	if (faccessat(store->trees, tree->hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)tree_check(store, tree, STAMPS_ALL, &found);
+}
+
+/* The words of `stepcell image` that made what some name means; "" where no name means it. */
+static void find_remedy(struct store *store, const struct digest *image, struct strbuf *out)
+{
+	auto_strbuf struct strbuf names = STRBUF(MIB);
+	struct image_name name;
+	struct err ignored;
+
+	if (folder_list(store->images, &names, &ignored) < 0)
+		return;
+	for_each_name(text, &names)
+	{
+		if (!name_is_safe(text) || image_name_read(store, text, &name, &ignored) < 0 ||
+		    !digest_equal(&name.manifest, image))
+			continue;
+		strbuf_adds(out, name.origin[0] ? name.origin : "import");
+		return;
+	}
+}
+
+void add_remedy(struct store *store, const struct digest *image, struct err *err)
+{
+	auto_strbuf struct strbuf remedy = STRBUF(sizeof(((struct image_name *)0)->origin));
+	const struct err was = *err;
+
+	find_remedy(store, image, &remedy);
+	if (!remedy.len)
+		return;
+	(void)err_fail(err, was.kind, "%.900s; `stepcell image %s` brings it back", was.text,
+		       remedy.text);
+	err->sys = was.sys;
+}
+
+int image_use(struct store *store, const struct digest *image, const struct image_tree *trees,
+	      size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (tree_check(store, &trees[i].digest, STAMPS_SAMPLE, err) == 0)
+			continue;
+		add_remedy(store, image, err);
+		return -1;
+	}
+	if (count)
+		image_touch(store, image);
+	return 0;
+}
+
+int image_verify(struct store *store, struct arena *a, const struct image *image,
+		 struct image_finding **out, size_t *count, struct err *err)
+{
+	struct image_finding *list = arena_array(a, image->tree_count, sizeof(*list));
+
+	for (size_t i = 0; i < image->tree_count; i++)
+		if (tree_verify(store, a, &image->trees[i].digest, &list[i], err) < 0)
+			return err_wrap(err, "image '%s'", image->name);
+	*out = list;
+	*count = image->tree_count;
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* verify: is a tree of the store what its name says? Private. */
+#pragma once
+
+#include "image/stamps.h"
+#include "image/store.h"
+#include "stepcell/image.h"
+
+/*
+ * Read every file of a tree, in a worker. When it is whole it gets new stamps;
+ * when it is not it is set aside, and `out` says where and what differs.
+ */
+int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
+		struct image_finding *out, struct err *err);
+
+/*
+ * Is the tree as it was published, as far as `how` looks? Where it does not
+ * look so, all of it is read. -1 when it was changed (and is set aside now).
+ */
+int tree_check(struct store *store, const struct digest *tree, enum stamps_how how,
+	       struct err *err);
+
+/* Before a good tree of that name is published: one that was changed is set aside. */
+void tree_heal(struct store *store, const struct digest *tree);
+
+/* Put "; `stepcell image build NAME` brings it back" behind an error, by what names mean the image. */
+void add_remedy(struct store *store, const struct digest *image, struct err *err);

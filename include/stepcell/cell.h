@@ -231,6 +231,13 @@ int cell_pty(const struct cell *cell);
 /* Send a signal to the main process, through its init. */
 int cell_signal(struct cell *cell, int number, struct err *err);
 
+/*
+ * Read a regular file of the cell, by its path inside, with the rights of the
+ * step, before cell_wait(). ERR_USAGE when it is none or larger than `size`.
+ */
+int cell_read(const struct cell *cell, const char *path, void *buf, size_t size, size_t *len,
+	      struct err *err);
+
 /* Kill everything inside now; `why` becomes the verdict. */
 void cell_kill(struct cell *cell, enum cell_verdict why);
 

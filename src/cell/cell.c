@@ -212,8 +212,8 @@ static int keep_namespaces(struct cell *cell, const struct setup *s, struct err 
 {
 	const bool memory = s->watch && s->spec->limits.memory;
 
-	if (!memory && !disk_is_limited(&cell->disk))
-		return 0;
+	cell->uid = cell_owner_uid(s->spec->owner);
+	cell->gid = owner_gid(s->spec->owner);
 	if (count_ns_open(cell->pid, !owner_is_root(s->spec->owner), memory, &cell->ns, err) < 0)
 		return -1;
 	if (memory && s->spec->network != CELL_NET_NONE)

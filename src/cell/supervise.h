@@ -19,7 +19,8 @@ struct cell {
 	struct cell_owner *own; /* its owner where the spec named none, else NULL */
 	struct cgroup *cgroup;
 	struct cell_limits limits;
-	struct count_ns ns; /* what is counted from */
+	struct count_ns ns; /* what is counted from, and read through */
+	uint32_t uid, gid;  /* of the step, on the host */
 	struct disk disk;
 	struct memory memory;
 	struct audit *audit; /* or NULL */

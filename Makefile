@@ -9,13 +9,13 @@ TIME ?= 60#	seconds for each fuzz driver
 # What Debian must provide: BASE to build, run and check; TOOLS for the other gates.
 BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps iproute2 uidmap \
 	libseccomp-dev libcap-dev libarchive-dev libyaml-dev libcurl4-openssl-dev libjansson-dev \
-	libsqlite3-dev libssl-dev libzstd-dev zlib1g-dev libcmocka-dev bats mmdebstrap patchelf python3 \
-	nodejs
+	libsqlite3-dev libssl-dev libpcre2-dev libzstd-dev zlib1g-dev libcmocka-dev bats mmdebstrap \
+	patchelf python3 nodejs
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
 	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs
 # VM: what `make vm` alone needs.
 VM := qemu-system-x86 cpio busybox-static
-PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto
+PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto libpcre2-8
 
 CC_release := gcc
 CC_san := gcc
@@ -40,7 +40,7 @@ LDFLAGS := -pie -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(filter -fsa
 # What these two bring along (libxml2, ICU and libstdc++ for formats that nobody asks for) took the
 # loader two thirds of a start. Linked in is what is used of them; the formats that libarchive can
 # only look up by name are left out.
-LINKED_IN := archive crypto
+LINKED_IN := archive crypto pcre2-8
 NO_FORMATS := 7zip cpio cpio_bin cpio_newc cpio_odc cpio_pwb iso9660 mtree mtree_classic shar \
 	shar_dump warc xar zip v7tar ar_bsd ar_svr4
 LDLIBS = $(NO_FORMATS:%=-Wl,--defsym=archive_write_set_format_%=0) \

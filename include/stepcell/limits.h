@@ -34,7 +34,22 @@
 #define LIMIT_SUMMARY      (1 * MIB)
 #define LIMIT_OUTPUTS_JOB  (1 * MIB)
 #define LIMIT_LOG_LINE     (64 * KIB) /* longer lines are cut into pieces */
-#define LIMIT_ANNOTATIONS  1000
+#define LIMIT_ANNOTATIONS  1000       /* of a step; GitHub shows ten of a level, and 50 of a job */
+
+/* Problem matchers: their expressions come from strangers, and so do the lines. */
+#define LIMIT_REGEXP        (4 * KIB)
+#define LIMIT_REGEXP_DEPTH  50
+#define LIMIT_REGEXP_REPEAT 1000 /* {n,m} */
+#define LIMIT_REGEXP_GROUPS 100
+#define LIMIT_REGEXP_STEPS  2000000 /* back and forth, from one place of a line */
+#define LIMIT_REGEXP_HEAP   (16 * MIB)
+#define LIMIT_REGEXP_MS     1000        /* for one line; GitHub's limit */
+#define LIMIT_PROBLEM_MS    (20 * 1000) /* for all lines of a job */
+#define LIMIT_PROBLEM_LINE  (4 * KIB)   /* a longer line is no problem */
+#define LIMIT_PROBLEM_FILE  (256 * KIB) /* of ::add-matcher */
+#define LIMIT_PROBLEM_READS 100         /* of such files by one job */
+#define LIMIT_PROBLEMS      50          /* matchers at a time */
+#define LIMIT_PROBLEM_LINES 10          /* patterns of one */
 
 /* Archives and images. */
 #define LIMIT_IMAGE_BYTES    (20 * GIB)

@@ -39,7 +39,7 @@ void journal_begin(struct journal *j, const char *type);
 void journal_text(struct journal *j, const char *key, const char *value); /* NULL: left out */
 void journal_number(struct journal *j, const char *key, double value);
 void journal_flag(struct journal *j, const char *key, bool value);
-void journal_node(struct journal *j, const char *key, const struct node *value);
+void journal_node(struct journal *j, const char *key, const struct node *value); /* likewise */
 int journal_end(struct journal *j, struct err *err);
 
 /*

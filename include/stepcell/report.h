@@ -13,12 +13,14 @@
  *   step-skipped  job step name why
  *   log           job step text            one line, masked, controls kept
  *   group         job step name            and group-ended
- *   annotation    job step level message file? line? col? title?
+ *   annotation    job step level message file? line? end_line? col? end_col? title? code? matcher?
+ *                 level: error warning notice; matcher: the problem matcher that found it in the line before
  *   step-ended    job step name verdict conclusion seconds exit? signal? usage{...} means{...} survivors? log
+ *                 annotations?: {error? warning? notice?}, all there were, kept or not
  *                 verdict: a cell's; conclusion: success failure cancelled skipped
  *   artifact      job name path bytes files skipped digest
  *   audit         job step refused: [{call arguments? answer? program? count}]
- *   summary       job step text            Markdown of GITHUB_STEP_SUMMARY
+ *   summary       job step text file joined    Markdown of GITHUB_STEP_SUMMARY; where it and its job's lie
  *   run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory artifacts why?}]
  */
 #pragma once

@@ -171,18 +171,32 @@ static bool step_matches(const struct log_filter *f, const struct node *event)
 	return strcmp(text.text, f->step_key) == 0;
 }
 
+/* What belongs into a log: the lines, and the annotations of commands, as GitHub writes them there. */
+static const char *log_line(const struct node *event, struct strbuf *mark)
+{
+	const char *type = node_text(node_get(event, "type"));
+	const char *level = node_text(node_get(event, "level"));
+
+	if (strcmp(type, "log") == 0)
+		return node_text(node_get(event, "text"));
+	if (strcmp(type, "annotation") != 0 || node_get(event, "matcher"))
+		return NULL;
+	strbuf_addf(mark, "##[%s]", level ? level : "notice");
+	return node_text(node_get(event, "message"));
+}
+
 static void print_log(void *arg, const struct node *event)
 {
 	struct log_filter *f = arg;
-	const char *type = node_text(node_get(event, "type"));
-	const char *text = node_text(node_get(event, "text"));
+	const char *type = node_text(node_get(event, "type")), *text;
 	auto_strbuf struct strbuf line = STRBUF(4 * LIMIT_LOG_LINE);
 
 	if (f->job && !matches(node_get(event, "job"), f->job))
 		return;
 	if (f->step && strcmp(type, "step-started") == 0)
 		learn_step(f, event);
-	if (strcmp(type, "log") != 0 || !text || !step_matches(f, event))
+	text = log_line(event, &line);
+	if (!text || !step_matches(f, event))
 		return;
 	report_escape(text, strlen(text), &line);
 	(void)puts(line.text);

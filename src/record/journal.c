@@ -189,7 +189,8 @@ void journal_flag(struct journal *j, const char *key, bool value)
 
 void journal_node(struct journal *j, const char *key, const struct node *value)
 {
-	node_set(j->arena, j->event, key, value);
+	if (value)
+		node_set(j->arena, j->event, key, value);
 }
 
 /* One write, or none: what a full disk cut short is taken back. */

@@ -43,8 +43,28 @@ static void add_summary(struct report_terminal *t, const struct view_summary *s)
 		line += len + (line[len] == '\n');
 	}
 	if (*line)
-		strbuf_addf(&t->above, "  ... and more: stepcell runs show %s --json\n",
-			    t->run ? t->run : "last");
+		strbuf_adds(&t->above, "  ...\n");
+}
+
+/* Step by step, then where all of it can be read. */
+static void add_summaries(struct report_terminal *t, const struct view_job *job)
+{
+	const struct view_summary *last = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->summary_count; i++) {
+		const struct view_summary *s = &t->summaries[i];
+
+		if (s->job != job)
+			continue;
+		last = s;
+		if (count++ < MAX_SUMMARIES)
+			add_summary(t, s);
+	}
+	if (count > MAX_SUMMARIES)
+		strbuf_addf(&t->above, "  ... and %zu more\n", count - MAX_SUMMARIES);
+	if (last && last->joined)
+		strbuf_addf(&t->above, "  whole summary: %s\n", last->joined);
 }
 
 /* ---- the table ---- */
@@ -196,8 +216,9 @@ void closing_add(struct report_terminal *t, const struct node *run_ended)
 	size_t count = jobs && jobs->kind == NODE_LIST ? jobs->count : 0;
 	struct row *rows = arena_array(t->arena, count ? count : 1, sizeof(*rows));
 
-	for (size_t i = 0; i < t->summary_count; i++)
-		add_summary(t, &t->summaries[i]);
+	for (size_t i = 0; i < t->job_count; i++)
+		add_summaries(t, t->jobs[i]);
+	notes_add(t);
 	for (size_t i = 0; i < t->failure_count; i++)
 		add_failure(t, &t->failures[i]);
 	for (size_t i = 0; i < count; i++)

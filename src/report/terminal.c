@@ -201,37 +201,6 @@ static void on_group(struct report_terminal *t, const struct node *event)
 	line_end(t);
 }
 
-static enum mark mark_of_level(const char *level)
-{
-	if (level && strcmp(level, "error") == 0)
-		return MARK_ERROR;
-	return level && strcmp(level, "warning") == 0 ? MARK_WARNING : MARK_NOTICE;
-}
-
-static void on_annotation(struct report_terminal *t, const struct node *event)
-{
-	const char *file = event_text(t, event, "file");
-	const char *title = event_text(t, event, "title");
-	const char *message = event_text(t, event, "message");
-	double line = event_number(event, "line"), col = event_number(event, "col");
-
-	if (t->quiet)
-		return;
-	line_begin(t, view_job(t, event), mark_of_level(node_text(node_get(event, "level"))));
-	if (file) {
-		strbuf_adds(&t->above, file);
-		if (line > 0)
-			strbuf_addf(&t->above, ":%.0f", line);
-		if (line > 0 && col > 0)
-			strbuf_addf(&t->above, ":%.0f", col);
-		strbuf_adds(&t->above, ": ");
-	}
-	if (title)
-		strbuf_addf(&t->above, "%s: ", title);
-	strbuf_adds(&t->above, message ? message : "");
-	line_end(t);
-}
-
 /* How a step ended, in words; empty when it passed. */
 static void verdict_words(const struct node *event, struct strbuf *out)
 {
@@ -273,6 +242,7 @@ static void on_step_ended(struct report_terminal *t, const struct node *event)
 
 	s->state = view_state_of(node_text(node_get(event, "conclusion")));
 	s->seconds = event_number(event, "seconds");
+	notes_step_ended(job, s, event);
 	verdict_words(event, &words);
 	text_of_seconds(s->seconds, &note);
 	if (words.len)
@@ -340,6 +310,7 @@ static void on_summary(struct report_terminal *t, const struct node *event)
 		.job = job,
 		.step = view_step(t, job, event)->name,
 		.text = arena_strdup(t->arena, text),
+		.joined = event_text(t, event, "joined"),
 	};
 }
 
@@ -360,7 +331,7 @@ static const struct {
 	{"step-skipped", on_step_skipped},
 	{"step-ended", on_step_ended},
 	{"group", on_group},
-	{"annotation", on_annotation},
+	{"annotation", notes_event},
 	{"artifact", on_artifact},
 	{"audit", on_audit},
 	{"summary", on_summary},

@@ -4,10 +4,12 @@
 #include "stepcell/report.h"
 #include "stepcell/strbuf.h"
 
-#define TAIL_LINES   15 /* of a failed step, shown again at the end */
-#define MAX_FAILURES 20
-#define MAX_SUMMARY  40 /* lines of a step's Markdown */
-#define PANEL_LINES  24
+#define TAIL_LINES    15 /* of a failed step, shown again at the end */
+#define MAX_FAILURES  20
+#define MAX_SUMMARY   40 /* lines of a step's Markdown */
+#define MAX_SUMMARIES 20 /* of a job, as on GitHub */
+#define PANEL_LINES   24
+#define NOTE_LEVELS   3 /* error, warning, notice */
 
 enum view_state {
 	VIEW_WAITING,
@@ -23,7 +25,8 @@ struct view_step {
 	const char *key, *name;
 	enum view_state state;
 	double started, seconds;
-	char *tail[TAIL_LINES]; /* a ring, malloc'ed; only while it runs */
+	unsigned notes[NOTE_LEVELS]; /* annotations */
+	char *tail[TAIL_LINES];      /* a ring, malloc'ed; only while it runs */
 	size_t lines;
 };
 
@@ -34,6 +37,7 @@ struct view_job {
 	enum view_state state;
 	double started, seconds, peak_memory;
 	const char *why, *artifacts;
+	unsigned notes[NOTE_LEVELS], shown; /* annotations: all, and those to be shown at the end */
 	struct view_step **steps;
 	size_t step_count;
 };
@@ -48,7 +52,13 @@ struct view_failure {
 
 struct view_summary {
 	const struct view_job *job;
-	const char *step, *text;
+	const char *step, *text, *joined;
+};
+
+struct view_note {
+	const struct view_job *job;
+	size_t level;
+	const char *text; /* with its place; lines are lines */
 };
 
 struct report_terminal {
@@ -61,6 +71,8 @@ struct report_terminal {
 	size_t failure_count;
 	struct view_summary *summaries;
 	size_t summary_count;
+	struct view_note *notes;
+	size_t note_count;
 	double refused; /* calls, of all audits */
 	const char *run;
 	unsigned label_width;
@@ -125,6 +137,13 @@ enum style job_style(const struct view_job *job);
 /* ---- closing.c: failures, summaries, the table ---- */
 
 void closing_add(struct report_terminal *t, const struct node *run_ended);
+
+/* ---- notes.c: annotations ---- */
+
+void notes_event(struct report_terminal *t, const struct node *event);
+/* The step knows how many there were, those that were not kept among them. */
+void notes_step_ended(struct view_job *job, struct view_step *step, const struct node *event);
+void notes_add(struct report_terminal *t); /* all jobs', for the end */
 
 /* ---- panel.c: the lines at the bottom of a live terminal ---- */
 

@@ -137,8 +137,7 @@ int action_node(struct step_run *step, struct err *err)
 	if (!node)
 		return action_node_check(job->run, &job->image, err);
 	if (!use->known && step->stage == STAGE_MAIN && action_file(use->action, STAGE_PRE))
-		output_warning(step,
-			       "'pre' of an action in the workspace is not run, as on GitHub");
+		note_warning(step, "'pre' of an action in the workspace is not run, as on GitHub");
 	env = make_env(step, err);
 	if (!env)
 		return -1;

@@ -196,9 +196,9 @@ static void tell_unexpected(struct step_run *step, const struct action *action,
 		strbuf_addf(&valid, "%s'%s'", valid.len ? ", " : "",
 			    action->inputs->pairs[i].key->text);
 	if (names.len)
-		output_warning(step, arena_printf(step->job->arena,
-						  "unexpected inputs %s; valid inputs are [%s]",
-						  names.text, valid.text));
+		note_warning(step, arena_printf(step->job->arena,
+						"unexpected inputs %s; valid inputs are [%s]",
+						names.text, valid.text));
 }
 
 static void tell_deprecated(struct step_run *step, const char *name, const struct node *input)
@@ -206,8 +206,8 @@ static void tell_deprecated(struct step_run *step, const char *name, const struc
 	const char *why = node_text(node_get(input, "deprecationMessage"));
 
 	if (why)
-		output_warning(step, arena_printf(step->job->arena, "input '%s' is deprecated: %s",
-						  name, why));
+		note_warning(step, arena_printf(step->job->arena, "input '%s' is deprecated: %s",
+						name, why));
 }
 
 static void add_given(struct arena *a, struct node *inputs, const struct node *with)

@@ -87,6 +87,7 @@ struct annotation {
 	const char *level; /* "error", "warning", "notice" */
 	const char *message;
 	const char *file, *title;              /* or NULL */
+	const char *code, *matcher;            /* of a problem matcher's; or NULL */
 	uint32_t line, end_line, col, end_col; /* from 1; 0: not given */
 };
 

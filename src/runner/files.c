@@ -15,25 +15,24 @@
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
-#include "stepcell/utf8.h"
 #include "stepcell/util.h"
 
 static int take_env(struct step_run *step, const char *text, size_t len, struct err *err);
 static int take_path(struct step_run *step, const char *text, size_t len, struct err *err);
 static int take_output(struct step_run *step, const char *text, size_t len, struct err *err);
 static int take_state(struct step_run *step, const char *text, size_t len, struct err *err);
-static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err);
 
 static const struct {
 	const char *variable, *file;
 	int (*take)(struct step_run *step, const char *text, size_t len, struct err *err);
 	size_t max;
+	bool spare; /* one that is too large is told of and left out; any other fails the step */
 } files[] = {
-	{"GITHUB_ENV", "set_env", take_env, LIMIT_FILE_COMMAND},
-	{"GITHUB_PATH", "add_path", take_path, LIMIT_FILE_COMMAND},
-	{"GITHUB_OUTPUT", "set_output", take_output, LIMIT_FILE_COMMAND},
-	{"GITHUB_STATE", "save_state", take_state, LIMIT_FILE_COMMAND},
-	{"GITHUB_STEP_SUMMARY", "step_summary", take_summary, LIMIT_SUMMARY},
+	{"GITHUB_ENV", "set_env", take_env, LIMIT_FILE_COMMAND, false},
+	{"GITHUB_PATH", "add_path", take_path, LIMIT_FILE_COMMAND, false},
+	{"GITHUB_OUTPUT", "set_output", take_output, LIMIT_FILE_COMMAND, false},
+	{"GITHUB_STATE", "save_state", take_state, LIMIT_FILE_COMMAND, false},
+	{"GITHUB_STEP_SUMMARY", "step_summary", summary_keep, LIMIT_SUMMARY, true},
 };
 
 /* Names are the step's own, or a later step would write to an earlier one's. */
@@ -81,15 +80,20 @@ static int read_one(struct step_run *step, int upper, size_t i, struct strbuf *t
 		return 0;
 	if (file_read(dir, name, text, err) == 0)
 		return 1;
-	if (text->full)
-		return err_fail(err, ERR_USAGE, "%s is larger than %zu bytes", files[i].variable,
-				text->max);
+	if (text->full && files[i].spare)
+		note_error(step,
+			   arena_printf(step->job->arena, "%s is left out: larger than %zu bytes",
+					files[i].variable, text->max));
+	else if (text->full)
+		return err_fail(err, ERR_USAGE, "larger than %zu bytes", text->max);
+	err_clear(err);
 	return 0; /* removed, or made something that is no file: says nothing */
 }
 
 int files_collect(struct step_run *step, struct err *err)
 {
 	char upper[PATH_MAX], data[PATH_MAX];
+	int result = 0;
 
 	if (layers_upper(step->job, step->number, 0, upper, sizeof(upper), err) < 0 ||
 	    path_join(data, sizeof(data), upper, "data", err) < 0)
@@ -101,14 +105,17 @@ int files_collect(struct step_run *step, struct err *err)
 		return errno == ENOENT ? 0 : err_sys(err, "cannot open '%s'", data);
 	for (size_t i = 0; i < COUNT(files); i++) {
 		auto_strbuf struct strbuf text = STRBUF(files[i].max);
-		int got = read_one(step, fd, i, &text, err);
+		struct err one = {0};
+		int got = read_one(step, fd, i, &text, &one);
 
 		if (got > 0)
-			got = files[i].take(step, text.text, text.len, err);
-		if (got < 0)
-			return err_wrap(err, "%s", files[i].variable);
+			got = files[i].take(step, text.text, text.len, &one);
+		if (got < 0 && result == 0) { /* the first is told, all are read */
+			*err = one;
+			result = err_wrap(err, "%s", files[i].variable);
+		}
 	}
-	return 0;
+	return result;
 }
 
 /* ---- what they mean ---- */
@@ -124,8 +131,8 @@ static int take_env(struct step_run *step, const char *text, size_t len, struct 
 		return -1;
 	for (size_t i = 0; i < pairs.count; i++) {
 		if (pairs.list[i].refused) { /* as GitHub: told and left out, the rest is taken */
-			output_error(step, arena_printf(job->arena, "GITHUB_ENV: %s",
-							pairs.list[i].refused));
+			note_error(step, arena_printf(job->arena, "GITHUB_ENV: %s",
+						      pairs.list[i].refused));
 			continue;
 		}
 		node_set_text(job->arena, job->env, pairs.list[i].name, pairs.list[i].value);
@@ -167,21 +174,4 @@ static int take_state(struct step_run *step, const char *text, size_t len, struc
 		node_set_text(step->job->arena, step->use->state, pairs.list[i].name,
 			      pairs.list[i].value);
 	return 0;
-}
-
-static int take_summary(struct step_run *step, const char *text, size_t len, struct err *err)
-{
-	struct run *run = step->job->run;
-	auto_strbuf struct strbuf valid = STRBUF(3 * LIMIT_SUMMARY),
-				  clean = STRBUF(LIMIT_JOURNAL_LINE);
-
-	if (!len)
-		return 0;
-	(void)utf8_clean(text, len, SIZE_MAX, true, &valid);
-	mask_line(run->mask, valid.text, valid.len, &clean);
-	journal_begin(run->journal, "summary");
-	journal_text(run->journal, "job", step->job->plan->id);
-	journal_number(run->journal, "step", step->number);
-	journal_text(run->journal, "text", clean.text);
-	return journal_end(run->journal, err);
 }

@@ -232,6 +232,7 @@ static void remove_aside(struct job_run *job)
 
 static void close_places(struct job_run *job)
 {
+	problems_free(&job->problems);
 	if (!job->dir[0]) /* it never began, or calls a workflow */
 		return;
 	for (size_t i = 0; i < job->lock_count; i++)

@@ -14,7 +14,7 @@
 #include "stepcell/path.h"
 
 /* A journal that cannot be written is the end of the run: nothing would be known of the rest. */
-static void journal_done(struct run *run)
+void output_done(struct run *run)
 {
 	struct err err = {0};
 
@@ -22,11 +22,20 @@ static void journal_done(struct run *run)
 		run->fatal = err;
 }
 
-static void begin(struct step_run *step, const char *type)
+void output_begin(struct step_run *step, const char *type)
 {
 	journal_begin(step->job->run->journal, type);
 	journal_text(step->job->run->journal, "job", step->job->plan->id);
 	journal_number(step->job->run->journal, "step", step->number);
+}
+
+void output_file(struct step_run *step, const char *text, size_t len)
+{
+	struct run *run = step->job->run;
+
+	if (step->log_file >= 0 && write_full(step->log_file, text, len) < 0 &&
+	    run->fatal.kind == ERR_NONE)
+		(void)err_sys(&run->fatal, "cannot write the log '%s'", step->log_path);
 }
 
 static void log_text(struct step_run *step, const char *text, size_t len, bool continues)
@@ -38,14 +47,12 @@ static void log_text(struct step_run *step, const char *text, size_t len, bool c
 	if (step->mute)
 		return;
 	mask_piece(run->mask, &step->tail, text, len, !continues, &clean);
-	begin(step, "log");
+	output_begin(step, "log");
 	journal_text(run->journal, "text", clean.text);
-	journal_done(run);
+	output_done(run);
 	if (!continues)
 		strbuf_addc(&clean, '\n');
-	if (step->log_file >= 0 && write_full(step->log_file, clean.text, clean.len) < 0 &&
-	    run->fatal.kind == ERR_NONE)
-		(void)err_sys(&run->fatal, "cannot write the log '%s'", step->log_path);
+	output_file(step, clean.text, clean.len);
 }
 
 void output_say(struct step_run *step, const char *fmt, ...)
@@ -71,7 +78,7 @@ const char *output_masked(const struct run *run, const char *text)
 
 /* ---- what commands do ---- */
 
-static const char *masked(struct step_run *step, const char *text)
+const char *output_starred(struct step_run *step, const char *text)
 {
 	auto_strbuf struct strbuf out = STRBUF(4 * LIMIT_LOG_LINE);
 
@@ -81,40 +88,12 @@ static const char *masked(struct step_run *step, const char *text)
 	return arena_strndup(step->scratch, out.text, out.len);
 }
 
-static void annotate(struct step_run *step, const struct annotation *note)
-{
-	struct journal *j = step->job->run->journal;
-
-	if (++step->annotations > LIMIT_ANNOTATIONS)
-		return;
-	begin(step, "annotation");
-	journal_text(j, "level", note->level);
-	journal_text(j, "message", masked(step, note->message));
-	journal_text(j, "file", masked(step, note->file));
-	journal_text(j, "title", masked(step, note->title));
-	if (note->line)
-		journal_number(j, "line", note->line);
-	if (note->col)
-		journal_number(j, "col", note->col);
-	journal_done(step->job->run);
-}
-
-void output_error(struct step_run *step, const char *text)
-{
-	annotate(step, &(struct annotation){.level = "error", .message = text});
-}
-
-void output_warning(struct step_run *step, const char *text)
-{
-	annotate(step, &(struct annotation){.level = "warning", .message = text});
-}
-
 static void on_annotation(struct step_run *step, const struct command_event *event)
 {
 	struct annotation note;
 
 	if (command_annotation(event, step->job->workspace, &note))
-		annotate(step, &note);
+		note_write(step, &note);
 }
 
 static void on_debug(struct step_run *step, const struct command_event *event)
@@ -125,16 +104,16 @@ static void on_debug(struct step_run *step, const struct command_event *event)
 
 static void on_group(struct step_run *step, const struct command_event *event)
 {
-	begin(step, "group");
-	journal_text(step->job->run->journal, "name", masked(step, event->command.data));
-	journal_done(step->job->run);
+	output_begin(step, "group");
+	journal_text(step->job->run->journal, "name", output_starred(step, event->command.data));
+	output_done(step->job->run);
 }
 
 static void on_endgroup(struct step_run *step, const struct command_event *event)
 {
 	(void)event;
-	begin(step, "group-ended");
-	journal_done(step->job->run);
+	output_begin(step, "group-ended");
+	output_done(step->job->run);
 }
 
 static void on_set_output(struct step_run *step, const struct command_event *event)
@@ -167,16 +146,22 @@ static void on_refused(struct step_run *step, const struct command_event *event)
 {
 	if (!step->refused)
 		step->refused = arena_strdup(step->job->arena, event->error);
-	output_error(step, event->error);
+	note_error(step, event->error);
 }
 
 static void (*const on_command[COMMAND_KIND_COUNT])(struct step_run *,
 						    const struct command_event *) = {
-	[COMMAND_ERROR] = on_annotation,      [COMMAND_WARNING] = on_annotation,
-	[COMMAND_NOTICE] = on_annotation,     [COMMAND_GROUP] = on_group,
-	[COMMAND_DEBUG] = on_debug,           [COMMAND_ENDGROUP] = on_endgroup,
-	[COMMAND_SET_OUTPUT] = on_set_output, [COMMAND_REFUSED] = on_refused,
+	[COMMAND_ERROR] = on_annotation,
+	[COMMAND_WARNING] = on_annotation,
+	[COMMAND_NOTICE] = on_annotation,
+	[COMMAND_GROUP] = on_group,
+	[COMMAND_DEBUG] = on_debug,
+	[COMMAND_ENDGROUP] = on_endgroup,
+	[COMMAND_SET_OUTPUT] = on_set_output,
+	[COMMAND_REFUSED] = on_refused,
 	[COMMAND_SAVE_STATE] = on_save_state,
+	[COMMAND_ADD_MATCHER] = note_add_matcher,
+	[COMMAND_REMOVE_MATCHER] = note_remove_matcher,
 };
 
 static void take_line(void *arg, const struct line *line)
@@ -201,6 +186,8 @@ static void take_line(void *arg, const struct line *line)
 	if (event.log)
 		log_text(step, event.log, strlen(event.log),
 			 line->continues && event.log == line->text);
+	if (event.kind == COMMAND_NONE && !line->continues && !line->continued)
+		note_line(step, line->text, line->len);
 	if (event.warning)
 		output_say(step, "%s", event.warning);
 }
@@ -232,6 +219,8 @@ int output_open(struct step_run *step, struct err *err)
 	step->log = step->log_file = -1;
 	step->scratch = arena_new();
 	mask_tail_init(&step->tail);
+	if (step->job->problems)
+		problems_reset(step->job->problems);
 	command_filter_init(&step->commands, step->job->run->debug);
 	lines_init(&step->lines, step->job->run->policy->limits.log, take_line, step);
 	return open_log_file(step, err);

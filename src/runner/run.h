@@ -15,6 +15,7 @@
 #include "runner/command.h"
 #include "runner/lines.h"
 #include "runner/mask.h"
+#include "runner/problem.h"
 #include "runner/uses.h"
 #include "stepcell/artifact.h"
 #include "stepcell/cell.h"
@@ -72,6 +73,9 @@ struct action_use;   /* actions.h */
 struct known_action; /* likewise */
 
 /* ---- a step ---- */
+
+/* Levels of annotations: error, warning, notice. */
+#define NOTE_LEVELS 3
 
 /* A JavaScript action has up to three parts; every other step is the main part alone. */
 enum stage { STAGE_MAIN, STAGE_PRE, STAGE_POST, STAGE_COUNT };
@@ -132,8 +136,8 @@ struct step_run {
 	const char *refused; /* a command that fails the step */
 	bool mute;           /* a value could not be masked: nothing more is shown */
 	struct mask_tail tail;
-	struct arena *scratch; /* of the lines in hand */
-	unsigned annotations;
+	struct arena *scratch;       /* of the lines in hand */
+	unsigned notes[NOTE_LEVELS]; /* annotations of each level, the ones beyond the limit too */
 	uint64_t started_ms, timeout_ms;
 	uint64_t cancel_ms; /* when the next signal of a cancellation is due; 0: none */
 	int cancel_stage;
@@ -203,7 +207,9 @@ struct job_run {
 	unsigned uppers_of; /* the step whose uppers were made last */
 	enum result status; /* job.status so far */
 	struct node *outputs;
-	struct node *artifacts; /* names */
+	struct problems *problems; /* its problem matchers; NULL: none yet */
+	unsigned problem_reads;    /* of their files, so far */
+	struct node *artifacts;    /* names */
 	uint64_t artifact_bytes;
 	uint64_t started_ms, ended_ms, deadline_ms, peak_memory;
 	bool cancelled;
@@ -362,16 +368,35 @@ int output_open(struct step_run *step, struct err *err);
 /* Take what is there, or as much as leaves others their turn; false at the end of file. */
 bool output_drain(struct step_run *step, bool all);
 void output_close(struct step_run *step);
-/* An error of ours about what the step did, which does not fail it. */
-void output_error(struct step_run *step, const char *text);
-void output_warning(struct step_run *step, const char *text); /* likewise */
+/* An event of a step: its beginning, and its end in place of journal_end(). */
+void output_begin(struct step_run *step, const char *type);
+void output_done(struct run *run);
+/* Into its log file alone, as it is. */
+void output_file(struct step_run *step, const char *text, size_t len);
+/* A text with every secret starred, until more of the step's output is taken; NULL stays NULL. */
+const char *output_starred(struct step_run *step, const char *text);
 /* A text with every secret starred, in the run's arena; NULL stays NULL. */
 const char *output_masked(const struct run *run, const char *text);
 void output_say(struct step_run *step, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* note.c: annotations, by commands, by problem matchers and of ours */
+void note_write(struct step_run *step, const struct annotation *note);
+/* An error of ours about what the step did, which does not fail it. */
+void note_error(struct step_run *step, const char *text);
+void note_warning(struct step_run *step, const char *text); /* likewise */
+void note_add_matcher(struct step_run *step, const struct command_event *event);
+void note_remove_matcher(struct step_run *step, const struct command_event *event);
+/* An ordinary line of output: is it a problem? */
+void note_line(struct step_run *step, const char *line, size_t len);
+/* How many there were, for the step's last event; NULL: none. */
+const struct node *note_counts(const struct step_run *step);
+
 /* files.c: GITHUB_ENV and its like; -1 when the step fails by what it wrote */
 int files_prepare(struct step_run *step, const char *in, struct node *env, struct err *err);
 int files_collect(struct step_run *step, struct err *err);
+
+/* summary.c: what GITHUB_STEP_SUMMARY has, as the event and the files of the run */
+int summary_keep(struct step_run *step, const char *text, size_t len, struct err *err);
 
 /* actions.c, action_check.c, action_find.c, and a file for each action of ours */
 extern const struct builtin action_checkout, action_setup_python, action_upload, action_download;

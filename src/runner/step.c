@@ -109,6 +109,7 @@ static void journal_result(struct step_run *step, const char *verdict, enum resu
 		journal_text(j, "verdict", verdict);
 		journal_text(j, "conclusion", result_name(conclusion));
 		journal_number(j, "seconds", (double)(now_ms() - step->started_ms) / 1000);
+		journal_node(j, "annotations", note_counts(step));
 		journal_text(j, "log", step->log_path);
 	}
 	if (r)
@@ -438,12 +439,15 @@ void step_cell_ended(struct step_run *step)
 	struct err err = {0};
 	enum result outcome;
 	const char *why = NULL;
-	bool dead = cell_wait(step->cell, &result, &err) == 0;
+	bool dead;
 	int ok;
+
+	/* while the cell can still be asked for a file that its last words name */
+	(void)output_drain(step, true);
+	dead = cell_wait(step->cell, &result, &err) == 0;
 
 	if (!dead)
 		result.verdict = CELL_SETUP_FAILED;
-	(void)output_drain(step, true);
 	refused_write(step);
 	if (dead)
 		retire(step);

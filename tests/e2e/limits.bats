@@ -79,6 +79,6 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
 	END
 	cell_run
 	exits 1
-	says 1:fine "GITHUB_OUTPUT is larger than" "Matching delimiter not found" "Argument list too long"
+	says 1:fine "GITHUB_OUTPUT: larger than" "Matching delimiter not found" "Argument list too long"
 	says_not '| 2:not'
 }

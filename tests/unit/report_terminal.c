@@ -213,11 +213,45 @@ static void test_summary(void **state)
 	for (int i = 0; i < 50; i++)
 		strbuf_addf(&events, "row %d\\n", i);
 	strbuf_adds(&events,
-		    "\"}\n{\"type\":\"run-ended\",\"verdict\":\"success\",\"seconds\":1}\n");
+		    "\",\"joined\":\"/r/"
+		    "test.md\"}\n{\"type\":\"run-ended\",\"verdict\":\"success\",\"seconds\":1}\n");
 	text = render(events.text, false);
 	assert_non_null(strstr(text, "\nsummary of test: Run\n  # a\\x1b\n  row 0\n"));
-	assert_non_null(strstr(text, "  row 38\n  ... and more: stepcell runs show last --json\n"));
+	assert_non_null(strstr(text, "  row 38\n  ...\n  whole summary: /r/test.md\n"));
 	assert_non_null(strstr(text, "\nrun ?: success in 1.0s\n"));
+	free(text);
+}
+
+#define NOTE "{\"type\":\"annotation\"," S ",\"level\":\"%s\",\"message\":\"%s %d\"}\n"
+
+/* Ten of a level of a step, job by job; all are counted. */
+static void test_annotations(void **state)
+{
+	auto_strbuf struct strbuf events = STRBUF(MIB);
+	char *text;
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		strbuf_addf(&events, NOTE, i % 2 ? "error" : "warning", "m\\nn", i);
+	for (int i = 0; i < 12; i++)
+		strbuf_addf(&events, NOTE, "notice", "\\u001b", i);
+	strbuf_adds(&events,
+		    "{\"type\":\"annotation\",\"job\":\"b\",\"step\":1,\"level\":\"error\","
+		    "\"message\":\"bad\",\"file\":\"a.c\",\"line\":3,\"title\":\"T\","
+		    "\"code\":\"E1\",\"matcher\":\"gcc\"}\n"
+		    "{\"type\":\"run-ended\",\"verdict\":\"failure\",\"seconds\":1}\n");
+	text = render(events.text, false);
+	assert_non_null(strstr(text, "\nannotations of test: 6 errors, 6 warnings, 12 notices\n"
+				     "  warning m\n          n 0\n  error   m\n          n 1\n"));
+	assert_non_null(strstr(text, "  notice  \\x1b 9\n  ... and 2 more: stepcell runs show last "
+				     "--json\n"));
+	assert_non_null(
+		strstr(text, "\nannotations of b: 1 error\n  error   a.c:3: T: bad [E1]\n"));
+	assert_null(strstr(text, "b: error")); /* its line stood there */
+	free(text);
+	text = render(events.text, true);
+	assert_non_null(strstr(text, "  error   a.c:3: T: bad [E1]\n"));
+	assert_null(strstr(text, "notice  "));
 	free(text);
 }
 
@@ -273,9 +307,10 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lines), cmocka_unit_test(test_closing),
-		cmocka_unit_test(test_tail),  cmocka_unit_test(test_summary),
-		cmocka_unit_test(test_units), cmocka_unit_test(test_json),
+		cmocka_unit_test(test_lines),       cmocka_unit_test(test_closing),
+		cmocka_unit_test(test_tail),        cmocka_unit_test(test_summary),
+		cmocka_unit_test(test_annotations), cmocka_unit_test(test_units),
+		cmocka_unit_test(test_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,9 @@ void diag_error(struct diags *d, struct place at, const char *rule, const char *
 void diag_warn(struct diags *d, struct place at, const char *rule, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* By place, in the diags' arena; what was found first at one place comes first. */
+const struct diag **diags_sorted(const struct diags *d);
+
 /* "PATH:LINE:COL: error: TEXT [RULE]", bytes that a terminal would act on escaped; sorted by place.
  */
 void diags_print(const struct diags *d, FILE *out);

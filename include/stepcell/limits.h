@@ -73,6 +73,7 @@
 #define LIMIT_ACTION_USES    10000 /* of one job, those inside of composite actions counted */
 
 #define LIMIT_POLICY_BYTES (256 * KIB)
+#define LIMIT_CONFIG_BYTES (256 * KIB)
 #define LIMIT_RECIPE_BYTES (256 * KIB)
 #define LIMIT_EVENT_BYTES  (32 * MIB)
 

@@ -142,14 +142,6 @@ struct workflow *workflow_load(struct arena *a, const char *path, const char *te
 			       struct diags *diags);
 
 /*
- * A second look at what was loaded from `text`: mistakes that GitHub lets pass
- * although they cannot work or let strangers in (errors), and what had better
- * not be done (warnings).
- */
-void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,
-		   struct diags *diags);
-
-/*
  * The workflow that a job's `uses:` names, or NULL when it is not at hand: then
  * nothing more is said about the call. A finder that knows it to be wrong adds
  * its own diag, at `at`.
@@ -175,6 +167,54 @@ struct action {
 };
 struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
 			   struct diags *diags);
+
+/* ---- lint ---- */
+
+/* The action that `uses:` names, or NULL when it is not at hand. */
+typedef const struct action *action_find_fn(void *arg, const char *uses);
+
+/* What lint may know beside the text. Zeros: nothing, then what is named elsewhere is taken to be right. */
+struct lint_world {
+	action_find_fn *action;
+	workflow_find_fn *workflow;
+	void *action_arg, *workflow_arg;
+	const struct node *labels; /* a list: of runners that the operator has */
+};
+
+/*
+ * A second look at what was loaded from `text`: mistakes that GitHub lets pass
+ * although they cannot work or let strangers in (errors), and what had better
+ * not be done (warnings).
+ */
+void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,
+		   const struct lint_world *world, struct diags *diags);
+
+/* The same of an action.yml: its steps when it is composite, else what it runs with. */
+void action_lint(struct arena *a, const struct action *action, const char *text, size_t len,
+		 const struct lint_world *world, struct diags *diags);
+
+/* What a finding's rule stands for; the ids are those of struct diag. */
+struct lint_rule {
+	const char *id;
+	enum diag_level level; /* the gravest that a finding of it has */
+	const char *means, *mend;
+};
+const struct lint_rule *lint_rules(size_t *count);
+const struct lint_rule *lint_rule_find(const char *id); /* NULL: there is none */
+
+/*
+ * The comments of a text that silence findings on their line, or on the next
+ * one when they stand alone: "# stepcell: ignore[RULE, RULE] REASON".
+ */
+struct lint_comments;
+struct lint_comments *lint_comments(struct arena *a, const char *file, const char *text,
+				    size_t len);
+
+/* The reason that silences a finding ("" where none is given); NULL: nothing does. */
+const char *lint_silences(struct lint_comments *c, unsigned line, const char *rule);
+
+/* What is wrong with the comments themselves, once all findings have been asked about. */
+void lint_comments_check(const struct lint_comments *c, struct diags *diags);
 
 /* ---- the plan ---- */
 

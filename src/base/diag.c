@@ -76,18 +76,22 @@ static void print_one(const struct diag *diag, FILE *out)
 	(void)fprintf(out, "%s [%s]\n", line.text, diag->rule);
 }
 
-void diags_print(const struct diags *d, FILE *out)
+const struct diag **diags_sorted(const struct diags *d)
 {
-	const struct diag **sorted = calloc(d->count + 1, sizeof(const struct diag *));
+	const struct diag **sorted = arena_array(d->arena, d->count + 1, sizeof(*sorted));
 
-	if (!sorted)
-		abort();
 	for (size_t i = 0; i < d->count; i++)
 		sorted[i] = &d->list[i];
-	qsort(sorted, d->count, sizeof(const struct diag *), by_place);
+	qsort(sorted, d->count, sizeof(*sorted), by_place);
+	return sorted;
+}
+
+void diags_print(const struct diags *d, FILE *out)
+{
+	const struct diag **sorted = diags_sorted(d);
+
 	for (size_t i = 0; i < d->count; i++)
 		print_one(sorted[i], out);
-	free(sorted);
 }
 
 int diags_fail(const struct diags *d, struct err *err)

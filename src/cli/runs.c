@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "stepcell/home.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
@@ -30,13 +31,6 @@ static const struct option_usage usage = {
 	.rows = rows,
 	.count = COUNT(rows),
 };
-
-static bool want_colour(void)
-{
-	const char *no = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && !(no && *no);
-}
 
 /* ---- list ---- */
 
@@ -122,7 +116,7 @@ static int show(const struct kept_run *run, const struct runs_options *o, struct
 
 	if (o->json)
 		return journal_read(run->dir, report_json_event, stdout, err);
-	t = report_terminal_new(stdout, false, want_colour(), false);
+	t = report_terminal_new(stdout, false, terminal_colour(), false);
 	result = journal_read(run->dir, report_terminal_event, t, err);
 	report_terminal_free(&t);
 	return result;

@@ -1,10 +1,18 @@
 #include "cli/terminal.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "stepcell/fd.h"
+
+bool terminal_colour(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && !(no && *no);
+}
 
 int terminal_open(struct terminal *t, struct err *err)
 {

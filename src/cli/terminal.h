@@ -6,6 +6,9 @@
 
 #include "stepcell/err.h"
 
+/* Does standard output want colours: is it a terminal, and NO_COLOR not set? */
+bool terminal_colour(void);
+
 struct terminal {
 	int fd; /* -1: neither standard input nor output is one */
 	bool raw;

@@ -110,7 +110,7 @@ static void unknown_key(struct checker *c, const struct type *t, const struct no
 	for (const struct key *k = t->keys; k->name; k++)
 		strbuf_addf(&known, "%s%s", k == t->keys ? "" : ", ", k->name);
 	if (t->loose)
-		diag_warn(c->diags, key->at, "syntax-check",
+		diag_warn(c->diags, key->at, "no-effect",
 			  "unknown key '%s' in %s, which is passed over; expected one of %s",
 			  key->text, t->what, known.text);
 	else

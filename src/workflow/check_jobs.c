@@ -163,7 +163,7 @@ void check_jobs(struct checker *c, const struct workflow *w, const struct node *
 		(void)check_id(c, jobs->pairs[i].key, "a job");
 		check_step_ids(c, &w->jobs[i].steps);
 		if (!w->jobs[i].uses && !w->jobs[i].steps.count && w->jobs[i].runs_on)
-			diag_warn(c->diags, w->jobs[i].at, "syntax-check",
+			diag_warn(c->diags, w->jobs[i].at, "no-effect",
 				  "job '%s' has no steps: it does nothing", w->jobs[i].id);
 	}
 	graph_build(c->arena, w, &g);

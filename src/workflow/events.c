@@ -250,7 +250,7 @@ static void check_filter(struct checker *c, const struct event_kind *e, const st
 	}
 	/* GitHub passes over what it does not know of a dispatch */
 	if (e->filters & FILTER_DISPATCH)
-		diag_warn(c->diags, p->key->at, "events",
+		diag_warn(c->diags, p->key->at, "no-effect",
 			  "unknown key '%s' of the event %s, which is passed over", p->key->text,
 			  e->name);
 	else

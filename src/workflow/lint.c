@@ -31,32 +31,11 @@ static void lint_path(struct lint *l, const struct node *n, size_t start, const 
 	size_t at = start + x->position - 1;
 	const char *missing = lint_reference(l, path);
 
-	if (missing && (l->script || !l->job))
-		say(l, n, at, "expression", missing);
+	if (missing && (l->script || l->declares))
+		say(l, n, at, "undefined-name", missing);
 	else if (missing)
-		diag_warn(l->checker.diags, place_inside(&l->checker, n, at), "expression", "%s",
-			  missing);
-}
-
-/* What strangers write reaches the script through values, not through what is asked of them. */
-static void lint_taint(struct lint *l, const struct node *n, size_t start,
-		       const struct expr_node *x)
-{
-	struct lint_path path;
-	bool call = x->op == OP_CALL;
-
-	if (x->op == OP_NOT || (x->op >= OP_EQ && x->op <= OP_GE) ||
-	    (call && lint_kind(l, x) == NODE_BOOL) || (call && x->function->flags))
-		return;
-	if (lint_path_of(x, &path)) {
-		if (lint_is_untrusted(&path))
-			say(l, n, start + x->position - 1, "untrusted-input",
-			    "strangers write this, and it becomes part of the script; "
-			    "pass it through env and use the variable in quotes");
-		return;
-	}
-	for (size_t i = 0; i < x->count; i++)
-		lint_taint(l, n, start, x->kids[i]);
+		diag_warn(l->checker.diags, place_inside(&l->checker, n, at), "undefined-name",
+			  "%s", missing);
 }
 
 static void lint_tree(struct lint *l, const struct node *n, size_t start, const struct expr_node *x)
@@ -103,6 +82,8 @@ static void lint_expr(struct lint *l, const struct node *n, size_t start, size_t
 		lint_tree(l, n, start, expr->root);
 	if (expr && l->script)
 		lint_taint(l, n, start, expr->root);
+	if (expr)
+		lint_note_read(l, expr->root);
 	if (expr && in_text)
 		lint_in_text(l, n, start, expr);
 	l->checker.arena = own;
@@ -128,8 +109,7 @@ static void lint_condition(struct lint *l, const struct node *n)
 	}
 	if (!is_lone_expr(n))
 		diag_error(l->checker.diags, n->at, "if-cond",
-			   "text around ${{ }} makes this a string, which is always true; put all "
-			   "of it inside");
+			   "text around ${{ }} makes this a string, which is always true");
 	lint_template(l, n);
 }
 
@@ -137,6 +117,7 @@ static void lint_condition(struct lint *l, const struct node *n)
 
 static void lint_env(struct lint *l, const struct node *env)
 {
+	lint_plain(l, env);
 	for (size_t i = 0; env->kind == NODE_MAP && i < env->count; i++) {
 		const struct node *key = env->pairs[i].key;
 
@@ -228,7 +209,7 @@ static void lint_typed(struct lint *l, const char *key, const struct node *v)
 				   node_kind_text(kind));
 	}
 	if (v->kind == NODE_NUMBER && strcmp(key, "timeout-minutes") == 0 && !(v->number > 0))
-		diag_warn(l->checker.diags, v->at, "syntax-check",
+		diag_warn(l->checker.diags, v->at, "no-effect",
 			  "a timeout of no minutes is no timeout");
 	if (v->kind == NODE_NUMBER && strcmp(key, "max-parallel") == 0 &&
 	    (v->number < 1 || v->number != floor(v->number)))
@@ -258,39 +239,99 @@ static void lint_script(struct lint *l, const struct node *n)
 
 /* ---- steps ---- */
 
-static bool runs_script(const struct node *step)
+static void lint_with(struct lint *l, const struct node *with)
 {
-	const char *uses = node_text(node_get(step, "uses"));
+	const char *uses = node_text(node_get(l->step, "uses"));
 
-	return uses && strncmp(uses, "actions/github-script@", 22) == 0;
+	for (size_t i = 0; with->kind == NODE_MAP && i < with->count; i++) {
+		const struct node_pair *p = &with->pairs[i];
+
+		if (uses && lint_is_script_input(uses, p->key->text))
+			lint_script(l, p->value);
+		else
+			lint_any(l, p->value);
+	}
+	lint_plain(l, with);
+}
+
+static void lint_if(struct lint *l, const struct node *n)
+{
+	lint_condition(l, n);
+	lint_step_reach(l, n);
+}
+
+static void lint_run(struct lint *l, const struct node *n)
+{
+	lint_script(l, n);
+	lint_commands(l, n);
+	lint_plain_text(l, n);
+}
+
+static void lint_step_env(struct lint *l, const struct node *n)
+{
+	lint_any(l, n);
+	lint_env(l, n);
+}
+
+static void lint_step_shell(struct lint *l, const struct node *n)
+{
+	lint_any(l, n);
+	lint_shell(l, n);
+}
+
+static void lint_parallel(struct lint *l, const struct node *n);
+
+typedef void lint_fn(struct lint *l, const struct node *n);
+
+/* Keys of a step that are looked at for more than their expressions. */
+static const struct {
+	const char *key;
+	lint_fn *lint;
+} step_keys[] = {
+	{"if", lint_if},
+	{"run", lint_run},
+	{"with", lint_with},
+	{"env", lint_step_env},
+	{"shell", lint_step_shell},
+	{"uses", lint_uses},
+	{"parallel", lint_parallel},
+};
+
+static lint_fn *step_key(const char *key)
+{
+	for (size_t i = 0; i < COUNT(step_keys); i++)
+		if (strcmp(step_keys[i].key, key) == 0)
+			return step_keys[i].lint;
+	return lint_any;
 }
 
 static void lint_step(struct lint *l, const struct node *step)
 {
+	const struct node *around = l->step;
+
+	l->step = step;
 	for (size_t i = 0; step->kind == NODE_MAP && i < step->count; i++) {
 		const char *key = step->pairs[i].key->text;
-		const struct node *v = step->pairs[i].value;
 
-		lint_typed(l, key, v);
-		if (strcmp(key, "if") == 0) {
-			lint_condition(l, v);
-		} else if (strcmp(key, "run") == 0) {
-			lint_script(l, v);
-			lint_commands(l, v);
-		} else if (strcmp(key, "with") == 0 && runs_script(step)) {
-			lint_script(l, node_get(v, "script"));
-		} else if (strcmp(key, "parallel") == 0) {
-			for (size_t k = 0; v->kind == NODE_LIST && k < v->count; k++)
-				lint_step(l, v->items[k]);
-		} else {
-			lint_any(l, v);
-		}
-		if (strcmp(key, "env") == 0)
-			lint_env(l, v);
-		if (strcmp(key, "shell") == 0)
-			lint_shell(l, v);
-		if (strcmp(key, "uses") == 0)
-			lint_pinned(l, v);
+		lint_typed(l, key, step->pairs[i].value);
+		step_key(key)(l, step->pairs[i].value);
+	}
+	lint_action_use(l, step);
+	lint_checkout(l, step);
+	l->step = around;
+}
+
+static void lint_parallel(struct lint *l, const struct node *n)
+{
+	for (size_t i = 0; n->kind == NODE_LIST && i < n->count; i++)
+		lint_step(l, n->items[i]);
+}
+
+static void lint_steps(struct lint *l)
+{
+	for (size_t i = 0; i < l->steps->count; i++) {
+		l->steps_before = i;
+		lint_step(l, l->steps->list[i].as_written);
 	}
 }
 
@@ -316,11 +357,24 @@ static void lint_matrix(struct lint *l, const struct node *matrix)
 				   &count);
 }
 
-static void lint_job(struct lint *l, const struct job *job)
+static void lint_strategy(struct lint *l, const struct node *strategy)
 {
-	l->job = job;
-	l->steps_before = job->steps.count;
-	lint_index_steps(l);
+	for (size_t i = 0; strategy && strategy->kind == NODE_MAP && i < strategy->count; i++)
+		lint_typed(l, strategy->pairs[i].key->text, strategy->pairs[i].value);
+	lint_matrix(l, node_get(strategy, "matrix"));
+}
+
+static void lint_containers(struct lint *l, const struct job *job)
+{
+	const struct node *services = job->services;
+
+	lint_credentials(l, job->container);
+	for (size_t i = 0; services && services->kind == NODE_MAP && i < services->count; i++)
+		lint_credentials(l, services->pairs[i].value);
+}
+
+static void lint_job_keys(struct lint *l, const struct job *job)
+{
 	for (size_t i = 0; i < job->as_written->count; i++) {
 		const char *key = job->as_written->pairs[i].key->text;
 		const struct node *v = job->as_written->pairs[i].value;
@@ -331,40 +385,97 @@ static void lint_job(struct lint *l, const struct job *job)
 		else if (strcmp(key, "steps") != 0)
 			lint_any(l, v);
 	}
-	lint_pinned(l, node_get(job->as_written, "uses"));
+}
+
+static void lint_job(struct lint *l, const struct job *job)
+{
+	l->job = job;
+	l->steps = &job->steps;
+	l->steps_before = job->steps.count;
+	lint_index_steps(l);
+	lint_job_keys(l, job);
+	lint_uses(l, node_get(job->as_written, "uses"));
 	lint_permissions(l, job->permissions);
 	if (job->env)
 		lint_env(l, job->env);
 	lint_defaults(l, node_get(job->as_written, "defaults"));
-	for (size_t i = 0;
-	     job->strategy && job->strategy->kind == NODE_MAP && i < job->strategy->count; i++)
-		lint_typed(l, job->strategy->pairs[i].key->text, job->strategy->pairs[i].value);
-	lint_matrix(l, node_get(job->strategy, "matrix"));
-	for (size_t i = 0; i < job->steps.count; i++) {
-		l->steps_before = i;
-		lint_step(l, job->steps.list[i].as_written);
-	}
+	lint_strategy(l, job->strategy);
+	lint_labels(l, job->runs_on);
+	lint_containers(l, job);
+	lint_steps(l);
 	l->job = NULL;
+	l->steps = NULL;
+}
+
+/* ---- the whole ---- */
+
+static const struct lint_world no_world = {0};
+
+static void lint_head(struct lint *l)
+{
+	const struct workflow *w = l->workflow;
+
+	l->declares = true;
+	lint_on(l);
+	l->declares = false;
+	lint_permissions(l, w->permissions);
+	lint_token(l);
+	if (w->env)
+		lint_env(l, w->env);
+	lint_any(l, w->env);
+	lint_any(l, w->concurrency);
+	lint_defaults(l, node_get(w->as_written, "defaults"));
 }
 
 void workflow_lint(struct arena *a, const struct workflow *w, const char *text, size_t len,
-		   struct diags *diags)
+		   const struct lint_world *world, struct diags *diags)
 {
 	struct graph graph;
 	struct lint l = {
 		.checker = {.arena = a, .diags = diags, .text = text, .len = len},
+		.world = world ? world : &no_world,
 		.workflow = w,
 		.graph = &graph,
 	};
 
 	graph_build(a, w, &graph);
-	lint_on(&l);
-	lint_permissions(&l, w->permissions);
-	if (w->env)
-		lint_env(&l, w->env);
-	lint_any(&l, w->env);
-	lint_any(&l, w->concurrency);
-	lint_defaults(&l, node_get(w->as_written, "defaults"));
+	lint_expect_reads(&l);
+	lint_head(&l);
 	for (size_t i = 0; i < w->job_count; i++)
 		lint_job(&l, &w->jobs[i]);
+	lint_reach(&l);
+	lint_unread(&l);
+}
+
+/* ---- actions ---- */
+
+/* Runners know these names, and run them all with the one node that they have. */
+static void lint_runtime(struct lint *l, const struct node *using)
+{
+	const char *s = node_text(using);
+
+	if (s && strncmp(s, "node", 4) == 0 && strcmp(s, "node24") != 0)
+		diag_warn(l->checker.diags, using->at, "deprecated-runtime",
+			  "runners have no %s any longer", s);
+}
+
+void action_lint(struct arena *a, const struct action *action, const char *text, size_t len,
+		 const struct lint_world *world, struct diags *diags)
+{
+	struct lint l = {
+		.checker = {.arena = a, .diags = diags, .text = text, .len = len},
+		.world = world ? world : &no_world,
+		.action = action,
+		.steps = &action->steps,
+		.inputs = action->inputs,
+	};
+
+	if (action->inputs && action->inputs->kind == NODE_MAP)
+		l.inputs_before = action->inputs->count;
+	lint_runtime(&l, node_get(action->runs, "using"));
+	lint_index_steps(&l);
+	lint_steps(&l);
+	l.steps_before = action->steps.count;
+	l.declares = true;
+	lint_any(&l, action->outputs);
 }

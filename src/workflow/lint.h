@@ -7,22 +7,31 @@
 /* Where an expression stands. */
 struct lint {
 	struct checker checker;
-	const struct workflow *workflow;
+	const struct lint_world *world;
+	const struct workflow *workflow; /* NULL in an action */
+	const struct action *action;     /* NULL in a workflow */
 	const struct graph *graph;
-	const struct job *job;    /* NULL outside of jobs */
-	size_t steps_before;      /* of the job: those whose outputs can be there */
-	struct step_id *step_ids; /* of the job, sorted */
+	const struct job *job;     /* NULL outside of jobs */
+	const struct steps *steps; /* of the job or the action; NULL outside of those */
+	const struct node *step;   /* the one that is looked at, as written; or NULL */
+	size_t steps_before;       /* those whose outputs can be there */
+	struct step_id *step_ids;  /* sorted */
 	size_t step_id_count;
 	const struct node *inputs; /* declared: a map of definitions, or NULL */
 	size_t inputs_before;      /* how many of them can be used */
 	const struct node *dispatch_inputs;
-	bool with_dispatch; /* those count too: not so within the declarations */
-	size_t work;        /* names that were compared */
-	bool script;        /* the text is run */
+	bool with_dispatch;         /* those count too: not so within the declarations */
+	struct outputs_read *reads; /* of each job; NULL in an action */
+	bool reads_all;             /* something may read any output of any job */
+	unsigned env_depth;         /* of variables that are set to others */
+	size_t work;                /* names that were compared */
+	bool script;                /* the text is run */
+	bool declares;              /* an empty value is all that there would be */
 };
 
 struct step_id {
 	const char *id;
+	const struct node *step; /* as written */
 	size_t index; /* of the step among the job's steps; those of a parallel step have its */
 };
 void lint_index_steps(struct lint *l);
@@ -31,10 +40,19 @@ void lint_index_steps(struct lint *l);
 void lint_any(struct lint *l, const struct node *n);
 void lint_on(struct lint *l);
 
-/* What had better not be done. Each takes NULL. */
-void lint_pinned(struct lint *l, const struct node *uses);
+/* The rules, a file each. What is NULL is passed over. */
+void lint_uses(struct lint *l, const struct node *uses);
+void lint_action_use(struct lint *l, const struct node *step);
+void lint_checkout(struct lint *l, const struct node *step);
 void lint_commands(struct lint *l, const struct node *script);
 void lint_permissions(struct lint *l, const struct node *permissions);
+void lint_token(struct lint *l);
+void lint_labels(struct lint *l, const struct node *runs_on);
+void lint_credentials(struct lint *l, const struct node *container);
+void lint_plain(struct lint *l, const struct node *map);
+void lint_plain_text(struct lint *l, const struct node *n);
+void lint_reach(struct lint *l);
+void lint_step_reach(struct lint *l, const struct node *condition);
 
 /* "github.event.title" in parts, as far as they are literal; texts of the expression. */
 #define PATH_PARTS_MAX 8
@@ -47,14 +65,34 @@ struct lint_path {
 /* False when `n` is no chain of properties that starts at a context. */
 bool lint_path_of(const struct expr_node *n, struct lint_path *out);
 
+/* May so many names more be compared? A hostile file has tens of thousands of references to as many. */
+bool lint_afford(struct lint *l, size_t names);
+
 /* Looks a name up, until that has cost too much for one file; then every name is there. */
 const struct node *lint_get(struct lint *l, const struct node *map, const char *key);
 
 /* NULL, or why a path cannot be there. */
 const char *lint_reference(struct lint *l, const struct lint_path *path);
 
-/* Do strangers write this? */
-bool lint_is_untrusted(const struct lint_path *path);
+/* NULL, or why the action of a step does not have this output. */
+const char *lint_action_output(struct lint *l, const struct node *step, const char *name);
+
+/* Outputs of jobs: before the first expression, at each of them, and behind the last. */
+void lint_expect_reads(struct lint *l);
+void lint_note_read(struct lint *l, const struct expr_node *n);
+void lint_unread(struct lint *l);
+
+/* Do strangers write this? Variables of env are followed to what they were set to. */
+bool lint_is_untrusted(struct lint *l, const struct lint_path *path);
+
+/* Does a text have an expression whose value strangers write? */
+bool lint_is_tainted(struct lint *l, const char *text);
+
+/* An expression that becomes part of a script: the names in it that strangers write. */
+void lint_taint(struct lint *l, const struct node *n, size_t start, const struct expr_node *x);
+
+/* Is this input of an action run, and not only read? */
+bool lint_is_script_input(const char *uses, const char *input);
 
 /* What is known of an expression's value: NODE_KIND_COUNT when nothing is. */
 enum node_kind lint_kind(struct lint *l, const struct expr_node *n);
@@ -64,6 +102,9 @@ enum node_kind lint_kind_of_text(struct lint *l, const struct node *n);
 
 /* NULL, or why an operator cannot do what it looks like on these values. */
 const char *lint_operator(struct lint *l, const struct expr_node *n);
+
+/* The value of an expression that depends on nothing; else NULL. */
+const struct node *lint_value_of(struct lint *l, const struct expr_node *n);
 
 /* NULL, or why a call or index of constants fails whenever it is evaluated. */
 const char *lint_constant(struct lint *l, const struct expr_node *n);

@@ -1,35 +1,7 @@
-/* What works, and had better not be done: warnings. */
+/* Commands that files have replaced, and tokens that may do too much. */
 #include <string.h>
 
 #include "workflow/lint.h"
-
-#define COMMIT_DIGITS 40
-
-/* ---- actions and workflows of others ---- */
-
-/* GitHub's own are as trusted as the runner that serves them. */
-static bool is_third_party(const char *uses)
-{
-	return uses[0] != '.' && strncmp(uses, "docker://", 9) != 0 &&
-	       strncasecmp(uses, "actions/", 8) != 0 && strncasecmp(uses, "github/", 7) != 0;
-}
-
-static bool is_commit(const char *ref)
-{
-	return strlen(ref) == COMMIT_DIGITS &&
-	       strspn(ref, "0123456789abcdefABCDEF") == COMMIT_DIGITS;
-}
-
-void lint_pinned(struct lint *l, const struct node *uses)
-{
-	const char *s = node_text(uses), *ref = s ? strrchr(s, '@') : NULL;
-
-	if (ref && !template_has_expr(s) && is_third_party(s) && !is_commit(ref + 1))
-		diag_warn(l->checker.diags, uses->at, "unpinned-uses",
-			  "'%.100s' can be moved to other code by its owner; pin the full commit "
-			  "and keep the tag in a comment",
-			  s);
-}
 
 /* ---- commands ---- */
 
@@ -66,6 +38,30 @@ void lint_permissions(struct lint *l, const struct node *permissions)
 
 	if (s && strcmp(s, "write-all") == 0)
 		diag_warn(l->checker.diags, permissions->at, "excessive-permissions",
-			  "every scope of the token can be written; name the scopes that are "
-			  "needed");
+			  "every scope of the token can be written");
+}
+
+/* Events that anybody with an account can cause, and whose runs have the rights of the repository. */
+static const char *const by_strangers[] = {
+	"pull_request_target", "issue_comment",      "issues",
+	"discussion",          "discussion_comment", "workflow_run"};
+
+/* Nobody said what the token may do: it has whatever the repository's settings give. */
+void lint_token(struct lint *l)
+{
+	const struct workflow *w = l->workflow;
+	bool open = !w->permissions;
+
+	for (size_t i = 0; open && i < w->job_count; i++)
+		if (!w->jobs[i].permissions)
+			break;
+		else if (i + 1 == w->job_count)
+			open = false;
+	for (size_t i = 0; open && i < COUNT(by_strangers); i++)
+		if (node_get(w->on, by_strangers[i])) {
+			diag_warn(l->checker.diags, w->on->at, "excessive-permissions",
+				  "strangers can start this by %s, and nothing limits its token",
+				  by_strangers[i]);
+			return;
+		}
 }

@@ -1,4 +1,4 @@
-/* What contexts have: needs, steps, inputs, jobs, matrix, secrets; and what strangers write. */
+/* What contexts have: needs, steps, inputs, jobs, matrix, secrets. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +30,9 @@ bool lint_path_of(const struct expr_node *n, struct lint_path *out)
 	return true;
 }
 
-/* A hostile file has tens of thousands of references to as many names. */
 #define WORK_MAX 20000000
 
-static bool afford(struct lint *l, size_t names)
+bool lint_afford(struct lint *l, size_t names)
 {
 	l->work += names;
 	return l->work < WORK_MAX;
@@ -43,7 +42,7 @@ const struct node *lint_get(struct lint *l, const struct node *map, const char *
 {
 	if (!map)
 		return NULL;
-	if (!afford(l, map->count))
+	if (!lint_afford(l, map->count))
 		return node_null();
 	return node_get_nocase(map, key);
 }
@@ -86,12 +85,30 @@ static bool has_template_key(const struct node *map)
 
 /* ---- jobs and their outputs ---- */
 
+/* Of the workflow that a job calls, when it is at hand. */
+static const char *call_output(struct lint *l, const struct job *job, const char *name)
+{
+	const struct node *uses = node_get(job->as_written, "uses");
+	const struct workflow *called =
+		l->world->workflow ? l->world->workflow(l->world->workflow_arg, job->uses, uses->at)
+				   : NULL;
+	const struct node *call = called ? node_get(called->on, "workflow_call") : NULL;
+	const struct node *outputs = node_get(call, "outputs");
+
+	if (!call || (outputs && lint_get(l, outputs, name)))
+		return NULL;
+	return arena_printf(l->checker.arena, "the workflow that '%s' calls has no output '%s'",
+			    job->id, name);
+}
+
 static const char *output_reference(struct lint *l, const struct job *job, const char *name)
 {
 	const struct node *outputs = job->outputs;
 
-	if (job->uses || is(name, "*"))
-		return NULL; /* what a called workflow gives is not known here */
+	if (is(name, "*"))
+		return NULL;
+	if (job->uses)
+		return call_output(l, job, name);
 	if (!outputs)
 		return arena_printf(l->checker.arena, "job '%s' has no outputs", job->id);
 	if (outputs->kind != NODE_MAP || lint_get(l, outputs, name) || has_template_key(outputs))
@@ -117,7 +134,7 @@ static const char *job_reference(struct lint *l, const struct lint_path *p)
 
 static const char *needs_reference(struct lint *l, const struct lint_path *p)
 {
-	if (l->job && !afford(l, l->job->need_count))
+	if (l->job && !lint_afford(l, l->job->need_count))
 		return NULL;
 	for (size_t i = 0; l->job && i < l->job->need_count; i++)
 		if (is(l->job->needs[i], p->parts[1]))
@@ -136,7 +153,7 @@ static void index_step(struct lint *l, const struct node *step, size_t index)
 	if (id) {
 		l->step_ids = arena_grow(l->checker.arena, l->step_ids, l->step_id_count,
 					 sizeof(*l->step_ids));
-		l->step_ids[l->step_id_count++] = (struct step_id){id, index};
+		l->step_ids[l->step_id_count++] = (struct step_id){id, step, index};
 	}
 	for (size_t i = 0; list && list->kind == NODE_LIST && i < list->count; i++)
 		index_step(l, list->items[i], index);
@@ -153,8 +170,8 @@ void lint_index_steps(struct lint *l)
 {
 	l->step_ids = NULL;
 	l->step_id_count = 0;
-	for (size_t i = 0; i < l->job->steps.count; i++)
-		index_step(l, l->job->steps.list[i].as_written, i);
+	for (size_t i = 0; i < l->steps->count; i++)
+		index_step(l, l->steps->list[i].as_written, i);
 	if (l->step_id_count)
 		qsort(l->step_ids, l->step_id_count, sizeof(*l->step_ids), by_step_id);
 }
@@ -163,13 +180,13 @@ static const char *steps_reference(struct lint *l, const struct lint_path *p)
 {
 	const struct step_id wanted = {.id = p->parts[1]}, *found = NULL;
 
-	if (!l->job)
+	if (!l->steps)
 		return NULL;
 	if (l->step_id_count)
 		found = bsearch(&wanted, l->step_ids, l->step_id_count, sizeof(wanted), by_step_id);
 	if (!found)
-		return arena_printf(l->checker.arena, "no step with the id '%s' in this job",
-				    p->parts[1]);
+		return arena_printf(l->checker.arena, "no step with the id '%s' in this %s",
+				    p->parts[1], l->job ? "job" : "action");
 	if (found->index >= l->steps_before)
 		return arena_printf(l->checker.arena, "step '%s' has not run yet here",
 				    p->parts[1]);
@@ -178,7 +195,9 @@ static const char *steps_reference(struct lint *l, const struct lint_path *p)
 		return arena_printf(l->checker.arena,
 				    "a step has outputs, outcome and conclusion, not '%s'",
 				    p->parts[2]);
-	return NULL;
+	return p->count > 3 && is(p->parts[2], "outputs") && !is(p->parts[3], "*")
+		       ? lint_action_output(l, found->step, p->parts[3])
+		       : NULL;
 }
 
 /* ---- inputs and secrets ---- */
@@ -187,7 +206,7 @@ static const char *inputs_reference(struct lint *l, const struct lint_path *p)
 {
 	if (l->with_dispatch && l->dispatch_inputs && lint_get(l, l->dispatch_inputs, p->parts[1]))
 		return NULL;
-	if (!afford(l, l->inputs_before))
+	if (!lint_afford(l, l->inputs_before))
 		return NULL;
 	for (size_t i = 0; i < l->inputs_before; i++)
 		if (is(l->inputs->pairs[i].key->text, p->parts[1]))
@@ -211,10 +230,10 @@ static const char *secrets_reference(struct lint *l, const struct lint_path *p)
 {
 	static const char *const always[] = {"GITHUB_TOKEN", "ACTIONS_STEP_DEBUG",
 					     "ACTIONS_RUNNER_DEBUG"};
-	const struct node *on = l->workflow->on;
+	const struct node *on = l->workflow ? l->workflow->on : NULL;
 	const struct node *secrets = node_get(node_get(on, "workflow_call"), "secrets");
 
-	if (on->count != 1 || !secrets || secrets->kind != NODE_MAP ||
+	if (!on || on->count != 1 || !secrets || secrets->kind != NODE_MAP ||
 	    lint_get(l, secrets, p->parts[1]))
 		return NULL;
 	for (size_t i = 0; i < COUNT(always); i++)
@@ -229,7 +248,7 @@ static bool include_has(struct lint *l, const struct node *include, const char *
 {
 	if (!include)
 		return false;
-	if (include->kind != NODE_LIST || !afford(l, include->count))
+	if (include->kind != NODE_LIST || !lint_afford(l, include->count))
 		return true;
 	for (size_t i = 0; i < include->count; i++)
 		if (include->items[i]->kind == NODE_STRING ||
@@ -277,60 +296,4 @@ const char *lint_reference(struct lint *l, const struct lint_path *path)
 				       ? contexts[i].check(l, path)
 				       : NULL;
 	return NULL;
-}
-
-/* ---- strangers ---- */
-
-static const char *const untrusted[] = {
-	"github.event.issue.title",
-	"github.event.issue.body",
-	"github.event.pull_request.title",
-	"github.event.pull_request.body",
-	"github.event.pull_request.head.ref",
-	"github.event.pull_request.head.label",
-	"github.event.pull_request.head.repo.default_branch",
-	"github.event.comment.body",
-	"github.event.review.body",
-	"github.event.review_comment.body",
-	"github.event.discussion.title",
-	"github.event.discussion.body",
-	"github.event.pages.*.page_name",
-	"github.event.commits.*.message",
-	"github.event.commits.*.author.email",
-	"github.event.commits.*.author.name",
-	"github.event.head_commit.message",
-	"github.event.head_commit.author.email",
-	"github.event.head_commit.author.name",
-	"github.event.workflow_run.head_branch",
-	"github.event.workflow_run.head_commit.message",
-	"github.event.workflow_run.display_title",
-	"github.head_ref",
-};
-
-static bool part_matches(const char *part, const char *pattern, size_t len)
-{
-	if (is(part, "*"))
-		return true;
-	if (*pattern == '*')
-		return is(part, LINT_ITEM);
-	return strlen(part) == len && strncasecmp(part, pattern, len) == 0;
-}
-
-bool lint_is_untrusted(const struct lint_path *path)
-{
-	for (size_t i = 0; i < COUNT(untrusted); i++) {
-		const char *rest = untrusted[i];
-		size_t k = 0;
-
-		for (; k < path->count && rest; k++) {
-			size_t len = strcspn(rest, ".");
-
-			if (!part_matches(path->parts[k], rest, len))
-				break;
-			rest = rest[len] ? rest + len + 1 : NULL;
-		}
-		if (k == path->count && !rest)
-			return true;
-	}
-	return false;
 }

@@ -199,6 +199,13 @@ static const struct node *evaluate(struct lint *l, const struct expr_node *n, st
 	return expr_eval(l->checker.arena, &whole, &scope, e);
 }
 
+const struct node *lint_value_of(struct lint *l, const struct expr_node *n)
+{
+	struct expr_err e;
+
+	return is_constant(n) ? evaluate(l, n, &e) : NULL;
+}
+
 static const struct expr_node *with_empty_arguments(struct lint *l, const struct expr_node *n)
 {
 	struct expr_node *copy = arena_alloc(l->checker.arena, sizeof(*copy));

@@ -2,7 +2,7 @@
 # Small workflow files that carry what is expected of them:
 #	#: OPTIONS     of the command, for this file
 #	#= LINE        of its output, in order; none: no output
-# lint's lines are without the file's name, plan's are ID RUNS WHY.
+# lint's lines are without the file's name and what is indented below them, plan's are ID RUNS WHY.
 # shellcheck disable=SC2154 # bats' run sets status, output and stderr
 
 : "${STEPCELL:=$BATS_TEST_DIRNAME/../../build/release/stepcell}"
@@ -21,7 +21,7 @@ lint_file() {
 	local options out code=0
 	read -ra options <<<"$(options_of "$1")"
 	out=$("$STEPCELL" lint "${options[@]}" "$1") || code=$?
-	compare "$1" < <(printf '%s' "${out:+$out$'\n'}" | sed "s|^$1:||") || return 1
+	compare "$1" < <(printf '%s' "${out:+$out$'\n'}" | sed "/^ /d; s|^$1:||") || return 1
 	if grep -q ': error: ' <<<"$out"; then [ "$code" = 1 ]; else [ "$code" = 0 ]; fi
 }
 

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!w != (diags.errors > 0))
 		abort();
 	if (w) {
-		workflow_lint(a, w, (const char *)data, size, &diags);
+		workflow_lint(a, w, (const char *)data, size, NULL, &diags);
 		workflow_check_calls(a, w, PERMISSIONS_WRITE, find_self, (void *)w, &diags);
 		plan(a, w);
 	}

@@ -82,7 +82,11 @@ struct cell_bind {
 	bool writable; /* default read-only */
 };
 
-enum cell_network { CELL_NET_NONE, CELL_NET_FULL }; /* none: loopback alone; full: the caller's */
+/*
+ * none: a loopback alone; full: the caller's; shared: a loopback alone, and the
+ * same for every cell of the owner that asks for it, none of which can change it.
+ */
+enum cell_network { CELL_NET_NONE, CELL_NET_FULL, CELL_NET_SHARED };
 enum cell_proc { CELL_PROC_PID, CELL_PROC_FULL };
 
 /* The walls that can be missing on a host: bits, and names by cell_wall_name(). */
@@ -262,7 +266,7 @@ struct cell_audit {
 	size_t count;
 	uint64_t others;   /* refusals of kinds for which there was no row left */
 	uint64_t no_route; /* packets and connections for networks that the cell has not;
-			      0 when it was killed, and with CELL_NET_FULL */
+			      0 when it was killed, and but with CELL_NET_NONE */
 };
 void cell_audit(const struct cell *cell, struct cell_audit *out);
 

@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,51 +31,18 @@
 #include "birth.h"
 #include "complete.h"
 #include "handover.h"
-#include "landlock.h"
+#include "network.h"
 #include "overlay.h"
 #include "owner.h"
-#include "probes.h"
 #include "spec.h"
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 #include "supervise.h"
+#include "walls.h"
 
 /* A set-up takes milliseconds; one that hangs on a dead disk must not hang the run. */
 #define SETUP_MS (60 * 1000)
-
-/* ---- walls that a host may lack ---- */
-
-static unsigned walls_missing(const struct cell *cell)
-{
-	unsigned missing = 0;
-
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
-		missing |= CELL_WALL_SECCOMP;
-	if (landlock_abi() < 1)
-		missing |= CELL_WALL_LANDLOCK;
-	if (!cgroup_covers(cell->cgroup, &cell->limits))
-		missing |= CELL_WALL_CGROUP;
-	if (access("/proc/self/ns/time", F_OK) < 0)
-		missing |= CELL_WALL_TIMENS;
-	return missing;
-}
-
-static int refuse_missing(unsigned refused, struct err *err)
-{
-	char names[128] = "";
-
-	for (unsigned i = 0; i < CELL_WALL_COUNT; i++) {
-		size_t len = strlen(names);
-
-		if (refused & (1U << i))
-			(void)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
-				       cell_wall_name(1U << i));
-	}
-	return err_fail(err, ERR_SYSTEM,
-			"this host lacks a wall that is required: %s ('stepcell doctor' says why)",
-			names);
-}
 
 /* ---- before the clone ---- */
 
@@ -182,11 +148,11 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 
 	if (cgroup_open(spec->state, spec->name, &limits, &cell->cgroup, err) < 0)
 		return err_wrap(err, "making the cgroup");
-	s->missing = walls_missing(cell);
+	s->missing = walls_missing(cell->cgroup, &cell->limits);
 	s->have_cgroup = !(s->missing & CELL_WALL_CGROUP);
 	s->watch = !s->have_cgroup && (spec->limits.pids || spec->limits.memory);
 	if (s->missing & spec->require)
-		return refuse_missing(s->missing & spec->require, err);
+		return walls_refuse(s->missing & spec->require, err);
 	s->entry_count = cgroup_entries(cell->cgroup, s->entries, err);
 	if (s->entry_count < 0 || prepare_filters(cell, s, err) < 0 ||
 	    handover_open(&s->handover, err) < 0)
@@ -207,6 +173,21 @@ static int give_ids(struct cell *cell, const struct cell_owner *owner, struct er
 		       (struct id_pair){CELL_UID, owner_gid(owner)}, false, err);
 }
 
+/* Of whose sockets the memory counts: its own, those of a network that it shares, nobody's of the caller's. */
+static int keep_network(struct cell *cell, const struct cell_spec *spec, struct err *err)
+{
+	const struct network *shared = NULL;
+
+	if (spec->network == CELL_NET_FULL)
+		fd_close(&cell->ns.net);
+	if (spec->network == CELL_NET_SHARED)
+		shared = owner_network(spec->owner, err);
+	if (!shared || shared->user < 0)
+		return 0;
+	cell->ns.above = fcntl(shared->user, F_DUPFD_CLOEXEC, 3);
+	return cell->ns.above < 0 ? err_sys(err, "cannot keep the job's network") : 0;
+}
+
 /* While the child can still be looked at: its init cannot be later. */
 static int keep_namespaces(struct cell *cell, const struct setup *s, struct err *err)
 {
@@ -216,21 +197,34 @@ static int keep_namespaces(struct cell *cell, const struct setup *s, struct err 
 	cell->gid = owner_gid(s->spec->owner);
 	if (count_ns_open(cell->pid, !owner_is_root(s->spec->owner), memory, &cell->ns, err) < 0)
 		return -1;
-	if (memory && s->spec->network != CELL_NET_NONE)
-		fd_close(&cell->ns.net); /* the caller's: full of others' sockets */
+	if (memory && keep_network(cell, s->spec, err) < 0)
+		return -1;
 	cell->disk.order.ns = cell->memory.order.ns = cell->ns;
 	cell->memory.max = memory ? s->spec->limits.memory : 0;
 	return 0;
 }
 
+/* As birth(), with the namespaces of a cell. */
+static pid_t birth_of_cell(struct cell *cell, const struct cell_spec *spec, bool *outside,
+			   struct err *err)
+{
+	const uint64_t flags =
+		CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+	const int cgroup = cgroup_clone_fd(cell->cgroup);
+	const struct network *shared;
+
+	if (spec->network != CELL_NET_SHARED)
+		return birth(flags | (spec->network == CELL_NET_NONE ? CLONE_NEWNET : 0), cgroup,
+			     &cell->pidfd, outside, err);
+	shared = owner_network(spec->owner, err);
+	return shared ? network_birth(shared, flags, cgroup, &cell->pidfd, outside, err) : -1;
+}
+
 static int bear(struct cell *cell, struct setup *s, struct err *err)
 {
-	uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 	bool outside;
 
-	if (s->spec->network == CELL_NET_NONE)
-		flags |= CLONE_NEWNET;
-	cell->pid = birth(flags, cgroup_clone_fd(cell->cgroup), &cell->pidfd, &outside, err);
+	cell->pid = birth_of_cell(cell, s->spec, &outside, err);
 	if (cell->pid == 0)
 		setup_run(s);
 	if (cell->pid < 0 || handover_keep(s->handover, err) < 0 ||
@@ -443,7 +437,7 @@ static int go_on(struct cell *cell, const struct cell_spec *spec, struct err *er
 	int r;
 
 	if (s->missing & spec->require)
-		return refuse_missing(s->missing & spec->require, err);
+		return walls_refuse(s->missing & spec->require, err);
 	s->spec = spec;
 	pty_look_at(spec->pty_like, &s->pty_look);
 	r = disk_begin(&cell->disk, spec, err) < 0 || keep_namespaces(cell, s, err) < 0 ||
@@ -457,30 +451,6 @@ static int go_on(struct cell *cell, const struct cell_spec *spec, struct err *er
 		return -1;
 	fd_close(&cell->news);
 	return take_terminal(cell, err) < 0 ? -1 : supervise_begin(cell, err);
-}
-
-/* Asked of a start that failed alone: one that works has them all. */
-static unsigned needed_missing(const char *state, struct err *err)
-{
-	static const struct {
-		enum cell_wall wall;
-		probe_fn *probe;
-	} needed[] = {{CELL_WALL_USERNS, probe_userns}, {CELL_WALL_PROC, probe_proc}};
-
-	for (size_t i = 0; i < COUNT(needed); i++) {
-		const char *name = cell_wall_name(needed[i].wall);
-		struct cell_probe row = {.name = name, .state = CELL_UP};
-
-		probe_run(needed[i].probe, state, &row);
-		if (row.state == CELL_UP)
-			continue;
-		(void)err_fail(err, ERR_SYSTEM,
-			       "this host gives no %s, which every cell needs: %s; mend: %s "
-			       "('stepcell doctor' says more)",
-			       name, row.why, row.mend);
-		return needed[i].wall;
-	}
-	return 0;
 }
 
 /* ---- the public face ---- */
@@ -498,7 +468,7 @@ static int start_complete(const struct cell_spec *spec, struct cell **out, unsig
 	r = cell || born(spec, &cell, &lacks, err) == 0 ? go_on(cell, spec, err) : -1;
 	lacks = cell ? cell->setup.missing : lacks;
 	if (r < 0 && err->kind == ERR_SYSTEM && !(lacks & spec->require))
-		lacks |= needed_missing(spec->state, err);
+		lacks |= walls_needed_missing(spec->state, err);
 	if (missing)
 		*missing = lacks;
 	if (r < 0) {

@@ -48,6 +48,7 @@ void count_ns_close(struct count_ns *ns)
 	fd_close(&ns->mount);
 	fd_close(&ns->net);
 	fd_close(&ns->ipc);
+	fd_close(&ns->above);
 }
 
 static bool ns_enter(int fd, int type)
@@ -84,13 +85,24 @@ static void count_memory(const struct count_order *order, struct count_use *use)
 	if (!ns_enter(order->ns.ipc, CLONE_NEWIPC) || !ns_enter(order->ns.mount, CLONE_NEWNS))
 		_exit(1);
 	count_held(order, use);
-	if (order->ns.net >= 0 && ns_enter(order->ns.net, CLONE_NEWNET))
+	if (order->ns.above < 0 && order->ns.net >= 0 && ns_enter(order->ns.net, CLONE_NEWNET))
 		use->memory += count_sockets();
+}
+
+/* A network that belongs to nobody in the cell is entered from above it: before, there is no way back. */
+static void count_shared_sockets(const struct count_order *order, struct count_use *use)
+{
+	if (!order->memory || order->ns.above < 0)
+		return;
+	if (!ns_enter(order->ns.above, CLONE_NEWUSER) || !ns_enter(order->ns.net, CLONE_NEWNET))
+		_exit(1);
+	use->memory += count_sockets();
 }
 
 static _Noreturn void count_all(const struct count_order *order, int out)
 {
-	int keep[] = {out, order->ns.user, order->ns.mount, order->ns.net, order->ns.ipc};
+	int keep[] = {out,           order->ns.user, order->ns.mount,
+		      order->ns.net, order->ns.ipc,  order->ns.above};
 	struct count_use use = {0};
 	struct err ignored = {0};
 
@@ -98,8 +110,10 @@ static _Noreturn void count_all(const struct count_order *order, int out)
 	(void)alarm(MAX_SECONDS);
 	if (!order->urgent)
 		(void)setpriority(PRIO_PROCESS, 0, 10);
-	if (fds_close_others(keep, COUNT(keep), &ignored) < 0 ||
-	    !ns_enter(order->ns.user, CLONE_NEWUSER))
+	if (fds_close_others(keep, COUNT(keep), &ignored) < 0)
+		_exit(1);
+	count_shared_sockets(order, &use);
+	if (!ns_enter(order->ns.user, CLONE_NEWUSER))
 		_exit(1);
 	if (order->memory)
 		count_memory(order, &use);

@@ -21,8 +21,9 @@
 /* The namespaces to look from, or -1: not needed, or not to be had. */
 struct count_ns {
 	int user, mount, net, ipc;
+	int above; /* the user namespace of a network that the cell shares, where that is not ours */
 };
-#define COUNT_NO_NS ((struct count_ns){-1, -1, -1, -1})
+#define COUNT_NO_NS ((struct count_ns){-1, -1, -1, -1, -1})
 
 /*
  * Of a process that waits to become a cell: later it is closed to an ordinary

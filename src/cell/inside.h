@@ -117,6 +117,7 @@ _Noreturn void init_run(const struct setup *s, pid_t main_pid);
 
 int keep_own_fds(struct setup *s, struct err *err);
 int map_one_id(uint32_t uid, uint32_t gid, struct err *err);
+int map_own_id(uint32_t uid, uint32_t gid, struct err *err); /* to itself */
 int limit_resources(struct setup *s, struct err *err);
 int own_keyring(struct setup *s, struct err *err);
 int drop_capabilities(struct setup *s, struct err *err);
@@ -151,6 +152,8 @@ int pty_receive(int socket, struct err *err);
 void pty_look_at(int terminal, struct pty_look *out); /* in stepcell: a cell gets no hold of it */
 
 /* own.c: the namespaces' own settings */
+int setting_write(const char *path, const char *text, struct err *err);
+int loopback_raise(struct err *err);
 int own_time(struct setup *s, struct err *err);
 int own_network(struct setup *s, struct err *err);
 int own_names(struct setup *s, struct err *err);

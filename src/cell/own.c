@@ -16,7 +16,7 @@
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
-static int setting_write(const char *path, const char *text, struct err *err)
+int setting_write(const char *path, const char *text, struct err *err)
 {
 	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
 
@@ -57,18 +57,20 @@ int own_time(struct setup *s, struct err *err)
 	return b < 0 ? -1 : setting_write("/proc/self/timens_offsets", text, err);
 }
 
-int own_network(struct setup *s, struct err *err)
+int loopback_raise(struct err *err)
 {
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-
-	if (s->spec->network == CELL_NET_FULL)
-		return 0;
-
 	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
 		return err_sys(err, "cannot raise the loopback interface");
 	return 0;
+}
+
+/* A shared one was raised when it was made, and is not ours to change. */
+int own_network(struct setup *s, struct err *err)
+{
+	return s->spec->network == CELL_NET_NONE ? loopback_raise(err) : 0;
 }
 
 int own_names(struct setup *s, struct err *err)

@@ -67,6 +67,7 @@ struct cell_owner {
 		trees[32]; /* the layers that all steps of a job have, and the first ones' */
 	size_t tree_count;
 	struct cell *ahead;
+	struct network network; /* of CELL_NET_SHARED, once a cell asked for it */
 };
 
 /* ---- ids that are somebody's ---- */
@@ -231,8 +232,11 @@ int cell_owner_open(const char *state, struct cell_owner **out, struct err *err)
 	owner = calloc(1, sizeof(*owner));
 	if (!owner)
 		return err_sys(err, "cannot make the job's identity");
-	*owner = (struct cell_owner){
-		.root = cell_caller_is_root(), .uid = geteuid(), .gid = getegid(), .lock = -1};
+	*owner = (struct cell_owner){.root = cell_caller_is_root(),
+				     .uid = geteuid(),
+				     .gid = getegid(),
+				     .lock = -1,
+				     .network = NETWORK_NONE};
 	err_clear(err);
 	if (owner->root && id_take(owner, state, err) < 0) {
 		cell_owner_close(&owner);
@@ -255,6 +259,7 @@ void cell_owner_close(struct cell_owner **owner)
 		seccomp_filter_release(&(*owner)->filters[i].filter);
 		free((*owner)->filters[i].policy);
 	}
+	network_close(&(*owner)->network);
 	fd_close(&(*owner)->lock);
 	free(*owner);
 	*owner = NULL;
@@ -289,6 +294,15 @@ void owner_set_layers_as_string(struct cell_owner *owner)
 bool owner_layers_as_string(const struct cell_owner *owner)
 {
 	return owner->layers_as_string;
+}
+
+const struct network *owner_network(struct cell_owner *owner, struct err *err)
+{
+	if (owner->network.net < 0 && network_make(!owner->root, &owner->network, err) < 0) {
+		(void)err_wrap(err, "making the network of a job");
+		return NULL;
+	}
+	return &owner->network;
 }
 
 /* ---- maps ---- */

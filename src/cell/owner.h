@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "network.h"
 #include "seccomp.h"
 #include "stepcell/cell.h"
 
@@ -38,6 +39,9 @@ int owner_tree(const struct cell_owner *owner, const struct stat *st);
 
 /* True: the owner closes `tree`. False when it keeps as many as it wants to. */
 bool owner_keep_tree(struct cell_owner *owner, const struct stat *st, int tree);
+
+/* The network that its cells share, made for the first of them. The owner's; NULL with the reason. */
+const struct network *owner_network(struct cell_owner *owner, struct err *err);
 
 /* Map one id of a user namespace, that of `pid` (0: our own), to one outside. */
 struct id_pair {

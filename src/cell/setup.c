@@ -68,13 +68,22 @@ static int enter_cgroups(struct setup *s, struct err *err)
 }
 
 /* One line that maps the writer's own id: that the child may write itself. */
-int map_one_id(uint32_t uid, uint32_t gid, struct err *err)
+static int map_id(struct id_pair uid, struct id_pair gid, struct err *err)
 {
 	/* /proc/self belongs to root while stepcell cannot be dumped, and this is a copy of it */
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return err_sys(err, "cannot open /proc/self to ourselves");
-	return ids_map(0, (struct id_pair){CELL_UID, uid}, (struct id_pair){CELL_UID, gid}, true,
-		       err);
+	return ids_map(0, uid, gid, true, err);
+}
+
+int map_one_id(uint32_t uid, uint32_t gid, struct err *err)
+{
+	return map_id((struct id_pair){CELL_UID, uid}, (struct id_pair){CELL_UID, gid}, err);
+}
+
+int map_own_id(uint32_t uid, uint32_t gid, struct err *err)
+{
+	return map_id((struct id_pair){uid, uid}, (struct id_pair){gid, gid}, err);
 }
 
 static int map_own_ids(struct setup *s, struct err *err)

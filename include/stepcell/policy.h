@@ -35,7 +35,8 @@ struct policy {
 	enum policy_checkout checkout;
 	enum policy_proc proc;
 	enum policy_network network;
-	struct texts network_allow; /* host:port */
+	struct texts network_allow;    /* host:port */
+	struct texts network_internal; /* networks that those may lead to, though not public */
 	struct place network_at;
 	struct policy_names secrets, environments;
 	struct policy_limits limits;

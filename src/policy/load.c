@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "policy/names.h"
-#include "stepcell/parse.h"
+#include "stepcell/network.h"
 #include "stepcell/util.h"
 #include "stepcell/yaml.h"
 
@@ -79,33 +79,44 @@ static bool decode_walls(struct decode *d, const struct field *field, const stru
 
 static bool is_endpoint(const char *text)
 {
-	const char *colon = strrchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : 0;
-	uint64_t port;
+	struct endpoint ignored;
 
-	if (len == 0 || len > 253 || parse_u64(colon + 1, 1, 65535, &port) < 0)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '.')
-			return false;
-	return isalnum((unsigned char)text[0]);
+	return endpoint_parse(text, strlen(text), 0, &ignored);
 }
 
-static bool decode_endpoints(struct decode *d, const struct field *field, const struct node *value,
-			     void *out)
+static bool is_network(const char *text)
 {
+	struct network ignored;
+
+	return network_parse(text, &ignored);
+}
+
+/* A list of texts of one form, in words and as a judge. */
+struct form {
+	bool (*judge)(const char *text);
+	const char *list, *one;
+};
+
+static const struct form endpoints = {is_endpoint, "a list of host:port",
+				      "host:port such as packages.example.com:443"};
+static const struct form networks = {is_network, "a list of networks",
+				     "a network such as 10.0.0.0/8"};
+
+static bool decode_forms(struct decode *d, const struct field *field, const struct node *value,
+			 void *out)
+{
+	const struct form *form = field->arg;
 	struct texts *list = out;
 
 	if (value->kind != NODE_LIST)
-		return decode_wrong(d, value, "a list of host:port");
+		return decode_wrong(d, value, form->list);
 	if (!decode_texts(d, field, value, list))
 		return false;
 	for (size_t i = 0; i < list->count; i++) {
-		if (is_endpoint(list->list[i]))
+		if (form->judge(list->list[i]))
 			continue;
-		diag_error(d->diags, value->items[i]->at, "policy",
-			   "expected host:port such as packages.example.com:443, found '%s'",
-			   list->list[i]);
+		diag_error(d->diags, value->items[i]->at, "policy", "expected %s, found '%s'",
+			   form->one, list->list[i]);
 		return false;
 	}
 	return true;
@@ -114,7 +125,8 @@ static bool decode_endpoints(struct decode *d, const struct field *field, const 
 static const struct field network_fields[] = {
 	{"mode", decode_enum, offsetof(struct policy, network), FIELD_REQUIRED,
 	 policy_network_names},
-	{"allow", decode_endpoints, offsetof(struct policy, network_allow), 0, NULL},
+	{"allow", decode_forms, offsetof(struct policy, network_allow), 0, &endpoints},
+	{"internal", decode_forms, offsetof(struct policy, network_internal), 0, &networks},
 };
 
 static bool decode_network(struct decode *d, const struct field *field, const struct node *value,
@@ -125,12 +137,13 @@ static bool decode_network(struct decode *d, const struct field *field, const st
 	(void)field;
 	if (!decode_map(d, network_fields, COUNT(network_fields), "network", value, p))
 		return false;
-	if ((p->network == POLICY_NET_PROXY) == (p->network_allow.count > 0))
+	if ((p->network == POLICY_NET_PROXY) == (p->network_allow.count > 0) &&
+	    (p->network == POLICY_NET_PROXY || !p->network_internal.count))
 		return true;
 	diag_error(d->diags, value->at, "policy",
 		   p->network == POLICY_NET_PROXY
 			   ? "'network': mode proxy needs 'allow', a list of host:port"
-			   : "'network': only mode proxy takes 'allow'");
+			   : "'network': only mode proxy takes 'allow' and 'internal'");
 	return false;
 }
 

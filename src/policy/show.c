@@ -28,6 +28,10 @@ static void show_network(const struct policy *p, struct strbuf *out)
 		strbuf_adds(out, ", allow: ");
 		show_list(out, &p->network_allow);
 	}
+	if (p->network_internal.count) {
+		strbuf_adds(out, ", internal: ");
+		show_list(out, &p->network_internal);
+	}
 	strbuf_adds(out, " }\n");
 }
 

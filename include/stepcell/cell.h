@@ -44,6 +44,12 @@ void cell_owner_close(struct cell_owner **owner); /* NULL is fine */
  */
 bool cell_caller_is_root(void);
 
+/*
+ * A TCP socket, yours to close, that listens at 127.0.0.1 of the network that the
+ * owner's cells share (CELL_NET_SHARED): who accepts on it may be anywhere.
+ */
+int cell_owner_listen(struct cell_owner *owner, uint16_t port, int *out, struct err *err);
+
 /* The host's uid (and gid) of the step: what an upper directory must belong to. */
 uint32_t cell_owner_uid(const struct cell_owner *owner);
 
@@ -83,8 +89,9 @@ struct cell_bind {
 };
 
 /*
- * none: a loopback alone; full: the caller's; shared: a loopback alone, and the
- * same for every cell of the owner that asks for it, none of which can change it.
+ * none: a loopback alone; full: the caller's, with its /etc/resolv.conf and /etc/hosts;
+ * shared: a loopback alone, and the same for every cell of the owner that asks for it,
+ * none of which can change it.
  */
 enum cell_network { CELL_NET_NONE, CELL_NET_FULL, CELL_NET_SHARED };
 enum cell_proc { CELL_PROC_PID, CELL_PROC_FULL };

@@ -42,6 +42,8 @@ static const struct {
 		       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
 	{"etc/group", "root:x:0:\ncell:x:1001:\nnogroup:x:65534:\n"},
 	{"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+	{"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+	{"etc/resolv.conf", ""},
 	{"etc/ld.so.cache", ""},
 };
 static_assert(CELL_UID == 1001, "etc/passwd names it");
@@ -104,12 +106,12 @@ static int publish_root(const char *staged, const char *path, struct err *err)
 /* Named by what it was made from: a host whose /bin becomes a link gets another one. */
 static int find_root(const char *state, char *out, struct err *err)
 {
-	char parent[PATH_MAX], name[32] = "host-", staged[PATH_MAX];
+	char parent[PATH_MAX], name[32] = "host2-", staged[PATH_MAX];
 	struct err ignored;
 	int r;
 
 	for (size_t i = 0; i < COUNT(beside_usr); i++)
-		name[5 + i] = kind_of(beside_usr[i]);
+		name[strlen(name)] = kind_of(beside_usr[i]);
 	if (path_join(parent, sizeof(parent), state, "cache/roots", err) < 0 ||
 	    path_join(out, PATH_MAX, parent, name, err) < 0)
 		return -1;
@@ -165,16 +167,34 @@ static int complete_overlays(struct complete_spec *c, const struct cell_spec *fr
 	return 0;
 }
 
+/* In the caller's network names are looked up as the caller does. */
+static const char *const from_network[] = {"/etc/resolv.conf", "/etc/hosts"};
+static_assert(COUNT(from_network) == COUNT(((struct complete_spec *)0)->lookup), "room for each");
+
+/* Each is often a link. A root that is read-only and has none cannot be given one. */
+static size_t add_lookup(struct complete_spec *c, const struct cell_spec *from, size_t n)
+{
+	if (from->network != CELL_NET_FULL || (!names_no_root(from) && !from->overlays[0].upper))
+		return n;
+	for (size_t i = 0; i < COUNT(from_network); i++)
+		if (realpath(from_network[i], c->lookup[i]) && access(c->lookup[i], R_OK) == 0)
+			c->binds[n++] =
+				(struct cell_bind){.from = c->lookup[i], .at = from_network[i]};
+	return n;
+}
+
 static int complete_binds(struct complete_spec *c, const struct cell_spec *from, struct err *err)
 {
+	const size_t etc = names_no_root(from) ? COUNT(from_etc) : 0;
 	size_t n = 0;
 
-	c->binds = calloc(COUNT(from_etc) + from->bind_count, sizeof(*c->binds));
+	c->binds = calloc(etc + COUNT(from_network) + from->bind_count + 1, sizeof(*c->binds));
 	if (!c->binds)
 		return err_sys(err, "cannot list the binds");
-	for (size_t i = 0; i < COUNT(from_etc); i++)
+	for (size_t i = 0; i < etc; i++)
 		if (access(from_etc[i], R_OK) == 0)
 			c->binds[n++] = (struct cell_bind){.from = from_etc[i], .at = from_etc[i]};
+	n = add_lookup(c, from, n);
 	if (from->bind_count)
 		memcpy(c->binds + n, from->binds, from->bind_count * sizeof(*c->binds));
 	c->spec.binds = c->binds;
@@ -222,8 +242,8 @@ int spec_complete(const struct cell_spec *from, struct complete_spec *c, struct 
 		c->spec.name = "cell";
 	if (!from->env)
 		c->spec.env = path_alone;
-	if (names_no_root(from) &&
-	    (complete_overlays(c, from, err) < 0 || complete_binds(c, from, err) < 0))
+	if ((names_no_root(from) && complete_overlays(c, from, err) < 0) ||
+	    complete_binds(c, from, err) < 0)
 		return -1;
 	if (!from->owner && cell_owner_open(c->spec.state, &c->own, err) < 0)
 		return -1;

@@ -13,6 +13,7 @@ struct complete_spec {
 	struct cell_bind *binds;
 	struct cell_layer layers[8]; /* of the host's root */
 	char state[PATH_MAX], seccomp[PATH_MAX], root[PATH_MAX];
+	char lookup[2][PATH_MAX]; /* where the files of look-ups are */
 };
 
 /* Whatever it returns, completed_release() is to be called. */

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 /* What such a process leaves behind, in memory that both see. */
 struct left {
 	struct network network; /* made */
+	int listener;           /* opened */
 	pid_t pid;              /* born */
 	int pidfd;
 	bool outside, done;
@@ -35,7 +38,7 @@ static struct left *left_new(struct err *err)
 		(void)err_sys(err, "cannot share memory");
 		return NULL;
 	}
-	*left = (struct left){.network = NETWORK_NONE, .pidfd = -1};
+	*left = (struct left){.network = NETWORK_NONE, .listener = -1, .pidfd = -1};
 	return left;
 }
 
@@ -121,7 +124,7 @@ void network_close(struct network *n)
 	fd_close(&n->net);
 }
 
-/* ---- being born in it ---- */
+/* ---- entering it ---- */
 
 static int enter(const struct network *n, struct err *err)
 {
@@ -129,6 +132,49 @@ static int enter(const struct network *n, struct err *err)
 		return err_sys(err, "cannot enter the user namespace of the job's network");
 	if (setns(n->net, CLONE_NEWNET) < 0)
 		return err_sys(err, "cannot enter the job's network");
+	return 0;
+}
+
+static int listen_inside(const struct network *n, uint16_t port, struct left *left)
+{
+	const struct sockaddr_in at = {.sin_family = AF_INET,
+				       .sin_port = htons(port),
+				       .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct err *err = &left->err;
+
+	if (enter(n, err) < 0)
+		return -1;
+	left->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (left->listener < 0 ||
+	    bind(left->listener, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    listen(left->listener, SOMAXCONN) < 0)
+		return err_sys(err, "cannot listen at port %u of the job's network", port);
+	return 0;
+}
+
+int network_listen(const struct network *n, uint16_t port, int *out, struct err *err)
+{
+	struct left *shared = left_new(err), left;
+	bool outside;
+	int pidfd;
+	pid_t pid;
+
+	if (!shared)
+		return -1;
+	pid = birth(CLONE_FILES, -1, &pidfd, &outside, err);
+	if (pid == 0) {
+		shared->done = listen_inside(n, port, shared) == 0;
+		_exit(0);
+	}
+	if (pid < 0) {
+		(void)munmap(shared, sizeof(*shared));
+		return -1;
+	}
+	if (left_take(shared, pidfd, &left, err) < 0) {
+		fd_close(&left.listener);
+		return -1;
+	}
+	*out = left.listener;
 	return 0;
 }
 

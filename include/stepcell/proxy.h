@@ -1,0 +1,67 @@
+/*
+ * proxy: the one way out of a job that may reach named hosts and nothing else.
+ *
+ * It speaks HTTP/1.1 to the job: CONNECT for TLS and whatever else goes through
+ * a tunnel, and plain requests with an absolute URL (RFC 9112, 3.2). It runs in
+ * a cell of its own with the caller's network; what it reads comes from the job,
+ * so it holds nothing that the job may not have.
+ *
+ * A name is looked up once, when its rule has allowed it, and what is connected
+ * to is the address that was judged: no second answer can lead elsewhere. A
+ * tunnel that begins with TLS must name the host that was asked for.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stepcell/err.h"
+
+/* What may be reached. The caller's texts; they must last as long as the proxy. */
+struct proxy_rules {
+	/*
+	 * HOST:PORT, compared as written, without case. A name leads to public
+	 * addresses alone; an IPv4 address is reached whatever it is.
+	 */
+	const char *const *allow;
+	size_t allow_count;
+	/* Networks (10.0.0.0/8, fd00::/8) that a name may lead to although they are not public. */
+	const char *const *internal;
+	size_t internal_count;
+};
+
+struct cell_owner;
+struct proxy_spec {
+	const char *name;         /* of its cell: [a-z0-9-] */
+	const char *state;        /* the state home */
+	struct cell_owner *owner; /* the job's: its cells with CELL_NET_SHARED reach the proxy */
+	unsigned require;         /* cell_wall bits */
+	struct proxy_rules rules;
+};
+
+#define PROXY_PORT 3128 /* at 127.0.0.1 of the job's network */
+
+/* The variables that lead programs to it, NAME=VALUE; ends in NULL. */
+extern const char *const proxy_env[];
+
+struct proxy;
+int proxy_open(const struct proxy_spec *spec, struct proxy **out, struct err *err);
+
+/* Every connection through it ends. NULL is fine. */
+void proxy_close(struct proxy **proxy);
+
+/* What it decided, by kind, in the order of their first time. */
+struct proxy_decision {
+	char endpoint[264]; /* "packages.example.com:443"; "" when the request named none */
+	char why[160];      /* it was refused; "" when it was allowed */
+	uint64_t count;
+};
+#define PROXY_DECISIONS 64
+struct proxy_decisions {
+	struct proxy_decision rows[PROXY_DECISIONS];
+	size_t count;
+	uint64_t others; /* decisions of kinds for which there was no row left */
+};
+/* Since the last time. */
+void proxy_take(struct proxy *proxy, struct proxy_decisions *out);

@@ -90,3 +90,15 @@ int runner_contexts(struct arena *a, const struct run_options *options, const ch
  * for its bytes are a stranger's.
  */
 void runner_refused(struct arena *a, const struct cell_audit *audit, struct node *list);
+
+/*
+ * Where the policy lets a step reach named hosts: the proxy that does it, for the
+ * owner's cells with CELL_NET_SHARED. Where not, `*out` stays as it is.
+ */
+struct policy;
+struct proxy;
+int runner_proxy(const struct policy *p, const char *state, struct cell_owner *owner,
+		 unsigned require, struct proxy **out, struct err *err);
+
+/* And what a proxy refused since the last time: {call: "connect", arguments? answer count}. */
+void runner_reached(struct arena *a, struct proxy *proxy, struct node *refused);

@@ -160,6 +160,8 @@ static int run(struct exec *x, struct cell_result *result, struct err *err)
 	if (r == 0) {
 		cell_audit(s.cell, &audit);
 		runner_refused(x->arena, &audit, x->refused);
+		if (x->proxy)
+			runner_reached(x->arena, x->proxy, x->refused);
 	}
 	terminal_close(&s.terminal);
 	relay_close(&s.relay);

@@ -9,6 +9,7 @@
 #include "stepcell/cell.h"
 #include "stepcell/image.h"
 #include "stepcell/policy.h"
+#include "stepcell/proxy.h"
 
 struct exec_options {
 	const char *image, *policy, *checkout, *workdir;
@@ -28,6 +29,7 @@ struct exec {
 	struct image image;
 	struct policy policy;
 	struct cell_owner *owner;
+	struct proxy *proxy; /* where the policy lets it reach named hosts; else NULL */
 	struct cell_spec spec;
 	unsigned missing;
 	struct node *refused; /* with --audit: what runner_refused() says */

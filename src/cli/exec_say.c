@@ -35,7 +35,7 @@ void exec_note_refused(const struct node *refused)
 		auto_strbuf struct strbuf line = STRBUF(KIB);
 
 		report_refused(refused->items[i], &line);
-		log_note("audit: %s", line.text);
+		log_note("refused: %s", line.text);
 	}
 }
 

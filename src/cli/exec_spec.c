@@ -14,6 +14,7 @@
 #include "stepcell/home.h"
 #include "stepcell/log.h"
 #include "stepcell/path.h"
+#include "stepcell/runner.h"
 #include "stepcell/util.h"
 
 /* ---- a directory for what is written ---- */
@@ -200,11 +201,13 @@ static void set_term(struct exec *x, const char **env)
 static void use_env(struct exec *x)
 {
 	const struct node *base = x->image.env;
-	const size_t given = x->options.env.count, max = given + 4 + (base ? base->count : 0);
+	const size_t given = x->options.env.count, max = given + 12 + (base ? base->count : 0);
 	const char **env = arena_array(x->arena, max, sizeof(*env));
 
 	set_variable(x, env, "HOME=/home/runner");
 	set_variable(x, env, "PATH=/usr/local/bin:/usr/bin:/bin");
+	for (const char *const *pair = proxy_env; x->proxy && *pair; pair++)
+		set_variable(x, env, *pair);
 	if (x->options.tty)
 		set_term(x, env);
 	for (size_t i = 0; base && i < base->count; i++)
@@ -246,6 +249,12 @@ static struct cell_limits limits_of(const struct policy_limits *l)
 				    .wall_ms = l->step_ms};
 }
 
+static const enum cell_network networks[] = {
+	[POLICY_NET_NONE] = CELL_NET_NONE,
+	[POLICY_NET_PROXY] = CELL_NET_SHARED,
+	[POLICY_NET_FULL] = CELL_NET_FULL,
+};
+
 static int use_policy(struct exec *x, struct err *err)
 {
 	const char *ref = x->options.policy ? x->options.policy : "default";
@@ -258,17 +267,11 @@ static int use_policy(struct exec *x, struct err *err)
 	for (size_t i = 0; i < x->options.limits.count; i++)
 		if (policy_set_limit(&x->policy.limits, x->options.limits.list[i], err) < 0)
 			return -1;
-	if (x->policy.network == POLICY_NET_PROXY)
-		return err_fail(
-			err, ERR_POLICY,
-			"policy '%s' lets a step reach named hosts, which exec cannot give; "
-			"choose a policy with network none or full",
-			x->policy.name);
 	if (x->options.audit && policy_allow_audit(&x->policy, err) < 0)
 		return -1;
 	x->spec.audit = x->options.audit;
 	x->spec.limits = limits_of(&x->policy.limits);
-	x->spec.network = x->policy.network == POLICY_NET_FULL ? CELL_NET_FULL : CELL_NET_NONE;
+	x->spec.network = networks[x->policy.network];
 	x->spec.proc = x->policy.proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID;
 	x->spec.seccomp =
 		arena_printf(x->arena, "%s/policies/seccomp/%s.yml", data, x->policy.seccomp);
@@ -286,7 +289,8 @@ int exec_prepare(struct exec *x, struct err *err)
 	if (cell_owner_open(x->state, &x->owner, err) < 0)
 		return -1;
 	x->spec.owner = x->owner;
-	if (use_mounts(x, err) < 0)
+	if (use_mounts(x, err) < 0 ||
+	    runner_proxy(&x->policy, x->state, x->owner, x->spec.require, &x->proxy, err) < 0)
 		return -1;
 	use_env(x);
 	return 0;
@@ -296,6 +300,7 @@ void exec_release(struct exec *x)
 {
 	image_release(&x->image);
 	store_close(&x->store);
+	proxy_close(&x->proxy);
 	cell_owner_close(&x->owner);
 	drop_scratch(x);
 	option_list_release(&x->options.limits);

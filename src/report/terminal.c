@@ -334,6 +334,7 @@ static const struct {
 	{"annotation", notes_event},
 	{"artifact", on_artifact},
 	{"audit", on_audit},
+	{"network", on_audit},
 	{"summary", on_summary},
 	{"run-ended", closing_add},
 };

@@ -12,6 +12,7 @@
 #include "stepcell/limits.h"
 #include "stepcell/log.h"
 #include "stepcell/path.h"
+#include "stepcell/proxy.h"
 #include "stepcell/util.h"
 
 static int evaluate_env(struct job_run *job, const struct node *tree, struct err *err)
@@ -76,7 +77,8 @@ static int open_places(struct job_run *job, struct err *err)
 	    image_find(run->store, job->arena, run->image, &job->image, err) < 0 ||
 	    image_use(run->store, &job->image.digest, job->image.trees, job->image.tree_count,
 		      err) < 0 ||
-	    cell_owner_open(run->home, &job->owner, err) < 0 || layers_open(job, err) < 0)
+	    cell_owner_open(run->home, &job->owner, err) < 0 || layers_open(job, err) < 0 ||
+	    reach_open(job, err) < 0)
 		return -1;
 	job->have_bash =
 		image_has(&job->image, "/bin/bash") || image_has(&job->image, "/usr/bin/bash");
@@ -238,6 +240,7 @@ static void close_places(struct job_run *job)
 	for (size_t i = 0; i < job->lock_count; i++)
 		fd_close(&job->locks[i]);
 	cell_release(&job->ended);
+	proxy_close(&job->proxy);
 	cell_owner_close(&job->owner);
 	image_release(&job->image);
 	remove_aside(job);

@@ -42,6 +42,7 @@ struct node *launch_env(struct step_run *step)
 
 	add_all(a, env, job->image.env);
 	node_set_text(a, env, "HOME", RUNNER_HOME);
+	reach_env(job, env);
 	add_all(a, env, node_get(contexts, "env"));
 	if (!node_get(env, "SOURCE_DATE_EPOCH"))
 		node_set_text(
@@ -201,7 +202,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		.fds = l->fds,
 		.fd_count = l->fd_count,
 		.limits = limits_of(step),
-		.network = run->policy->network == POLICY_NET_FULL ? CELL_NET_FULL : CELL_NET_NONE,
+		.network = reach_network(job),
 		.proc = run->policy->proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID,
 		.seccomp = l->fn ? run->seccomp_fn : run->seccomp,
 		.require = run->require,

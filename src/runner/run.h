@@ -174,6 +174,7 @@ struct job_run {
 	const char *why;     /* it was skipped, or failed first */
 	struct arena *arena;
 	struct cell_owner *owner;
+	struct proxy *proxy; /* where the policy lets it reach named hosts; else NULL */
 	struct image image;
 	bool have_bash, checked_out;
 	int locks[16]; /* of toolchains in use */
@@ -307,6 +308,14 @@ int scope_text(struct arena *a, const struct expr_scope *s, const char *what, co
 	       const char **out, struct err *err);
 int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
 	       const struct node *tree, const struct node **out, struct err *err);
+
+/* reach.c: what a job may reach beyond itself */
+int reach_open(struct job_run *job, struct err *err);
+enum cell_network reach_network(const struct job_run *job);
+/* The variables that lead programs there. */
+void reach_env(const struct job_run *job, struct node *env);
+/* The event of what was reached, and what was refused, since the last. */
+void reach_tell(struct step_run *step);
 
 /* refused.c: the event of a step whose cell has ended and is not released yet */
 void refused_write(struct step_run *step);

@@ -449,6 +449,7 @@ void step_cell_ended(struct step_run *step)
 	if (!dead)
 		result.verdict = CELL_SETUP_FAILED;
 	refused_write(step);
+	reach_tell(step);
 	if (dead)
 		retire(step);
 	cell_release(&step->cell);

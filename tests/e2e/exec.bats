@@ -180,7 +180,7 @@ file" ]
 	exits 3
 	[ "$(field verdict)" = '"failed"' ]
 	[ "$(field refused)" = '[{"call": "call 1000", "answer": "ENOSYS", "program": "stran\\ng\\x1b[2Jer", "count": 3}]' ]
-	grep -qF 'note: audit: call 1000 ENOSYS, 3 times, by stran\ng\x1b[2Jer' <<<"$stderr"
+	grep -qF 'note: refused: call 1000 ENOSYS, 3 times, by stran\ng\x1b[2Jer' <<<"$stderr"
 
 	x --json -- perl -e 'syscall(1000); exit 3'
 	exits 3

@@ -292,6 +292,10 @@ void cell_sweep(const char *state);
  * no capabilities, seccomp by policies/seccomp/worker.yml, limits. Files it
  * makes belong to the store's owner (the caller). The parent waits.
  *
+ * With CELL_NET_FULL it has the caller's network, TCP and UDP by
+ * policies/seccomp/fetch.yml, and sees the files by which the host finds other
+ * hosts by name.
+ *
  * `fn` explains a failure by writing a struct err to fds[fd_count], which is
  * added; that error is what cell_worker() returns.
  */
@@ -304,8 +308,17 @@ struct cell_work {
 	const int *fds;
 	size_t fd_count;
 	struct cell_limits limits;
+	enum cell_network network;
 };
 int cell_worker(const struct cell_work *work, struct err *err);
+
+/*
+ * The same for a caller that talks with its worker while it works: start it,
+ * then end it, which waits, at most limits.wall_ms from there on.
+ */
+struct cell_worker;
+int cell_worker_start(const struct cell_work *work, struct cell_worker **out, struct err *err);
+int cell_worker_end(struct cell_worker **worker, struct err *err); /* clears the pointer */
 
 /* ---- the host ---- */
 

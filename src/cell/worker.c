@@ -57,18 +57,47 @@ static int empty_root(struct setup *s, struct err *err)
 	return 0;
 }
 
+static int attach(struct setup *s, const struct cell_bind *bind, bool directory, struct err *err)
+{
+	auto_fd int tree = bind_mount(bind, err);
+	auto_fd int point = -1;
+
+	if (tree < 0 || tree_restrict(tree, MOUNT_ATTR_NOEXEC, err) < 0)
+		return -1;
+	point = point_open(s->root, bind->at, directory, true, err);
+	return point < 0 ? -1 : point_attach(tree, point, bind->at, err);
+}
+
 static int attach_dirs(struct setup *s, struct err *err)
 {
 	for (size_t i = 0; i < s->spec->bind_count; i++) {
+		struct cell_bind bind = s->spec->binds[i];
 		char at[24];
-		auto_fd int tree = bind_mount(&s->spec->binds[i], err);
-		auto_fd int point = -1;
 
 		(void)snprintf(at, sizeof(at), "/%zu", i);
-		if (tree < 0 || tree_restrict(tree, MOUNT_ATTR_NOEXEC, err) < 0)
+		bind.at = at;
+		if (attach(s, &bind, true, err) < 0)
 			return -1;
-		point = point_open(s->root, at, true, true, err);
-		if (point < 0 || point_attach(tree, point, at, err) < 0)
+	}
+	return 0;
+}
+
+/* By which libc finds a host by its name. What is missing on the host is missed here too. */
+static const char *const name_files[] = {
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/nsswitch.conf",
+	"/etc/gai.conf",
+};
+
+static int attach_name_files(struct setup *s, struct err *err)
+{
+	if (s->spec->network == CELL_NET_NONE)
+		return 0;
+	for (size_t i = 0; i < COUNT(name_files); i++) {
+		struct cell_bind bind = {.from = name_files[i], .at = name_files[i]};
+
+		if (access(bind.from, R_OK) == 0 && attach(s, &bind, false, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -84,7 +113,8 @@ static int freeze_root(struct setup *s, struct err *err)
 	return 0;
 }
 
-static int open_rules(const struct cell_spec *spec, struct landlock_rule *rules, struct err *err)
+static int open_rules(const struct cell_spec *spec, struct landlock_rule *rules, size_t *count,
+		      struct err *err)
 {
 	for (size_t i = 0; i < spec->bind_count; i++) {
 		char at[24];
@@ -98,21 +128,30 @@ static int open_rules(const struct cell_spec *spec, struct landlock_rule *rules,
 		if (rules[i].fd < 0)
 			return err_sys(err, "cannot open '%s'", at);
 	}
+	*count = spec->bind_count;
+	if (spec->network == CELL_NET_NONE)
+		return 0;
+	rules[*count] = (struct landlock_rule){
+		.fd = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.access = LANDLOCK_READ,
+	};
+	*count += rules[*count].fd >= 0;
 	return 0;
 }
 
 static int restrict_to_dirs(struct setup *s, struct err *err)
 {
 	auto_free struct landlock_rule *rules = calloc(s->spec->bind_count + 1, sizeof(*rules));
+	size_t count = 0;
 
 	if (s->missing & CELL_WALL_LANDLOCK)
 		return 0;
 	if (!rules)
 		return err_sys(err, "cannot list the Landlock rules");
 	/* the rules' descriptors go with place_fds() */
-	if (open_rules(s->spec, rules, err) < 0)
+	if (open_rules(s->spec, rules, &count, err) < 0)
 		return -1;
-	return landlock_restrict(rules, s->spec->bind_count, err);
+	return landlock_restrict(rules, count, err);
 }
 
 /* As for a cell (setup.c), with less to make; there is no init, for it has no children. */
@@ -123,6 +162,7 @@ static const struct setup_row rows[] = {
 	{"making mounts private", mounts_make_private},
 	{"mounting an empty root", empty_root},
 	{"mounting its directories", attach_dirs},
+	{"mounting the files of host names", attach_name_files},
 	{"freezing its root", freeze_root},
 	{"setting the namespaces' limits", own_sysctls},
 	{"opening /dev/null", open_null},
@@ -140,16 +180,17 @@ static const struct setup_row rows[] = {
 
 /* ---- the caller's side ---- */
 
-struct worker {
+struct cell_worker {
 	struct cell_spec spec;
 	struct setup setup;
 	struct seccomp_filter filter;
 	int *fds; /* the caller's, and the pipe for a word about a failure */
 	int news, leash, pidfd;
 	pid_t pid;
+	uint64_t wall_ms;
 };
 
-static void worker_release(struct worker *w)
+static void worker_release(struct cell_worker *w)
 {
 	if (w->pidfd >= 0) {
 		(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
@@ -162,20 +203,23 @@ static void worker_release(struct worker *w)
 	fd_close(&w->pidfd);
 	fd_close(&w->setup.go);
 	fd_close(&w->setup.news);
+	free(w);
 }
 
-static int load_filter(struct worker *w, struct err *err)
+static int load_filter(struct cell_worker *w, struct err *err)
 {
+	const char *name = w->spec.network == CELL_NET_FULL ? "policies/seccomp/fetch.yml"
+							    : "policies/seccomp/worker.yml";
 	char data[PATH_MAX], policy[PATH_MAX], state[PATH_MAX], cache[PATH_MAX];
 
 	if (data_home(data, sizeof(data), err) < 0 || state_home(state, sizeof(state), err) < 0 ||
-	    path_join(policy, sizeof(policy), data, "policies/seccomp/worker.yml", err) < 0 ||
+	    path_join(policy, sizeof(policy), data, name, err) < 0 ||
 	    path_join(cache, sizeof(cache), state, "cache/seccomp", err) < 0)
 		return -1;
 	return seccomp_filter_load(policy, cache, &w->filter, err);
 }
 
-static int open_pipes(struct worker *w, struct err *err)
+static int open_pipes(struct cell_worker *w, struct err *err)
 {
 	int go[2], news[2];
 
@@ -190,16 +234,11 @@ static int open_pipes(struct worker *w, struct err *err)
 	return fd_nonblock(w->news, err);
 }
 
-static int worker_prepare(struct worker *w, const struct cell_work *work, struct err *err)
+static int worker_prepare(struct cell_worker *w, const struct cell_work *work, struct err *err)
 {
-	if (open_pipes(w, err) < 0 || load_filter(w, err) < 0)
-		return -1;
 	w->fds = calloc(work->fd_count + 1, sizeof(*w->fds));
 	if (!w->fds)
 		return err_sys(err, "cannot list the descriptors");
-	if (work->fd_count)
-		memcpy(w->fds, work->fds, work->fd_count * sizeof(*w->fds));
-	w->fds[work->fd_count] = w->setup.news;
 	w->spec = (struct cell_spec){.name = work->name,
 				     .binds = work->dirs,
 				     .bind_count = work->dir_count,
@@ -207,7 +246,13 @@ static int worker_prepare(struct worker *w, const struct cell_work *work, struct
 				     .fd_count = work->fd_count + 1,
 				     .fn = work->fn,
 				     .fn_arg = work->arg,
-				     .limits = work->limits};
+				     .limits = work->limits,
+				     .network = work->network};
+	if (open_pipes(w, err) < 0 || load_filter(w, err) < 0)
+		return -1;
+	if (work->fd_count)
+		memcpy(w->fds, work->fds, work->fd_count * sizeof(*w->fds));
+	w->fds[work->fd_count] = w->setup.news;
 	w->setup.spec = &w->spec;
 	w->setup.filter = &w->filter;
 	w->setup.uid = geteuid();
@@ -217,11 +262,11 @@ static int worker_prepare(struct worker *w, const struct cell_work *work, struct
 	return 0;
 }
 
-static int worker_bear(struct worker *w, struct err *err)
+static int worker_bear(struct cell_worker *w, struct err *err)
 {
 	const uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
-			       CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
-
+			       CLONE_NEWUTS | CLONE_NEWCGROUP |
+			       (w->spec.network == CELL_NET_NONE ? CLONE_NEWNET : 0);
 	bool outside;
 
 	w->pid = birth(flags, -1, &w->pidfd, &outside, err);
@@ -234,7 +279,7 @@ static int worker_bear(struct worker *w, struct err *err)
 	return 0;
 }
 
-static int worker_wait(struct worker *w, uint64_t wall_ms, int *status, struct err *err)
+static int worker_wait(struct cell_worker *w, uint64_t wall_ms, int *status, struct err *err)
 {
 	struct pollfd fd = {.fd = w->pidfd, .events = POLLIN};
 	siginfo_t info = {0};
@@ -256,7 +301,7 @@ static int worker_wait(struct worker *w, uint64_t wall_ms, int *status, struct e
 	return 0;
 }
 
-static int worker_judge(struct worker *w, int status, struct err *err)
+static int worker_judge(struct cell_worker *w, int status, struct err *err)
 {
 	char text[sizeof(struct err) + 2]; /* one more than there can be */
 	ssize_t n = read(w->news, text, sizeof(text));
@@ -267,21 +312,43 @@ static int worker_judge(struct worker *w, int status, struct err *err)
 		      : 0;
 }
 
-int cell_worker(const struct cell_work *work, struct err *err)
+int cell_worker_start(const struct cell_work *work, struct cell_worker **out, struct err *err)
 {
-	struct worker w = {
+	struct cell_worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return err_sys(err, "cannot start worker '%s'", work->name);
+	*w = (struct cell_worker){
 		.setup = {SETUP_NO_FDS, .is_worker = true},
 		.news = -1,
 		.leash = -1,
 		.pidfd = -1,
+		.wall_ms = work->limits.wall_ms,
 	};
+	if (worker_prepare(w, work, err) < 0 || worker_bear(w, err) < 0) {
+		worker_release(w);
+		return err_wrap(err, "worker '%s'", work->name);
+	}
+	*out = w;
+	return 0;
+}
+
+int cell_worker_end(struct cell_worker **worker, struct err *err)
+{
+	struct cell_worker *w = *worker;
+	const char *name = w->spec.name;
 	int status = 0, r;
 
-	r = worker_prepare(&w, work, err) < 0 || worker_bear(&w, err) < 0 ||
-			    worker_wait(&w, work->limits.wall_ms, &status, err) < 0 ||
-			    worker_judge(&w, status, err) < 0
-		    ? -1
-		    : 0;
-	worker_release(&w);
-	return r < 0 ? err_wrap(err, "worker '%s'", work->name) : 0;
+	r = worker_wait(w, w->wall_ms, &status, err) < 0 || worker_judge(w, status, err) < 0 ? -1
+											     : 0;
+	worker_release(w);
+	*worker = NULL;
+	return r < 0 ? err_wrap(err, "worker '%s'", name) : 0;
+}
+
+int cell_worker(const struct cell_work *work, struct err *err)
+{
+	struct cell_worker *w;
+
+	return cell_worker_start(work, &w, err) < 0 ? -1 : cell_worker_end(&w, err);
 }

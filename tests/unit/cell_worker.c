@@ -1,8 +1,10 @@
 /* Workers: what they may do, what they may not, and what comes back. */
 #include "cell_fixture.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <netdb.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -86,6 +88,36 @@ static int look_around(void *arg, const int *fds, size_t count)
 	return fd >= 0 && write(fd, "ok", 2) == 2 ? 0 : 10;
 }
 
+/* With a network: what it may reach, and that it is nothing else than without. */
+static int look_at_network(void *arg, const int *fds, size_t count)
+{
+	const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+	const struct place *p = arg;
+	struct addrinfo *found = NULL;
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)count;
+	if (read_full(fds[0], &to.sin_port, sizeof(to.sin_port)) < 0)
+		return 1;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return 2;
+	if (access("/etc/hosts", R_OK) == 0 && getaddrinfo("localhost", "80", &hints, &found) != 0)
+		return 3;
+	if (open(p->secret, O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0)
+		return 4;
+	if (open("/0/x", O_WRONLY | O_CREAT, 0600) >= 0 || open("/etc/hosts", O_WRONLY) >= 0)
+		return 5;
+	if (listen(fd, 1) == 0 || fork() >= 0)
+		return 6;
+	if (socket(AF_INET, SOCK_RAW, IPPROTO_TCP) >= 0 || errno != EAFNOSUPPORT)
+		return 7;
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT)
+		return 8;
+	return getenv("HOME") ? 9 : 0;
+}
+
 static int complain(void *arg, const int *fds, size_t count)
 {
 	struct err err;
@@ -158,6 +190,65 @@ static void test_walls_as_user(void **state)
 	as_user(check_walls);
 }
 
+/* A listener on loopback; its port, as it goes over the wire. */
+static int listen_here(in_port_t *port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	*port = at.sin_port;
+	return fd;
+}
+
+/* The port goes to it while it works. */
+static void check_network(void)
+{
+	struct cell_worker *worker;
+	struct err err = {0};
+	struct place p;
+	in_port_t port;
+	int ends[2];
+
+	place_make(&p);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+
+	auto_fd int listener = listen_here(&port);
+	auto_fd int heard = ends[0];
+	auto_fd int said = ends[1];
+	const struct cell_work work = {.name = "net",
+				       .fn = look_at_network,
+				       .arg = &p,
+				       .dirs = p.dirs,
+				       .dir_count = 2,
+				       .fds = &heard,
+				       .fd_count = 1,
+				       .limits = {.wall_ms = 20000},
+				       .network = CELL_NET_FULL};
+
+	MUST(cell_worker_start(&work, &worker, &err));
+	assert_int_equal(write_full(said, &port, sizeof(port)), 0);
+	MUST(cell_worker_end(&worker, &err));
+	assert_null(worker);
+	place_drop(&p);
+}
+
+static void test_network(void **state)
+{
+	(void)state;
+	check_network();
+}
+
+static void test_network_as_user(void **state)
+{
+	(void)state;
+	as_user(check_network);
+}
+
 static const struct {
 	const char *what;
 	cell_fn *fn;
@@ -209,10 +300,9 @@ int main(void)
 	data_here();
 
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_walls),
-		cmocka_unit_test(test_walls_as_user),
-		cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_walls),    cmocka_unit_test(test_walls_as_user),
+		cmocka_unit_test(test_network),  cmocka_unit_test(test_network_as_user),
+		cmocka_unit_test(test_failures), cmocka_unit_test(test_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,8 @@ BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps i
 	patchelf python3 nodejs
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
 	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs
+# SERVERS: what the end-to-end tests talk with, and those that put something there.
+SERVERS := docker-registry skopeo umoci apache2-utils openssl
 # VM: what `make vm` alone needs.
 VM := qemu-system-x86 cpio busybox-static
 PKGS := libseccomp libcap libarchive yaml-0.1 libcurl jansson sqlite3 libcrypto libpcre2-8
@@ -122,14 +124,15 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/libstepcell-all.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) -fsanitize=fuzzer -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libstepcell-all.a $(LDLIBS)
 
-deps: build/deps-BASE build/deps-TOOLS ## install what is missing from Debian (apt)
-build/deps-TOOLS build/deps-VM: build/deps-BASE # apt is one at a time
+deps: build/deps-BASE build/deps-SERVERS build/deps-TOOLS ## install what is missing from Debian (apt)
+build/deps-SERVERS: build/deps-BASE # apt is one at a time
+build/deps-TOOLS build/deps-VM: build/deps-SERVERS
 build/deps-%: Makefile
 	$(Q)tests/tools/deps $($*)
 	$(Q)mkdir -p $(@D) && touch $@
 
 # The gates that bootstrap a bare machine start make again, so that nothing is compiled before.
-check: build/deps-BASE ## unit tests, cases, short end-to-end tests
+check: build/deps-SERVERS ## unit tests, cases, short end-to-end tests
 	$(Q)$(MAKE) $(SUB) all $(UNIT)
 	$(Q)$(TAP)/check $(UNIT) $(CASES) $(E2E)
 
@@ -139,7 +142,7 @@ unit: $(UNIT) ## the unit tests alone (T='base_*' for some)
 cases: all
 	$(Q)$(TAP)/cases $(CASES)
 
-e2e: build/deps-BASE ## the longer end-to-end tests: real toolchain images, real pipelines
+e2e: build/deps-SERVERS ## the longer end-to-end tests: real toolchain images, real pipelines
 	$(Q)$(MAKE) $(SUB) all
 	$(Q)TAP_TIMEOUT=1200 TAP_JOBS=1 $(TAP)/e2e $(E2E_LONG)
 

@@ -181,6 +181,22 @@ int image_export(struct store *store, const char *ref, int fd, struct err *err);
 /* `replace`: the name that the file gives itself may mean another image until now. */
 int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err);
 
+/*
+ * An image from a registry, by HOST/NAME[:TAG][@sha256:DIGEST]. Where from, and
+ * whom to show which login, config.yml and the caller's files of logins say. What
+ * is here already is not fetched again.
+ */
+struct pull_options {
+	const char *name;      /* in the store; NULL: made from the reference */
+	const char *platform;  /* "linux/arm64"; NULL: this machine's */
+	const char *auth_file; /* the one file of logins; NULL: the usual ones */
+	bool replace;          /* the name may mean another image until now */
+	FILE *progress;        /* gets lines of talk; NULL: none */
+	bool live;             /* it is a terminal */
+};
+int image_pull(struct store *store, const char *ref, const struct pull_options *options,
+	       struct digest *out, struct err *err);
+
 /* ---- actions: trees that workflows use by the name OWNER/REPO@REF ---- */
 
 struct stored_action {

@@ -66,6 +66,13 @@
 #define LIMIT_OCI_LAYERS   256
 #define LIMIT_OCI_CONFIG   (256 * KIB) /* of what an image says about how to run it */
 
+/* What a registry answers beside those; the token's maximum is other clients' (containers/image,
+ * internal/iolimits). */
+#define LIMIT_HTTP_FIELDS  (64 * KIB)
+#define LIMIT_HTTP_PROBLEM (16 * KIB) /* of a refusal's body */
+#define LIMIT_TOKEN_BYTES  (1 * MIB)
+#define LIMIT_AUTH_BYTES   (1 * MIB) /* a file of logins, the answer of a credential helper */
+
 /* Actions. GitHub lets them be ten deep; the largest public ones are some tens of MiB. */
 #define LIMIT_ACTION_BYTES   (1 * GIB)
 #define LIMIT_ACTION_ENTRIES 200000

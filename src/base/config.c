@@ -15,7 +15,7 @@
 #define NAME "stepcell/config.yml"
 
 /* A file may speak to every command, so that each must know the sections of all. */
-static const char *const sections[] = {"lint"};
+static const char *const sections[] = {"lint", "registries"};
 
 static const char *absolute(const char *name)
 {
@@ -68,7 +68,8 @@ static int check_sections(const struct node *root, struct diags *diags, struct e
 	for (size_t i = 0; root->kind == NODE_MAP && i < root->count; i++)
 		if (!is_section(root->pairs[i].key->text))
 			diag_error(diags, root->pairs[i].key->at, "config",
-				   "unknown section '%s'; expected lint", root->pairs[i].key->text);
+				   "unknown section '%s'; expected lint or registries",
+				   root->pairs[i].key->text);
 	return diags->errors ? diags_fail(diags, err) : 0;
 }
 

@@ -130,6 +130,18 @@ static const struct option_row build_rows[] = {
 	{'q', "quiet", NULL, opt_flag, offsetof(struct image_options, quiet), "no progress"},
 };
 
+static const struct option_row pull_rows[] = {
+	{0, "name", "NAME", opt_text, offsetof(struct image_options, name),
+	 "what the store calls it, instead of HOST-NAME-TAG"},
+	{0, "platform", "OS/ARCH", opt_text, offsetof(struct image_options, platform),
+	 "of an image that has several: this one instead of this machine's"},
+	{0, "auth-file", "FILE", opt_text, offsetof(struct image_options, auth_file),
+	 "the one file of logins, instead of the usual ones"},
+	{0, "replace", NULL, opt_flag, offsetof(struct image_options, replace),
+	 "also when its name means another image here"},
+	{'q', "quiet", NULL, opt_flag, offsetof(struct image_options, quiet), "no progress"},
+};
+
 static const struct option_row json_row[] = {
 	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
 };
@@ -191,6 +203,18 @@ static const struct subcommand subcommands[] = {
 	  .rows = json_row,
 	  .count = COUNT(json_row)},
 	 "the images of the store"},
+	{"pull",
+	 image_cmd_pull,
+	 1,
+	 1,
+	 {.synopsis = "stepcell image pull [OPTION]... HOST/NAME[:TAG][@sha256:DIGEST]",
+	  .about = "Puts an image of a registry into the store and prints its digest there; by a "
+		   "digest it is\nalways the same image. Mirrors, authorities and where plain HTTP "
+		   "is "
+		   "allowed: config.yml.",
+	  .rows = pull_rows,
+	  .count = COUNT(pull_rows)},
+	 "an image of a registry into the store"},
 	{"show",
 	 image_cmd_show,
 	 1,

@@ -153,7 +153,10 @@ static int run(struct build *b, const struct build_command *command, struct stag
 
 	if (log < 0)
 		return err_sys(err, "cannot make a log");
-	const struct child_spec spec = {command->argv, command->env, log, command->pretend};
+	const struct child_spec spec = {.argv = command->argv,
+					.env = command->env,
+					.log = log,
+					.pretend = command->pretend};
 
 	if (child_start(&spec, &child, err) < 0)
 		return -1;

@@ -17,7 +17,8 @@ static void become(const struct child_spec *spec, int out, pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	if (null < 0 || dup2(spec->in > 0 ? spec->in : null, STDIN_FILENO) < 0 ||
+	    dup2(out, STDOUT_FILENO) < 0 ||
 	    dup2(spec->log >= 0 ? spec->log : null, STDERR_FILENO) < 0)
 		return;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
@@ -104,7 +105,7 @@ int child_run(const char *const *argv, const char *const *env, struct strbuf *ou
 {
 	auto_child struct child child = {0};
 
-	const struct child_spec spec = {argv, env, -1, false};
+	const struct child_spec spec = {.argv = argv, .env = env, .log = -1};
 
 	if (child_start(&spec, &child, err) < 0)
 		return -1;

@@ -12,6 +12,7 @@ struct child_spec {
 	const char *const *argv, *const *env; /* NULL-ended; argv[0] is looked up in PATH */
 	int log;                              /* its standard error; -1: nowhere */
 	bool pretend;                         /* under ownership.h's filter */
+	int in;                               /* its standard input; 0 or less: nothing */
 };
 
 struct child {

@@ -8,6 +8,7 @@
 #include "image/folder.h"
 #include "image/host.h"
 #include "image/manifest.h"
+#include "image/reference.h"
 #include "image/store.h"
 #include "image/verify.h"
 #include "stepcell/fd.h"
@@ -120,8 +121,37 @@ static int not_found(struct store *store, const char *ref, struct err *err)
 	add_names(store, &names);
 	return err_fail(err, ERR_SYSTEM,
 			"there is no image '%s'; the store has: %s. `stepcell image build %s` "
-			"builds one where rootfs/ has a recipe of that name",
+			"builds one where rootfs/ has a recipe of that name, `stepcell image pull "
+			"HOST/NAME:TAG` takes one from a registry",
 			ref, names.text, ref);
+}
+
+/* Nothing is pulled by being named: what runs is what was put here before. */
+static int find_pulled(struct store *store, const char *text, struct digest *out, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	struct image image = {.lock = -1};
+	struct image_name name;
+	struct manifest manifest;
+	struct reference ref;
+	bool found;
+
+	if (reference_parse(a, text, &ref, err) < 0)
+		return -1;
+	found = image_name_read(store, reference_store_name(a, &ref), &name, err) == 0;
+	if (!found && err->sys != ENOENT)
+		return -1;
+	if (found && image_load(store, a, &name.manifest, &manifest, &image, err) < 0)
+		return -1;
+	image_release(&image);
+	if (!found || !manifest.origin || !reference_is_origin(a, &ref, manifest.origin))
+		return err_fail(
+			err, ERR_SYSTEM,
+			"the store has no image '%s'; `stepcell image pull %s` takes it from "
+			"its registry",
+			text, text);
+	*out = name.manifest;
+	return 0;
 }
 
 static int resolve(struct store *store, const char *ref, struct digest *out, struct err *err)
@@ -131,6 +161,8 @@ static int resolve(struct store *store, const char *ref, struct digest *out, str
 	if (digest_parse(ref, out))
 		return faccessat(store->blobs, out->hex, F_OK, 0) < 0 ? not_found(store, ref, err)
 								      : 0;
+	if (strchr(ref, '/'))
+		return find_pulled(store, ref, out, err);
 	if (!name_is_safe(ref))
 		return err_fail(err, ERR_USAGE, "'%s' is neither an image's name nor a digest",
 				ref);

@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# Images from a real registry on loopback, put there by a public client.
+# shellcheck disable=SC2154 # run sets stderr, registry.bash what it started
+
+bats_require_minimum_version 1.5.0
+load helper
+load registry
+
+setup_file() {
+	have_registry
+	image_make "$BATS_FILE_TMPDIR/image" >&2
+	htpasswd -Bbn ann secret >"$BATS_FILE_TMPDIR/htpasswd"
+	registry_start anonymous
+	anonymous=$registry_at
+	registry_start basic "auth: {htpasswd: {realm: tests, path: $BATS_FILE_TMPDIR/htpasswd}}"
+	basic=$registry_at
+	tokens_start tokens
+	registry_start token "auth: {token: {realm: \"http://$tokens_at/token\", service: reg.tests, issuer: tests, rootcertbundle: $BATS_FILE_TMPDIR/tokens/cert.pem}}"
+	token=$registry_at
+	push "$anonymous/ci/small:1" >&2
+	push "$anonymous/ci/docker:1" --format v2s2 >&2
+	push "$basic/ci/small:1" --dest-creds ann:secret >&2
+	push "$token/ci/small:1" --dest-creds ann:secret >&2
+	push "$token/public/small:1" --dest-creds ann:secret >&2
+	export anonymous basic token tokens_at servers
+}
+
+teardown_file() { servers_stop; }
+
+registry_setup() {
+	export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/config HOME=$BATS_TEST_TMPDIR/nobody
+	mkdir -p "$HOME" "$XDG_CONFIG_HOME"
+	unset XDG_RUNTIME_DIR DOCKER_CONFIG REGISTRY_AUTH_FILE
+}
+
+@test "anonymous: pulled by tag and by digest, listed, and a step runs in it" {
+	registry_setup
+	pull "$anonymous/ci/small:1"
+	exits 0
+	by_tag=$output
+	hello "$anonymous/ci/small:1" tag
+	exits 0
+	[ "$output" = $'hello from the image\ntag' ]
+	digest=$(digest_of "$anonymous/ci/small:1")
+	hello "$anonymous/ci/small:1@$digest" both
+	exits 0
+
+	STEPCELL_HOME=$BATS_TEST_TMPDIR/other pull "$anonymous/ci/small@$digest"
+	exits 0
+	STEPCELL_HOME=$BATS_TEST_TMPDIR/other hello "$anonymous/ci/small@$digest" digest
+	exits 0
+	[ "$output" = $'hello from the image\ndigest' ]
+	run --separate-stderr "$STEPCELL" image show --json "$by_tag"
+	says '"MOTTO": "yes"'
+	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
+}
+
+@test "Docker's own types" {
+	registry_setup
+	pull "$anonymous/ci/docker:1"
+	exits 0
+	hello "$anonymous/ci/docker:1" docker
+	exits 0
+}
+
+@test "basic authentication: with the login, without, and with a wrong one" {
+	registry_setup
+	pull "$basic/ci/small:1"
+	exits 4
+	says "asks for a login, and there is none for '$basic'"
+	logins wrong "$basic" ann:wrong
+	pull --auth-file wrong "$basic/ci/small:1"
+	exits 4
+	says "does not accept the login"
+	mkdir -p "$HOME/.docker"
+	logins "$HOME/.docker/config.json" "$basic" ann:secret
+	pull "$basic/ci/small:1"
+	exits 0
+	hello "$basic/ci/small:1" basic
+	exits 0
+}
+
+@test "a token as nobody, where that is enough" {
+	registry_setup
+	pull "$token/public/small:1"
+	exits 0
+	pull "$token/ci/small:1"
+	exits 4
+}
+
+@test "a login goes to a token server elsewhere only where the operator says so" {
+	registry_setup
+	: >"$BATS_FILE_TMPDIR/tokens/log"
+	logins mine "$token" ann:secret
+	pull --auth-file mine "$token/ci/small:1"
+	exits 4
+	says "under 'tokens' of '$token' in config.yml" "http://$tokens_at"
+	! grep Basic "$BATS_FILE_TMPDIR/tokens/log"
+	config <<-END
+		registries:
+		  "$token": {tokens: ["http://$tokens_at"]}
+	END
+	pull --auth-file mine "$token/ci/small:1"
+	exits 0
+	grep -q 'GET .*account=ann Basic ' "$BATS_FILE_TMPDIR/tokens/log"
+	hello "$token/ci/small:1" token
+	exits 0
+}
+
+@test "an identity token is sent in a form" {
+	registry_setup
+	: >"$BATS_FILE_TMPDIR/tokens/log"
+	printf '{"auths": {"%s": {"identitytoken": "refresh-ann"}}}' "$token" >mine
+	config <<-END
+		registries:
+		  "$token": {tokens: ["http://$tokens_at"]}
+	END
+	pull --auth-file mine "$token/ci/small:1"
+	exits 0
+	grep -q 'POST /token -' "$BATS_FILE_TMPDIR/tokens/log"
+	! grep refresh-ann "$BATS_FILE_TMPDIR/tokens/log"
+}
+
+@test "a credential helper is asked, and is no path" {
+	registry_setup
+	mkdir bin
+	cat >bin/docker-credential-tests <<-'END'
+		#!/bin/sh
+		[ "$1" = get ] && read -r host
+		echo "$host" >>asked
+		echo '{"ServerURL": "x", "Username": "ann", "Secret": "secret"}'
+	END
+	chmod +x bin/docker-credential-tests
+	printf '{"credHelpers": {"%s": "tests"}}' "$basic" >mine
+	PATH=$PWD/bin:$PATH pull --auth-file mine "$basic/ci/small:1"
+	exits 0
+	[ "$(cat asked)" = "$basic" ]
+	printf '{"credsStore": "../bin/docker-credential-tests"}' >mine
+	pull --auth-file mine "$basic/ci/small:1"
+	exits 2
+	says "cannot be called"
+}
+
+@test "a pull of what is here fetches no layer, and a tag that moved is pulled" {
+	registry_setup
+	pull "$anonymous/ci/small:1"
+	exits 0
+	first=$output
+	: >"$BATS_FILE_TMPDIR/anonymous/log"
+	pull "$anonymous/ci/small:1"
+	exits 0
+	[ "$output" = "$first" ]
+	! grep -q blobs "$BATS_FILE_TMPDIR/anonymous/log"
+}
+
+@test "what is not there is named, and nothing is pulled by being named" {
+	registry_setup
+	pull "$anonymous/ci/none:1"
+	exits 4
+	says "it has no such image"
+	hello "$anonymous/ci/small:1" x
+	exits 125
+	says "stepcell image pull $anonymous/ci/small:1"
+	pull small
+	exits 2
+	says "it names no registry"
+	pull "$anonymous/ci/small@sha256:../../x"
+	exits 2
+	says "its digest must be"
+}
+
+@test "as an ordinary user" {
+	registry_setup
+	user_open
+	USER_TIMEOUT=60 as_user stepcell image pull "$anonymous/ci/small:1" >digest
+	USER_TIMEOUT=60 as_user stepcell exec --image "$anonymous/ci/small:1" --workdir / -- /bin/hello user >said
+	user_close
+	grep -q '^sha256:' digest
+	grep -q '^user$' said
+}

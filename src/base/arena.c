@@ -5,8 +5,10 @@
 
 #include "stepcell/arena.h"
 
-#define BLOCK_SIZE ((size_t)16 * 1024)
-#define ALIGN      _Alignof(max_align_t)
+/* Blocks grow to BLOCK_SIZE: many an arena is for one expression, and a block is cleared whole. */
+#define BLOCK_SIZE  ((size_t)16 * 1024)
+#define BLOCK_FIRST ((size_t)1024)
+#define ALIGN       _Alignof(max_align_t)
 
 struct block {
 	struct block *next;
@@ -72,6 +74,20 @@ static void *alloc_apart(struct arena *arena, size_t size)
 	return b->bytes;
 }
 
+/* The next block, for `size` at least: four times as large as what there is. */
+static struct block *add_block(struct arena *arena, size_t size)
+{
+	size_t next = arena->total < BLOCK_SIZE / 4 ? 4 * arena->total : BLOCK_SIZE;
+	struct block *b;
+
+	if (next < BLOCK_FIRST)
+		next = BLOCK_FIRST;
+	b = block_new(next < size ? size : next);
+	b->next = arena->head;
+	arena->head = b;
+	return b;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
 	struct block *b = arena->head;
@@ -83,11 +99,8 @@ void *arena_alloc(struct arena *arena, size_t size)
 	arena->total += size;
 	if (size > BLOCK_SIZE / 4)
 		return alloc_apart(arena, size);
-	if (!b || b->size - b->used < size) {
-		b = block_new(BLOCK_SIZE);
-		b->next = arena->head;
-		arena->head = b;
-	}
+	if (!b || b->size - b->used < size)
+		b = add_block(arena, size);
 	p = (char *)b->bytes + b->used;
 	b->used += size;
 	return p;

@@ -17,12 +17,19 @@ const char *node_kind_text(enum node_kind kind)
 
 typedef int compare_fn(const char *a, const char *b);
 
+/* Told without a call: names mostly differ in their first letter. Case is one bit of it. */
+static bool may_be_same(const char *a, const char *b)
+{
+	return ((unsigned char)(*a ^ *b) & ~0x20U) == 0;
+}
+
 static const struct node *get(const struct node *map, const char *key, compare_fn *compare)
 {
 	if (!map || map->kind != NODE_MAP)
 		return NULL;
 	for (size_t i = 0; i < map->count; i++)
-		if (compare(map->pairs[i].key->text, key) == 0)
+		if (may_be_same(map->pairs[i].key->text, key) &&
+		    compare(map->pairs[i].key->text, key) == 0)
 			return map->pairs[i].value;
 	return NULL;
 }

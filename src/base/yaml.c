@@ -5,6 +5,7 @@
  * same, for whoever copies the tree.
  */
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -17,8 +18,11 @@
 /* What a value counts for beside its text: as in the reader of actions/runner. */
 #define NODE_COST 24
 
+/* By their names: a hostile file has tens of thousands, and as many aliases. */
+#define ANCHOR_SLOTS 1024
+
 struct anchor {
-	struct anchor *next;
+	struct anchor *next; /* of the same slot, the newest first */
 	const char *name;
 	const struct node *node; /* NULL while the node is still open */
 	size_t size;
@@ -31,7 +35,7 @@ struct reader {
 	struct arena *arena;
 	const char *file;
 	struct diags *diags;
-	struct anchor *anchors;
+	struct anchor **anchors; /* ANCHOR_SLOTS lists, or NULL before the first */
 	size_t events, size, depth;
 };
 
@@ -87,15 +91,27 @@ static bool count_size(struct reader *r, size_t size)
 	return true;
 }
 
+static struct anchor **anchor_slot(struct reader *r, const char *name)
+{
+	uint32_t hash = 2166136261U;
+
+	if (!r->anchors)
+		r->anchors = arena_array(r->arena, ANCHOR_SLOTS, sizeof(struct anchor *));
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619U;
+	return &r->anchors[hash % ANCHOR_SLOTS];
+}
+
 static struct anchor *anchor_open(struct reader *r, const yaml_char_t *name)
 {
-	struct anchor *a;
+	struct anchor *a, **slot;
 
 	if (!name)
 		return NULL;
+	slot = anchor_slot(r, (const char *)name);
 	a = arena_alloc(r->arena, sizeof(*a));
-	*a = (struct anchor){r->anchors, arena_strdup(r->arena, (const char *)name), NULL, r->size};
-	r->anchors = a;
+	*a = (struct anchor){*slot, arena_strdup(r->arena, (const char *)name), NULL, r->size};
+	*slot = a;
 	return a;
 }
 
@@ -110,7 +126,7 @@ static void anchor_close(struct reader *r, struct anchor *a, const struct node *
 static const struct node *read_alias(struct reader *r)
 {
 	const char *name = (const char *)r->event.data.alias.anchor;
-	const struct anchor *a = r->anchors;
+	const struct anchor *a = *anchor_slot(r, name);
 
 	while (a && strcmp(a->name, name) != 0)
 		a = a->next;

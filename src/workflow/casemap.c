@@ -127,7 +127,12 @@ static unsigned decode(const char **text)
 
 static unsigned next_folded(const char **text)
 {
-	return fold_char(decode(text));
+	unsigned c = (unsigned char)**text;
+
+	if (c >= 0x80)
+		return fold_char(decode(text));
+	(*text)++;
+	return c - 'a' < 26 ? c - 32 : c;
 }
 
 /* UTF-16 sorts what needs a surrogate before U+E000. */

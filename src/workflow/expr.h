@@ -115,6 +115,7 @@ const struct function *function_find(const char *name);
 /* Always false/NULL values, so that a caller can return them. */
 struct value eval_fail(struct eval *ev, const struct expr_node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void expr_begin(struct expr_err *e); /* no fault */
 void expr_fail(struct expr_err *e, enum expr_fault fault, unsigned position, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -193,7 +193,7 @@ const struct node *expr_eval(struct arena *a, const struct expr *expr, const str
 			  .err = e,
 			  .budget = s->memory ? s->memory : LIMIT_EXPR_RESULT};
 
-	*e = (struct expr_err){.fault = EXPR_OK};
+	expr_begin(e);
 	if (!check_uses(expr, s, e))
 		return NULL;
 	return expr_eval_node(&ev, expr->root).node;

@@ -26,7 +26,14 @@ static bool is_digit(char c)
 /* Where a keyword or a number ends. */
 static bool is_boundary(char c)
 {
-	return is_space(c) || (c && strchr("([)],.!><=&|", c));
+	static const bool ends[256] = {
+		[' '] = true,  ['\t'] = true, ['\n'] = true, ['\v'] = true, ['\f'] = true,
+		['\r'] = true, ['('] = true,  [')'] = true,  ['['] = true,  [']'] = true,
+		[','] = true,  ['.'] = true,  ['!'] = true,  ['>'] = true,  ['<'] = true,
+		['='] = true,  ['&'] = true,  ['|'] = true,
+	};
+
+	return ends[(unsigned char)c];
 }
 
 static size_t scan(const struct lexer *lx, size_t from, bool over_dots)
@@ -174,12 +181,15 @@ static const struct {
 
 static bool lex_symbol(struct lexer *lx, bool *found)
 {
+	char first = lx->text[lx->at];
+	char second = lx->at + 1 < lx->len ? lx->text[lx->at + 1] : '\0';
+
 	*found = true;
 	for (size_t i = 0; i < COUNT(symbols); i++) {
-		size_t n = strlen(symbols[i].text);
+		const char *s = symbols[i].text;
 
-		if (lx->len - lx->at >= n && memcmp(lx->text + lx->at, symbols[i].text, n) == 0)
-			return add(lx, (struct token){.kind = symbols[i].kind}, n);
+		if (s[0] == first && (!s[1] || s[1] == second))
+			return add(lx, (struct token){.kind = symbols[i].kind}, s[1] ? 2 : 1);
 	}
 	*found = false;
 	return true;

@@ -32,6 +32,14 @@ void expr_fail(struct expr_err *e, enum expr_fault fault, unsigned position, con
 	va_end(args);
 }
 
+/* Not all of it: the text is half a kilobyte, and a million expressions pass here. */
+void expr_begin(struct expr_err *e)
+{
+	e->fault = EXPR_OK;
+	e->position = 0;
+	e->text[0] = '\0';
+}
+
 static const struct expr_node *fail_at(struct parser *p, const struct token *t, const char *what)
 {
 	if (t->kind == TOKEN_END)
@@ -322,7 +330,7 @@ const struct expr *expr_parse(struct arena *a, const char *text, size_t len, str
 	struct expr *expr = arena_alloc(a, sizeof(*expr));
 	struct parser p = {.arena = a, .err = e, .text = text, .expr = expr};
 
-	*e = (struct expr_err){.fault = EXPR_OK};
+	expr_begin(e);
 	if (len > LIMIT_EXPR_TEXT) {
 		expr_fail(e, EXPR_PARSING, 1, "longer than %d characters", LIMIT_EXPR_TEXT);
 		return NULL;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "stepcell/cell.h"
 #include "stepcell/digest.h"
@@ -110,6 +111,32 @@ struct image_finding {
 /* Read every file of an image; a finding a layer. The arena owns them. */
 int image_verify(struct store *store, struct arena *a, const struct image *image,
 		 struct image_finding **out, size_t *count, struct err *err);
+
+/*
+ * Let go of images that no name means, of those that were not used for some time,
+ * and of the ones used longest ago until the others are within a budget; then of
+ * every tree and blob that no image refers to. What is in use stays.
+ */
+struct prune_options {
+	time_t now;
+	uint64_t unused_s;   /* not used for so long; 0: whenever */
+	bool budget;         /* keep_bytes counts */
+	uint64_t keep_bytes; /* of the files of what stays */
+	bool quarantine;     /* also what was set aside */
+	bool dry_run;        /* only say what would go */
+};
+struct pruned_item {
+	const char *kind; /* "image", "name", "tree", "aside" */
+	const char *name, *why;
+	uint64_t bytes; /* on disk */
+};
+struct pruned {
+	struct pruned_item *list;
+	size_t count, in_use; /* how many would have gone, and are in use */
+	uint64_t bytes, kept_bytes;
+};
+int image_prune(struct store *store, struct arena *a, const struct prune_options *options,
+		struct pruned *out, struct err *err);
 
 /* What is known of an image besides. */
 struct image_package {

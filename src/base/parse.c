@@ -66,7 +66,7 @@ int parse_size(const char *text, uint64_t *out)
 int parse_duration(const char *text, uint64_t *ms)
 {
 	static const struct unit units[] = {
-		{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000},
+		{"ms", 1}, {"s", 1000}, {"", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000},
 	};
 
 	return parse_with_unit(text, units, COUNT(units), ms);

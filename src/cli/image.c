@@ -164,6 +164,18 @@ static const struct option_row verify_rows[] = {
 	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
 };
 
+static const struct option_row prune_rows[] = {
+	{0, "unused-for", "TIME", opt_text, offsetof(struct image_options, unused),
+	 "images that no run has used for so long: 30d, 12h"},
+	{0, "keep", "SIZE", opt_text, offsetof(struct image_options, keep),
+	 "images used longest ago, until the files of the others are within it: 10GiB"},
+	{0, "quarantine", NULL, opt_flag, offsetof(struct image_options, quarantine),
+	 "also what was found changed and set aside"},
+	{0, "dry-run", NULL, opt_flag, offsetof(struct image_options, dry_run),
+	 "only say what would go"},
+	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
+};
+
 static const struct subcommand subcommands[] = {
 	{"build",
 	 image_cmd_build,
@@ -224,6 +236,16 @@ static const struct subcommand subcommands[] = {
 	  .rows = json_row,
 	  .count = COUNT(json_row)},
 	 "one image: its layers, toolchains and environment"},
+	{"prune",
+	 image_cmd_prune,
+	 0,
+	 0,
+	 {.synopsis = "stepcell image prune [OPTION]...",
+	  .about = "Removes images that no name means any more, those that the options choose, and "
+		   "what no image refers to. What a run uses stays.",
+	  .rows = prune_rows,
+	  .count = COUNT(prune_rows)},
+	 "what is not used any more"},
 	{"verify",
 	 image_cmd_verify,
 	 0,

@@ -11,8 +11,7 @@ struct image_options {
 	bool json, force, quiet, replace, prereleases, freethreaded, latest, all, dry_run,
 		quarantine;
 	const char *on, *source, *out, *arch, *name, *platform, *auth_file;
-	uint64_t keep_bytes, unused_ms;
-	bool keep, unused;
+	const char *keep, *unused;
 };
 
 static inline const struct image_options *image_options(const struct session *s)
@@ -26,6 +25,7 @@ int image_cmd_show(struct session *s, struct err *err);
 
 /* image_keep.c */
 int image_cmd_verify(struct session *s, struct err *err);
+int image_cmd_prune(struct session *s, struct err *err);
 
 /* image_pull.c */
 int image_cmd_pull(struct session *s, struct err *err);

@@ -1,9 +1,11 @@
-/* stepcell image verify: whether what is in the store is what it was. */
+/* stepcell image verify and prune: whether what is in the store is what it was, and what may go. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "cli/image.h"
 #include "stepcell/limits.h"
+#include "stepcell/parse.h"
 
 /* ---- verify ---- */
 
@@ -107,4 +109,80 @@ int image_cmd_verify(struct session *s, struct err *err)
 	if (r >= 0 && image_options(s)->json)
 		print_json(list);
 	return r;
+}
+
+/* ---- prune ---- */
+
+static int prune_options(struct session *s, struct prune_options *out, struct err *err)
+{
+	const struct image_options *o = image_options(s);
+	uint64_t ms = 0;
+
+	*out = (struct prune_options){.now = time(NULL),
+				      .budget = o->keep != NULL,
+				      .quarantine = o->quarantine,
+				      .dry_run = o->dry_run};
+	if (o->keep && parse_size(o->keep, &out->keep_bytes) < 0)
+		return err_fail(err, ERR_USAGE, "--keep: '%s' is no size such as 10GiB", o->keep);
+	if (o->unused && (parse_duration(o->unused, &ms) < 0 || ms < 1000))
+		return err_fail(err, ERR_USAGE, "--unused-for: '%s' is no time such as 30d or 12h",
+				o->unused);
+	out->unused_s = ms / 1000;
+	return 0;
+}
+
+static void print_pruned(struct session *s, const struct pruned *pruned)
+{
+	const bool dry = image_options(s)->dry_run;
+
+	for (size_t i = 0; i < pruned->count; i++) {
+		const struct pruned_item *item = &pruned->list[i];
+
+		(void)printf("%-6s %s  %s", item->kind, item->name, item->why);
+		if (item->bytes)
+			(void)printf("  %.1f MiB", (double)item->bytes / (double)MIB);
+		(void)putchar('\n');
+	}
+	(void)printf("%s %.1f MiB; what stays has %.1f MiB", dry ? "would free" : "freed",
+		     (double)pruned->bytes / (double)MIB, (double)pruned->kept_bytes / (double)MIB);
+	if (pruned->in_use)
+		(void)printf("; %zu in use", pruned->in_use);
+	(void)putchar('\n');
+}
+
+static const struct node *pruned_node(struct session *s, const struct pruned *pruned)
+{
+	struct arena *a = s->arena;
+	struct node *map = node_map(a), *list = node_list(a);
+
+	for (size_t i = 0; i < pruned->count; i++) {
+		struct node *item = node_map(a);
+
+		node_set_text(a, item, "kind", pruned->list[i].kind);
+		node_set_text(a, item, "name", pruned->list[i].name);
+		node_set_text(a, item, "why", pruned->list[i].why);
+		node_set(a, item, "bytes", node_number(a, (double)pruned->list[i].bytes));
+		node_add(a, list, item);
+	}
+	node_set(a, map, "dry_run", node_bool(image_options(s)->dry_run));
+	node_set(a, map, "gone", list);
+	node_set(a, map, "bytes", node_number(a, (double)pruned->bytes));
+	node_set(a, map, "kept_bytes", node_number(a, (double)pruned->kept_bytes));
+	node_set(a, map, "in_use", node_number(a, (double)pruned->in_use));
+	return map;
+}
+
+int image_cmd_prune(struct session *s, struct err *err)
+{
+	struct prune_options options;
+	struct pruned pruned;
+
+	if (prune_options(s, &options, err) < 0 ||
+	    image_prune(s->store, s->arena, &options, &pruned, err) < 0)
+		return -1;
+	if (image_options(s)->json)
+		print_json(pruned_node(s, &pruned));
+	else
+		print_pruned(s, &pruned);
+	return 0;
 }

@@ -168,3 +168,135 @@ store_of() { echo "$STEPCELL_HOME/store"; }
 	exits 0
 	[ "$(stat -c %Y.%i "$(store_of)/trees/$tree/stamps")" = "$before" ]
 }
+
+# aged IMAGE DAYS: it was made, named and used so many days ago.
+aged() {
+	local digest
+	digest=$("$STEPCELL" image show --json "$1" | sed -n 's/^  "digest": "sha256:\(.*\)",/\1/p')
+	touch -d "$2 days ago" "$(store_of)/blobs/sha256/$digest" "$(store_of)/images/$1"
+	[ ! -e "$(store_of)/used/$digest" ] || touch -d "$2 days ago" "$(store_of)/used/$digest"
+}
+
+# holds IMAGE...: these are in the store, whole, and no others; no tree lies there that none of them has.
+holds() {
+	image verify --all
+	exits 0
+	[ "$("$STEPCELL" image list | cut -d ' ' -f 1 | xargs)" = "$*" ] || { "$STEPCELL" image list; return 1; }
+	[ "$(find "$(store_of)"/{trees,blobs/sha256} -mindepth 1 -maxdepth 1 | wc -l)" = $(($# * 2)) ] ||
+		{ find "$(store_of)" -maxdepth 3; return 1; }
+}
+
+@test "prune: what no name means, what was not used for some time, and what a budget has no room for" {
+	for name in one two three; do
+		pack $name $name.tar $name
+		image import $name.tar
+	done
+	aged one 40
+	aged two 20
+	start_on one # used now
+	exits 0
+	image prune --unused-for 10d --dry-run
+	exits 0
+	says "image  two  not used since" "tree " "would free"
+	says_not "image  one"
+	holds one three two
+	image prune --unused-for 10d --json
+	exits 0
+	says '"name": "two"' '"kind": "tree"'
+	holds one three
+
+	pack three other.tar other # another image of the name: nothing means the old one
+	image import --replace other.tar
+	image prune
+	exits 0
+	says "no name means it"
+	holds one three
+
+	aged one 3
+	image prune --keep 5
+	exits 0
+	says "image  one  to keep within the budget"
+	holds three
+	image prune --keep 1TiB
+	holds three
+	image prune --keep 0
+	holds
+	image import one.tar # a turn remembers an image that is gone: it is made anew
+	holds one
+	image prune --keep much
+	exits 2
+	image prune --unused-for long
+	exits 2
+}
+
+@test "prune: what is in use stays, whole; what is set aside goes when it is asked for" {
+	pack one one.tar one
+	image import one.tar
+	digest=$output
+	aged one 40
+	flock -s "$(store_of)/blobs/sha256/${digest#sha256:}" sleep 30 &
+	holder=$!
+	within 5 sh -c "! flock -n -x $(store_of)/blobs/sha256/${digest#sha256:} true"
+	image prune --keep 0 --unused-for 1d
+	exits 0
+	says "1 in use"
+	holds one
+	kill "$holder"
+	wait "$holder" || true
+	echo x >"$(store_of)/trees/$tree/root/etc/word"
+	image verify one
+	exits 1
+	image prune
+	[ -d "$(store_of)/quarantine/$tree.0" ]
+	image prune --quarantine
+	exits 0
+	says "aside "
+	[ ! -e "$(store_of)/quarantine/$tree.0" ]
+}
+
+@test "prune collects what a crash may have left, and what belongs to no image" {
+	pack one one.tar one
+	image import one.tar
+	mkdir -p "$(store_of)/trees/$(printf '%064d' 7)/root/bin"
+	echo x >"$(store_of)/blobs/sha256/$(printf '%064d' 7)"
+	echo x >"$(store_of)/blobs/sha256/left.tmp"
+	: >"$(store_of)/turns/$(printf '%064d' 7)"
+	: >"$(store_of)/used/$(printf '%064d' 7)"
+	echo '{"manifest":"sha256:'"$(printf '%064d' 8)"'"}' >"$(store_of)/images/lost"
+	image list
+	exits 0
+	says lost "cannot be used"
+	image prune
+	exits 0
+	says "name   lost" "tree   $(printf '%064d' 7)"
+	holds one
+	[ -z "$(ls "$(store_of)/used")" ]
+	[ "$(ls "$(store_of)/turns" | wc -l)" = 1 ]
+}
+
+@test "runs start, imports come and prunes go at once: a run has all of its image, or is told that there is none" {
+	pack one one.tar one
+	image import one.tar
+	loop() { # its own word is in the file said.WHICH
+		local which=$1 until=$((SECONDS + 4))
+		while [ $SECONDS -lt $until ]; do
+			"${@:2}" 2>"said.$which" || { echo "$* $?"; cat "said.$which"; return 1; }
+		done
+	}
+	starting() { "$STEPCELL" exec --image one -- /bin/true || grep -qE "there is no image 'one'" "$1"; }
+	pids=()
+	loop 1 starting said.1 >>loops 3>&- &
+	pids+=($!)
+	loop 2 starting said.2 >>loops 3>&- &
+	pids+=($!)
+	loop 3 "$STEPCELL" image prune --keep 0 >>loops 3>&- &
+	pids+=($!)
+	for which in 4 5; do
+		loop $which "$STEPCELL" image import one.tar >>loops 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid" || { cat loops; false; }; done
+	image import one.tar
+	image prune
+	holds one
+}

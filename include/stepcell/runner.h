@@ -30,6 +30,7 @@ struct run_options {
 	const char *secret_file;
 	const char *image;        /* for every job, whatever its runs-on says */
 	const char *actions_lock; /* which actions are the right ones; "actions.lock" of DIR */
+	const char *images_lock;  /* which images; "images.lock" of DIR */
 	const char *out;          /* artifacts are copied here as JOB/NAME.tar.zst */
 	struct run_list jobs, inputs, vars, env, matrix;
 	struct run_list files; /* REF=PATH: the workflow that is called as REF */

@@ -164,6 +164,8 @@ static const struct option_row verify_rows[] = {
 	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
 };
 
+#define LOCK_WORDS 1000
+
 static const struct option_row prune_rows[] = {
 	{0, "unused-for", "TIME", opt_text, offsetof(struct image_options, unused),
 	 "images that no run has used for so long: 30d, 12h"},
@@ -236,6 +238,14 @@ static const struct subcommand subcommands[] = {
 	  .rows = json_row,
 	  .count = COUNT(json_row)},
 	 "one image: its layers, toolchains and environment"},
+	{"lock",
+	 image_cmd_lock,
+	 0,
+	 LOCK_WORDS,
+	 {.synopsis = "stepcell image lock [IMAGE]... >images.lock",
+	  .about = "Prints a lock of the images that are named, or of all: their digests. A run "
+		   "with images.lock at the top of its checkout uses no other."},
+	 "what to keep as images.lock"},
 	{"prune",
 	 image_cmd_prune,
 	 0,

@@ -26,6 +26,7 @@ int image_cmd_show(struct session *s, struct err *err);
 /* image_keep.c */
 int image_cmd_verify(struct session *s, struct err *err);
 int image_cmd_prune(struct session *s, struct err *err);
+int image_cmd_lock(struct session *s, struct err *err);
 
 /* image_pull.c */
 int image_cmd_pull(struct session *s, struct err *err);

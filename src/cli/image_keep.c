@@ -1,9 +1,11 @@
-/* stepcell image verify and prune: whether what is in the store is what it was, and what may go. */
+/* stepcell image verify, prune and lock: is what is there what it was, what may go, what must be. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "cli/image.h"
+#include "stepcell/json.h"
 #include "stepcell/limits.h"
 #include "stepcell/parse.h"
 
@@ -185,4 +187,74 @@ int image_cmd_prune(struct session *s, struct err *err)
 	else
 		print_pruned(s, &pruned);
 	return 0;
+}
+
+/* ---- lock ---- */
+
+/* What can be done again anywhere: a file of this machine is none of it. */
+static bool is_portable(const char *origin)
+{
+	return strncmp(origin, "build ", 6) == 0 || strncmp(origin, "pull ", 5) == 0;
+}
+
+static void print_locked(struct session *s, const struct image *image)
+{
+	auto_strbuf struct strbuf origin = STRBUF(LIMIT_JSON_BYTES);
+	struct image_details details;
+
+	image_describe(s->store, s->arena, image, &details);
+	(void)printf("  \"%s\":\n    digest: sha256:%s\n", image->name, image->digest.hex);
+	if (!is_portable(details.origin))
+		return;
+	json_write(&origin, node_string(s->arena, details.origin));
+	(void)printf("    origin: %s\n", origin.text);
+}
+
+static bool is_wanted(struct session *s, const struct image *image)
+{
+	for (char **word = s->words; *word; word++)
+		if (strcmp(*word, image->name) == 0)
+			return true;
+	return !s->words[0];
+}
+
+/* One that cannot be used cannot be what a project is to use; what was asked for must be there. */
+static int check_wanted(struct session *s, const struct image *images, size_t count,
+			struct err *err)
+{
+	for (char **word = s->words; *word; word++) {
+		const struct image *found = NULL;
+
+		for (size_t i = 0; i < count; i++)
+			if (strcmp(images[i].name, *word) == 0)
+				found = &images[i];
+		if (!found)
+			return err_fail(err, ERR_SYSTEM, "there is no image '%s' to lock", *word);
+		if (found->problem)
+			return err_fail(err, ERR_SYSTEM, "%s", found->problem);
+	}
+	return 0;
+}
+
+int image_cmd_lock(struct session *s, struct err *err)
+{
+	struct image *images;
+	size_t count, locked = 0;
+	int r;
+
+	if (image_list(s->store, s->arena, &images, &count, err) < 0)
+		return -1;
+	r = check_wanted(s, images, count, err);
+	if (r == 0)
+		(void)puts("# Which images a run may use; made by 'stepcell image lock'.\nimages:");
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0 && !images[i].problem && is_wanted(s, &images[i])) {
+			print_locked(s, &images[i]);
+			locked++;
+		}
+		image_release(&images[i]);
+	}
+	if (r == 0 && !locked)
+		(void)puts("  {}");
+	return r;
 }

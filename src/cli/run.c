@@ -14,7 +14,7 @@
 struct options {
 	struct select_options select;
 	struct option_list env;
-	const char *at, *policy, *secret_file, *image, *out, *actions_lock;
+	const char *at, *policy, *secret_file, *image, *out, *actions_lock, *images_lock;
 	uint64_t parallel;
 	bool offline, audit, json, quiet;
 };
@@ -33,6 +33,8 @@ static const struct option_row rows[] = {
 	 "the image of every job; 'host' needs none"},
 	{0, "actions-lock", "FILE", opt_text, offsetof(struct options, actions_lock),
 	 "which actions of the store are the right ones; default: actions.lock of the checkout"},
+	{0, "images-lock", "FILE", opt_text, offsetof(struct options, images_lock),
+	 "which images are the right ones; default: images.lock of the checkout"},
 	{'o', "output", "DIR", opt_text, offsetof(struct options, out),
 	 "copy the artifacts to DIR/JOB/NAME.tar.zst"},
 	{0, "parallel", "N", opt_count, offsetof(struct options, parallel),
@@ -72,6 +74,7 @@ static struct run_options to_run(const struct options *o)
 		.image = o->image,
 		.out = o->out,
 		.actions_lock = o->actions_lock,
+		.images_lock = o->images_lock,
 		.jobs = list_of(&o->select.jobs),
 		.inputs = list_of(&o->select.inputs),
 		.vars = list_of(&o->select.vars),

@@ -224,9 +224,9 @@ static int set_up(struct step_run *step, const char *version, struct err *err)
 		output_say(step, "warning: Python 2 has had no releases since 2020");
 	if (find(step, version, &match, err) < 0)
 		return -1;
-	if (image_use(job->run->store, &match.image, match.trees, match.layer_count, err) < 0) {
+	if (toolchain_admit(job->run, &match, err) < 0) {
 		fd_close(&match.lock);
-		return err_wrap(err, "Python %s", match.toolchain.version);
+		return -1;
 	}
 	for (size_t i = match.layer_count; i-- > 0;)
 		layers_push(job, &job->mounts[0], match.layers[i].path, match.layers[i].foreign);

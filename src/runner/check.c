@@ -111,10 +111,8 @@ static int check_image(struct run *run, struct err *err)
 	run->image = run->options->image ? run->options->image : default_image(run);
 	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 		return err_wrap(err, "image for the jobs");
-	ok = image_use(run->store, &image.digest, image.trees, image.tree_count, err);
-	if (ok < 0)
-		(void)err_wrap(err, "image '%s'", run->image);
-	else if (run->needs_node)
+	ok = image_admit(run, &image, err);
+	if (ok == 0 && run->needs_node)
 		ok = action_node_check(run, &image, err);
 	image_release(&image);
 	return ok;
@@ -238,8 +236,7 @@ static int check_toolchains(struct run *run, const struct job *job, struct err *
 			return -1;
 		found = image_toolchain(run->store, run->arena, &image, &ask, &match, err);
 		if (found == 0)
-			found = image_use(run->store, &match.image, match.trees, match.layer_count,
-					  err);
+			found = toolchain_admit(run, &match, err);
 		fd_close(&match.lock);
 		image_release(&image);
 		if (found < 0)

@@ -75,8 +75,7 @@ static int open_places(struct job_run *job, struct err *err)
 	job->workspace = node_text(node_get(run->github, "workspace"));
 	if (mkdir_all(job->dir, 0700, err) < 0 ||
 	    image_find(run->store, job->arena, run->image, &job->image, err) < 0 ||
-	    image_use(run->store, &job->image.digest, job->image.trees, job->image.tree_count,
-		      err) < 0 ||
+	    image_admit(run, &job->image, err) < 0 ||
 	    cell_owner_open(run->home, &job->owner, err) < 0 || layers_open(job, err) < 0 ||
 	    reach_open(job, err) < 0)
 		return -1;

@@ -240,10 +240,11 @@ struct run {
 	const struct node *mapping; /* of actions to stand-ins, once read */
 	struct known_action **actions;
 	size_t action_count;
-	const struct node *lock;  /* actions.lock; a null without one, NULL before it was read */
-	const char *node_version; /* of the image, once asked; "" when it would not say */
-	bool needs_node;          /* an action that is known asks for one */
-	bool node_told;           /* that it is another than an action asks for */
+	const struct node *lock; /* actions.lock; a null without one, NULL before it was read */
+	const struct node *images_lock; /* images.lock, likewise */
+	const char *node_version;       /* of the image, once asked; "" when it would not say */
+	bool needs_node;                /* an action that is known asks for one */
+	bool node_told;                 /* that it is another than an action asks for */
 	struct job_run **jobs;
 	size_t job_count;
 	uint64_t parallel;
@@ -458,6 +459,16 @@ void job_skip(struct job_run *job, const char *why);
 void job_keep_output(struct job_run *job, const char *name, const char *text);
 /* GITHUB_PATH: what is added last comes first, and once. */
 void job_prepend_path(struct job_run *job, const char *dir);
+
+/* lock_file.c */
+/* The text of a lock: the file `given` (of an option), or else `name` of the checkout. 1; 0 when there is none; -1. */
+int lock_file_read(const struct run *run, const char *given, const char *name, struct strbuf *text,
+		   struct err *err);
+
+/* image_admit.c: before every use of an image */
+/* It is what images.lock says (ERR_USAGE), and nobody changed its files (ERR_SYSTEM). */
+int image_admit(struct run *run, const struct image *image, struct err *err);
+int toolchain_admit(struct run *run, const struct toolchain_match *match, struct err *err);
 
 /* cancel.c */
 /* A job that has not begun. */

@@ -1,4 +1,4 @@
-/* actions.lock: what it may say, and which action agrees with it. */
+/* actions.lock and images.lock: what they may say, and what agrees with them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,9 +57,49 @@ static void test_rows(void **state)
 	}
 }
 
+#define IMAGE(body) "images:\n  small: " body "\n"
+
+static const struct {
+	const char *text, *error;
+} image_rows[] = {
+	{IMAGE("{ digest: 'sha256:" ZEROS "' }"), NULL},
+	{IMAGE("{ digest: 'sha256:" ZEROS "', origin: 'build small' }"), NULL},
+	{IMAGE("{ digest: 'sha256:" ONES "' }"),
+	 "'small' must be sha256:111111111111, the store has sha256:000000000000"},
+	{IMAGE("{ digest: 'sha256:" ONES "', origin: 'pull x' }"),
+	 "it came by `stepcell image pull x`"},
+	{"images:\n  Small: { digest: 'sha256:" ZEROS "' }\n", "'small' is not in it"},
+	{"images: {}\n", "'small' is not in it"},
+	{IMAGE("{ digest: '" ZEROS "' }"), "l:2:20: expected \"sha256:\" and 64 digits"},
+	{IMAGE("{ origin: x }"), "missing 'digest'"},
+	{IMAGE("sha256"), "found a string"},
+	{"images: [a]\n", "l:1:9: expected a map, found a list"},
+	{"actions: {}\n", "unknown key 'actions'"},
+};
+
+static void test_images(void **state)
+{
+	auto_arena struct arena *a = arena_new();
+	const struct digest digest = {ZEROS};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(image_rows); i++) {
+		const char *text = image_rows[i].text, *error = image_rows[i].error;
+		struct err err = {0};
+		const struct node *lock = images_lock_parse(a, "l", text, strlen(text), &err);
+		int agrees = lock ? images_lock_agrees(a, lock, "small", &digest, &err) : -1;
+
+		if (error && !strstr(err.text, error))
+			fail_msg("row %zu: %s", i, err.text);
+		assert_int_equal(agrees, error ? -1 : 0);
+		assert_int_equal(err.kind, error ? ERR_USAGE : ERR_NONE);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+					   cmocka_unit_test(test_images)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

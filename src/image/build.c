@@ -114,14 +114,16 @@ static bool is_built(struct build *b, struct digest *out)
 	struct image_name name;
 	struct image image;
 	struct err ignored;
+	bool whole;
 
 	if (b->options->force || image_name_read(b->store, b->recipe.name, &name, &ignored) < 0 ||
 	    !name.built || !digest_equal(&name.inputs, &b->inputs) ||
 	    image_find(b->store, b->arena, b->recipe.name, &image, &ignored) < 0)
 		return false;
+	whole = image_whole(b->store, &image);
 	image_release(&image);
 	*out = name.manifest;
-	return true;
+	return whole;
 }
 
 /* ---- the tree ---- */

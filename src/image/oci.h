@@ -73,6 +73,7 @@ int oci_compression(const char *media_type, enum compression *out, struct err *e
 struct oci_options {
 	const char *name;     /* in the store */
 	const char *origin;   /* what it was pulled or imported as, for the record */
+	const char *again;    /* the words of `stepcell image` that bring it once more; NULL */
 	const char *platform; /* NULL: this machine's */
 	bool replace;         /* the name may mean another image until now */
 	FILE *progress;       /* gets lines of talk; NULL: none */

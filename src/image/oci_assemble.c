@@ -212,7 +212,7 @@ static int make_image(struct assembly *as, struct digest *out, struct err *err)
 	gate = publish_gate(as->store, LOCK_SH, err);
 	if (gate < 0 || tree_publish(&staging, &tree, err) < 0)
 		return -1;
-	return image_publish(as->store, as->options->name, &text, NULL, as->options->origin, out,
+	return image_publish(as->store, as->options->name, &text, NULL, as->options->again, out,
 			     err);
 }
 

@@ -22,6 +22,8 @@
 #include "image/oci.h"
 #include "image/reference.h"
 #include "image/store.h"
+#include "image/turn.h"
+#include "image/verify.h"
 #include "stepcell/config.h"
 #include "stepcell/diag.h"
 #include "stepcell/fd.h"
@@ -248,6 +250,23 @@ static const char *origin(const struct pull *p)
 			    p->options->platform ? p->options->platform : "");
 }
 
+/* What brings it once more, into this name. */
+static const char *again(const struct pull *p)
+{
+	auto_strbuf struct strbuf words = STRBUF(64 * KIB);
+	struct reference ref = p->ref;
+
+	ref.pinned = true;
+	ref.digest = p->top.digest;
+	strbuf_adds(&words, "pull ");
+	if (p->options->platform)
+		strbuf_addf(&words, "--platform %s ", p->options->platform);
+	if (p->options->name)
+		strbuf_addf(&words, "--name %s ", p->options->name);
+	strbuf_adds(&words, reference_text(p->arena, &ref));
+	return arena_strdup(p->arena, words.text);
+}
+
 /* What the name means until now; false when it means nothing. */
 static bool find_present(const struct pull *p, struct manifest *out, struct digest *digest)
 {
@@ -255,12 +274,15 @@ static bool find_present(const struct pull *p, struct manifest *out, struct dige
 	struct image image;
 	struct err ignored;
 
+	bool whole;
+
 	if (image_name_read(p->store, p->name, &name, &ignored) < 0 ||
 	    image_load(p->store, p->arena, &name.manifest, out, &image, &ignored) < 0)
 		return false;
+	whole = image_whole(p->store, &image);
 	image_release(&image);
 	*digest = name.manifest;
-	return out->origin;
+	return whole && out->origin;
 }
 
 static int assemble(struct pull *p, struct digest *out, struct err *err)
@@ -268,6 +290,7 @@ static int assemble(struct pull *p, struct digest *out, struct err *err)
 	struct oci_options options = {
 		.name = p->name,
 		.origin = origin(p),
+		.again = again(p),
 		.platform = p->options->platform,
 		.replace = p->options->replace,
 		.progress = p->options->progress,
@@ -294,8 +317,13 @@ static bool is_present(const struct pull *p, struct digest *out)
 
 static int pull(struct pull *p, struct digest *out, struct err *err)
 {
-	if (start(p, err) < 0 || fetch_documents(p, err) < 0)
+	auto_turn struct turn turn = {.fd = -1};
+
+	if (start(p, err) < 0 || fetch_documents(p, err) < 0 ||
+	    turn_take(p->store, again(p), &turn, err) < 0)
 		return -1;
+	/* before, or while we waited for who pulls the same */
+	turn.known = false;
 	if (is_present(p, out))
 		return fetch_end(&p->fetcher, err);
 	if (fetch_config(p, err) < 0 || fetch_layers(p, err) < 0 || fetch_end(&p->fetcher, err) < 0)

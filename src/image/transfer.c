@@ -215,10 +215,8 @@ static int take_whole(const struct import *im, const struct image *image, const 
 	auto_fd int gate = -1;
 	struct digest same;
 
-	for (size_t i = 0; i < image->tree_count; i++)
-		if (tree_check(im->store, &image->trees[i].digest, STAMPS_ALL, err) < 0)
-			return -1;
-	if (blob_get(im->store, &image->digest, &text, NULL, err) < 0 ||
+	if (!image_whole(im->store, image) ||
+	    blob_get(im->store, &image->digest, &text, NULL, err) < 0 ||
 	    (!im->replace && image_name_keep(im->store, name, &text, err) < 0))
 		return -1;
 	gate = publish_gate(im->store, LOCK_SH, err);

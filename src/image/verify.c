@@ -207,6 +207,16 @@ int tree_check(struct store *store, const struct digest *tree, enum stamps_how h
 	return found.change_count ? changed(&found, err) : 0;
 }
 
+bool image_whole(struct store *store, const struct image *image)
+{
+	struct err found;
+
+	for (size_t i = 0; i < image->tree_count; i++)
+		if (tree_check(store, &image->trees[i].digest, STAMPS_ALL, &found) < 0)
+			return false;
+	return true;
+}
+
 void tree_heal(struct store *store, const struct digest *tree)
 {
 	struct err found;

@@ -46,21 +46,81 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
-/* No source at all means mmdebstrap's own default. */
-static void add_sources(struct arena *a, const struct recipe *r, struct words *argv)
+/* The first address in a list of sources, of either form; NULL: there is none. */
+static const char *first_address(struct arena *a, const char *text)
 {
-	if (r->mirror) {
-		words_add(a, argv, r->mirror);
-		return;
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *at = strncmp(line, "URIs:", 5) == 0  ? line + 5
+				 : strncmp(line, "deb ", 4) == 0 ? line + 4
+								 : NULL;
+
+		if (!at)
+			continue;
+		at += strspn(at, " \t");
+		if (*at == '[')
+			at += strcspn(at, "]\n");
+		at += strspn(at, "] \t");
+		if (strcspn(at, " \t\n"))
+			return arena_strndup(a, at, strcspn(at, " \t\n"));
 	}
+	return NULL;
+}
+
+/* The host's lists where they name the suite, else its mirror, which has the other suites too. */
+static void add_host_sources(struct arena *a, const struct recipe *r, struct words *argv)
+{
+	const char *mirror = NULL;
+	bool named = false;
+
 	for (size_t i = 0; i < COUNT(host_sources); i++) {
 		auto_strbuf struct strbuf text = STRBUF(LIMIT_RECIPE_BYTES);
 		struct err ignored;
 
-		if (file_read(AT_FDCWD, host_sources[i], &text, &ignored) == 0 &&
-		    has_word(text.text, r->suite))
-			words_add(a, argv, host_sources[i]);
+		if (file_read(AT_FDCWD, host_sources[i], &text, &ignored) < 0)
+			continue;
+		if (!mirror)
+			mirror = first_address(a, text.text);
+		if (!has_word(text.text, r->suite))
+			continue;
+		words_add(a, argv, host_sources[i]);
+		named = true;
 	}
+	if (!named && mirror)
+		words_add(a, argv, mirror);
+}
+
+#define SNAPSHOT_MARK "{snapshot}"
+
+/* A mirror of all days, with the recipe's day in it. */
+static int add_snapshot(struct arena *a, const struct recipe *r, struct words *argv,
+			struct err *err)
+{
+	const char *mirror = r->mirror ? r->mirror : getenv("STEPCELL_SNAPSHOTS");
+	const char *mark = mirror ? strstr(mirror, SNAPSHOT_MARK) : NULL;
+
+	if (!mark)
+		return err_fail(err, ERR_USAGE,
+				"recipe '%s' wants the archive of %s: set its 'mirror', or "
+				"STEPCELL_SNAPSHOTS, to an address with " SNAPSHOT_MARK
+				" in it, such as "
+				"http://snapshot.example.com/archive/debian/" SNAPSHOT_MARK,
+				r->name, r->snapshot);
+	words_add(a, argv,
+		  arena_printf(a, "%.*s%s%s", (int)(mark - mirror), mirror, r->snapshot,
+			       mark + strlen(SNAPSHOT_MARK)));
+	return 0;
+}
+
+/* No source at all means mmdebstrap's own default. */
+static int add_sources(struct arena *a, const struct recipe *r, struct words *argv, struct err *err)
+{
+	if (r->snapshot)
+		return add_snapshot(a, r, argv, err);
+	if (r->mirror)
+		words_add(a, argv, r->mirror);
+	else
+		add_host_sources(a, r, argv);
+	return 0;
 }
 
 /* One script as a hook: a shell line that feeds it to the new root's Python. */
@@ -105,6 +165,8 @@ static int add_options(struct arena *a, const struct recipe *r, struct words *ar
 
 	for (size_t i = 0; i < COUNT(fixed); i++)
 		words_add(a, argv, fixed[i]);
+	if (r->snapshot) /* the signatures of a day ago are out of date today */
+		words_add(a, argv, "--aptopt=Acquire::Check-Valid-Until \"false\"");
 	for (size_t i = 0; i < r->without.count; i++)
 		words_add(a, argv,
 			  arena_printf(a, "--dpkgopt=path-exclude=%s", r->without.list[i]));
@@ -213,7 +275,8 @@ int debian_command(struct arena *a, const struct recipe *r, const struct staging
 		words_add(a, &argv, mode->last);
 	words_add(a, &argv, r->suite);
 	words_add(a, &argv, "-");
-	add_sources(a, r, &argv);
+	if (add_sources(a, r, &argv, err) < 0)
+		return -1;
 	add_environment(a, mode, staging, &env);
 	*out = (struct build_command){words_end(a, &argv), words_end(a, &env), mode->pretend};
 	return 0;

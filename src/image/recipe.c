@@ -16,6 +16,7 @@ static const struct field debian_fields[] = {
 	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
 	{"suite", decode_text, offsetof(struct recipe, suite), FIELD_REQUIRED, NULL},
 	{"mirror", decode_text, offsetof(struct recipe, mirror), 0, NULL},
+	{"snapshot", decode_text, offsetof(struct recipe, snapshot), 0, NULL},
 	{"packages", decode_texts, offsetof(struct recipe, packages), FIELD_REQUIRED, NULL},
 	{"without", decode_texts, offsetof(struct recipe, without), 0, NULL},
 	{"scripts", decode_texts, offsetof(struct recipe, scripts), 0, NULL},
@@ -75,6 +76,19 @@ static int check_scripts(const struct recipe *r, struct err *err)
 	return 0;
 }
 
+/* A day and a time of it, as archives of all days call them: 20250520T000000Z. */
+static int check_snapshot(const char *day, struct err *err)
+{
+	static const char form[] = "00000000T000000Z";
+
+	for (size_t i = 0; day && i < sizeof(form); i++)
+		if (form[i] == '0' ? day[i] < '0' || day[i] > '9' : day[i] != form[i])
+			return err_fail(err, ERR_USAGE,
+					"snapshot '%s': expected a time such as 20250520T000000Z",
+					day);
+	return 0;
+}
+
 static int check(const struct recipe *r, struct err *err)
 {
 	if (check_env(r->env, err) < 0 || check_scripts(r, err) < 0)
@@ -94,7 +108,7 @@ static int check(const struct recipe *r, struct err *err)
 	    check_words("a package", &r->packages, err) < 0 ||
 	    check_words("a path", &r->without, err) < 0)
 		return -1;
-	return 0;
+	return check_snapshot(r->snapshot, err);
 }
 
 /* "/a/rootfs/python-3.10.yml" to "/a/rootfs" and "python-3.10". */

@@ -17,7 +17,8 @@ struct recipe {
 	/* debian */
 	const char *like; /* another recipe, of which this is all and more packages; or NULL */
 	const char *suite;
-	const char *mirror; /* NULL: the host's own sources */
+	const char *mirror;   /* NULL: the host's own sources */
+	const char *snapshot; /* the day of the archive: 20250520T000000Z; NULL: as it is now */
 	struct texts packages;
 	struct texts without; /* paths that dpkg leaves out */
 	struct texts scripts; /* Python, run in the new root, in order */

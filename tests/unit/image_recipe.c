@@ -27,6 +27,8 @@ static const struct {
 	{"kind: debian\nsuite: bookworm\npackages: ['git,--x']\n", "cannot be a package"},
 	{"kind: debian\nsuite: bookworm\npackages: [\"a\\nb\"]\n", "cannot be a package"},
 	{DEBIAN "mirror: '-o x'\n", "cannot be a mirror"},
+	{DEBIAN "snapshot: 2025-05-20\n", "snapshot '2025-05-20': expected a time such as"},
+	{DEBIAN "snapshot: 20250520T000000Z/x\n", "expected a time such as"},
 	{DEBIAN "without: ['$(x)']\n", "cannot be a path"},
 	{DEBIAN "scripts: [../../etc/passwd]\n", "must be a file beside the recipe"},
 	{DEBIAN "env: [A]\n", "'env' must be a map"},

@@ -18,6 +18,7 @@ struct artifact_spec {
 		*workspace; /* the root's path inside the cell, for absolute patterns; NULL: none */
 	bool hidden;        /* take files whose name starts with a dot */
 	uint64_t mtime;     /* of every entry: SOURCE_DATE_EPOCH */
+	bool faithful;      /* names from the root on, files' own times, links wherever they lead */
 	uint64_t max_bytes, max_entries; /* 0: no limit */
 	int level;                       /* of zstd; 0: default */
 };
@@ -46,6 +47,7 @@ int artifact_pack(int root, const struct artifact_spec *spec, int out,
  */
 struct artifact_unpack_limits {
 	uint64_t max_bytes, max_entries; /* 0: no limit */
+	bool any_link; /* of what was packed faithfully: links may lead out, and are never passed */
 };
 int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limits,
 		    struct artifact_summary *summary, struct err *err);

@@ -87,3 +87,10 @@
 /* A line of a journal: the longest text of an event (LIMIT_SUMMARY), every byte escaped. */
 #define LIMIT_JOURNAL_LINE (8 * MIB)
 #define LIMIT_RUNS         100000
+
+/* Caches, as GitHub keeps them: ten keys of 512 characters, ten GB a repository, seven days. */
+#define LIMIT_CACHE_KEY     512
+#define LIMIT_CACHE_KEYS    10
+#define LIMIT_CACHE_BYTES   UINT64_C(10000000000)
+#define LIMIT_CACHE_ENTRIES 10000 /* of one repository */
+#define LIMIT_CACHE_DAYS    7

@@ -14,6 +14,7 @@ enum policy_checkout { POLICY_OVERLAY, POLICY_STRICT, POLICY_COPY };
 enum policy_proc { POLICY_PROC_PID, POLICY_PROC_FULL };
 enum policy_audit { POLICY_AUDIT_REFUSED, POLICY_AUDIT_ALLOWED };
 enum policy_env_file { POLICY_ENV_GUARDED, POLICY_ENV_ANY };
+enum policy_caches { POLICY_CACHES_NONE, POLICY_CACHES_GUEST, POLICY_CACHES_SHARED };
 enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
 
 struct policy_limits {
@@ -43,6 +44,7 @@ struct policy {
 	const char *seccomp; /* the name of a file in policies/seccomp */
 	enum policy_audit audit;
 	struct place audit_at;
+	enum policy_caches caches;     /* none; its own beside what trusted runs left; those */
 	enum policy_env_file env_file; /* the names that a step may set for later steps */
 	struct texts require;          /* names of walls */
 };

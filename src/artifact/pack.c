@@ -76,7 +76,7 @@ static int open_base(struct pack *p, int root, const struct glob *g)
 {
 	const char *base = glob_base(p->arena, g, p->count == 1 ? p->names[0] : NULL);
 
-	if (!p->count) /* then there may be no such folder */
+	if (!p->count || p->spec->faithful) /* without a file there may be no such folder */
 		base = "";
 	p->skip = *base ? strlen(base) + 1 : 0;
 	p->base = open_nolinks(root, *base ? base : ".", O_PATH | O_DIRECTORY, 0, p->err);
@@ -88,13 +88,22 @@ static int open_base(struct pack *p, int root, const struct glob *g)
 static bool leads_out(const struct pack *p, const char *name)
 {
 	struct err ignored;
+
+	if (p->spec->faithful)
+		return false;
+
 	auto_fd int fd = open_beneath(p->base, name, O_PATH, 0, &ignored);
 
 	return fd < 0;
 }
 
+static uint64_t time_of(const struct pack *p, const struct stat *st)
+{
+	return !p->spec->faithful ? p->spec->mtime : st->st_mtime < 0 ? 0 : (uint64_t)st->st_mtime;
+}
+
 /* A link is kept as text where that text leads to something in the artifact's own folder. */
-static int pack_link(struct pack *p, const char *name, int fd)
+static int pack_link(struct pack *p, const char *name, int fd, const struct stat *st)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(fd, "", target, sizeof(target));
@@ -107,7 +116,7 @@ static int pack_link(struct pack *p, const char *name, int fd)
 	}
 	target[n] = '\0';
 	p->summary->files++;
-	return writer_link(p->writer, name, target, p->spec->mtime, p->err);
+	return writer_link(p->writer, name, target, time_of(p, st), p->err);
 }
 
 /* Exactly `size` bytes: the header has promised them. */
@@ -152,8 +161,8 @@ static int pack_file(struct pack *p, const char *name)
 				(unsigned long long)st.st_size, (unsigned long long)p->max_bytes);
 	p->summary->files++;
 	p->summary->bytes += (uint64_t)st.st_size;
-	if (writer_file(p->writer, name, st.st_mode & S_IXUSR, (uint64_t)st.st_size, p->spec->mtime,
-			p->err) < 0)
+	if (writer_file(p->writer, name, st.st_mode & S_IXUSR, (uint64_t)st.st_size,
+			time_of(p, &st), p->err) < 0)
 		return -1;
 	return pack_content(p, fd, (uint64_t)st.st_size);
 }
@@ -168,7 +177,7 @@ static int pack_entry(struct pack *p, const char *name)
 	if (fstat(fd, &st) < 0)
 		return err_sys(p->err, "cannot look at it");
 	if (S_ISLNK(st.st_mode))
-		return pack_link(p, name, fd);
+		return pack_link(p, name, fd, &st);
 	if (S_ISREG(st.st_mode))
 		return pack_file(p, name);
 	p->summary->skipped++;

@@ -26,6 +26,7 @@
 struct unpack {
 	int root;
 	uint64_t max_bytes, max_entries, entries;
+	bool any_link;
 	struct archive_reader *reader;
 	struct arena *arena;
 	char last[PATH_MAX];   /* the name before this one */
@@ -156,15 +157,17 @@ static int unpack_link(struct unpack *u, struct archive_entry *entry, const char
 {
 	const char *target = archive_entry_symlink(entry);
 
-	if (!target || !*target || strlen(target) >= PATH_MAX || *target == '/')
+	if (!target || !*target || strlen(target) >= PATH_MAX || (*target == '/' && !u->any_link))
 		return err_fail(u->err, ERR_USAGE, "is a link to nowhere or to an absolute path");
 	if (make_room(u, base) < 0)
 		return -1;
 	if (symlinkat(target, u->folder_fd, base) < 0)
 		return err_sys(u->err, "cannot make it");
+	u->summary->files++;
+	if (u->any_link)
+		return 0;
 	u->links = arena_grow(u->arena, u->links, u->link_count, sizeof(char *));
 	u->links[u->link_count++] = arena_strdup(u->arena, name);
-	u->summary->files++;
 	return 0;
 }
 
@@ -261,6 +264,7 @@ int artifact_unpack(int in, int root, const struct artifact_unpack_limits *limit
 		.root = root,
 		.max_bytes = limits->max_bytes ? limits->max_bytes : UINT64_MAX,
 		.max_entries = limits->max_entries ? limits->max_entries : LIMIT_IMAGE_ENTRIES,
+		.any_link = limits->any_link,
 		.arena = a,
 		.folder_fd = -1,
 		.chunk = arena_alloc(a, CHUNK),

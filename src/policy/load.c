@@ -12,11 +12,13 @@
 const char *const policy_checkout_names[] = {"overlay", "strict", "copy", NULL};
 const char *const policy_proc_names[] = {"pid", "full", NULL};
 const char *const policy_network_names[] = {"none", "proxy", "full", NULL};
+const char *const policy_caches_names[] = {"none", "guest", "shared", NULL};
 const char *const policy_audit_names[] = {"refused", "allowed", NULL};
 const char *const policy_env_file_names[] = {"guarded", "any", NULL};
 
 static_assert(COUNT(policy_checkout_names) == POLICY_COPY + 2, "name every policy_checkout");
 static_assert(COUNT(policy_proc_names) == POLICY_PROC_FULL + 2, "name every policy_proc");
+static_assert(COUNT(policy_caches_names) == POLICY_CACHES_SHARED + 2, "name every policy_caches");
 static_assert(COUNT(policy_audit_names) == POLICY_AUDIT_ALLOWED + 2, "name every policy_audit");
 static_assert(COUNT(policy_env_file_names) == POLICY_ENV_ANY + 2, "name every policy_env_file");
 static_assert(COUNT(policy_network_names) == POLICY_NET_FULL + 2, "name every policy_network");
@@ -174,6 +176,7 @@ static const struct field policy_fields[] = {
 	{"limits", policy_decode_limits, offsetof(struct policy, limits), 0, NULL},
 	{"seccomp", decode_file_name, offsetof(struct policy, seccomp), 0, NULL},
 	{"audit", decode_enum, offsetof(struct policy, audit), 0, policy_audit_names},
+	{"caches", decode_enum, offsetof(struct policy, caches), 0, policy_caches_names},
 	{"env-file", decode_enum, offsetof(struct policy, env_file), 0, policy_env_file_names},
 	{"require", decode_walls, offsetof(struct policy, require), 0, NULL},
 };
@@ -210,6 +213,7 @@ struct policy *policy_load(struct arena *a, const char *path, const char *text, 
 		.path = arena_strdup(a, path),
 		.limits = policy_limits_default,
 		.seccomp = "default",
+		.caches = POLICY_CACHES_GUEST,
 		.require = {.list = walls, .count = COUNT(walls)},
 	};
 	if (!decode_map(&d, policy_fields, COUNT(policy_fields), "the policy", root, p))

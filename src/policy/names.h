@@ -6,6 +6,7 @@
 /* Each ends in NULL. */
 extern const char *const policy_checkout_names[];
 extern const char *const policy_proc_names[];
+extern const char *const policy_caches_names[];
 extern const char *const policy_network_names[];
 extern const char *const policy_audit_names[];
 extern const char *const policy_env_file_names[];

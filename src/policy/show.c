@@ -56,8 +56,9 @@ void policy_show(const struct policy *p, struct strbuf *out)
 	policy_names_show(&p->environments, out);
 	strbuf_addc(out, '\n');
 	show_limits(p, out);
-	strbuf_addf(out, "seccomp: %s\naudit: %s\nenv-file: %s\nrequire: ", p->seccomp,
-		    policy_audit_names[p->audit], policy_env_file_names[p->env_file]);
+	strbuf_addf(out, "seccomp: %s\naudit: %s\ncaches: %s\nenv-file: %s\nrequire: ", p->seccomp,
+		    policy_audit_names[p->audit], policy_caches_names[p->caches],
+		    policy_env_file_names[p->env_file]);
 	show_list(out, &p->require);
 	strbuf_addc(out, '\n');
 }

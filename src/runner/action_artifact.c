@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runner/answer.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -20,38 +21,12 @@
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
-/* What the cell's side says when it is done: smaller than PIPE_BUF. */
-struct answer {
-	struct artifact_summary summary;
-	struct err err;
-};
-static_assert(sizeof(struct answer) <= PIPE_BUF, "an answer is written whole");
-
 /* Of an upload or a download while its cell runs. */
 struct transfer {
 	const char *name;
 	const char *partial, *path; /* upload: where the tarball grows, and where it goes */
 	int answer;                 /* read end */
 };
-
-static int say(int fd, const struct answer *answer)
-{
-	return write_full(fd, answer, sizeof(*answer)) < 0 || answer->err.kind != ERR_NONE;
-}
-
-static int hear(struct transfer *t, struct answer *out, struct err *err)
-{
-	int got = read_full(t->answer, out, sizeof(*out));
-
-	fd_close(&t->answer);
-	if (got < 0)
-		return err_fail(err, ERR_SYSTEM, "the cell ended without an answer");
-	out->err.text[sizeof(out->err.text) - 1] = '\0';
-	if (out->err.kind == ERR_NONE)
-		return 0;
-	/* its words, not its judgement: what the error is to the run is ours to say */
-	return err_fail(err, ERR_USAGE, "%s", out->err.text);
-}
 
 /* ---- upload ---- */
 
@@ -72,7 +47,7 @@ static int pack_inside(void *arg, const int *fds, size_t count)
 		(void)err_sys(&answer.err, "cannot open '%s'", p->root);
 	else
 		(void)artifact_pack(root, &p->spec, fds[0], &answer.summary, &answer.err);
-	return say(fds[1], &answer);
+	return answer_say(fds[1], &answer);
 }
 
 static const struct run_artifact *find_artifact(const struct run *run, const char *name)
@@ -81,18 +56,6 @@ static const struct run_artifact *find_artifact(const struct run *run, const cha
 		if (strcasecmp(run->artifacts[i].name, name) == 0)
 			return &run->artifacts[i];
 	return NULL;
-}
-
-/* A pattern as a path of the cell, without the ! that takes away. */
-static const char *whole_path(const struct job_run *job, const char *text)
-{
-	if (text[0] == '~' && (!text[1] || text[1] == '/'))
-		return arena_printf(job->arena, "%s%s", RUNNER_HOME, text + 1);
-	while (strncmp(text, "./", 2) == 0)
-		text += 2 + strspn(text + 2, "/");
-	if (!*text || strcmp(text, ".") == 0)
-		return job->workspace;
-	return *text == '/' ? text : arena_printf(job->arena, "%s/%s", job->workspace, text);
 }
 
 static bool below(const char *path, const char *dir)
@@ -111,12 +74,13 @@ static struct texts patterns_of(const struct step_run *step, const char **root)
 
 	*root = job->workspace;
 	for (size_t i = 0; i < lines.count; i++)
-		if (*lines.list[i] != '!' && !below(whole_path(job, lines.list[i]), job->workspace))
+		if (*lines.list[i] != '!' &&
+		    !below(action_path(job, lines.list[i]), job->workspace))
 			*root = "/";
 	skip = strcmp(*root, "/") == 0 ? 0 : strlen(*root);
 	for (size_t i = 0; i < lines.count; i++) {
 		bool not = *lines.list[i] == '!';
-		const char *path = whole_path(job, lines.list[i] + not );
+		const char *path = action_path(job, lines.list[i] + not );
 
 		if (below(path, *root) || !skip)
 			lines.list[i] =
@@ -332,13 +296,12 @@ static int upload_finish(struct step_run *step, struct err *err)
 {
 	struct transfer *t = step->data;
 	struct answer answer = {0};
-	int ok = hear(t, &answer, err);
+	int ok = answer_hear(&t->answer, &answer, err);
 
 	if (ok < 0 || answer.summary.files == 0) {
 		(void)unlink(t->partial);
 		return ok < 0 ? -1 : nothing_found(step, err);
 	}
-	answer.summary.blob.hex[DIGEST_HEX] = '\0';
 	if (check_free(step, t->name, err) < 0) { /* another job was faster */
 		(void)unlink(t->partial);
 		return -1;
@@ -355,7 +318,8 @@ static int upload_finish(struct step_run *step, struct err *err)
 	return copy_out(step, t, err);
 }
 
-const struct builtin action_upload = {"actions/upload-artifact", upload_start, upload_finish};
+const struct builtin action_upload = {
+	.uses = "actions/upload-artifact", .start = upload_start, .finish = upload_finish};
 
 /* ---- download ---- */
 
@@ -393,7 +357,7 @@ static int unpack_inside(void *arg, const int *fds, size_t count)
 	for (size_t i = 0; i < u->count; i++)
 		if (unpack_one(u, i, fds[i], &answer) < 0)
 			break;
-	return say(fds[count - 1], &answer);
+	return answer_say(fds[count - 1], &answer);
 }
 
 /* By its name, else by the pattern, else all; of several with one name the last. */
@@ -472,7 +436,8 @@ static int download_start(struct step_run *step, struct err *err)
 	int fds[DOWNLOADS_MAX + 1];
 	int started;
 
-	u->limits = (struct artifact_unpack_limits){limits->disk, limits->files};
+	u->limits = (struct artifact_unpack_limits){.max_bytes = limits->disk,
+						    .max_entries = limits->files};
 	started = choose(step, u, fds, err);
 	if (started == 0)
 		started = start_unpack(step, u, fds, err);
@@ -483,14 +448,15 @@ static int download_start(struct step_run *step, struct err *err)
 
 static int download_finish(struct step_run *step, struct err *err)
 {
+	struct transfer *t = step->data;
 	struct answer answer = {0};
 
-	if (hear(step->data, &answer, err) < 0)
+	if (answer_hear(&t->answer, &answer, err) < 0)
 		return -1;
 	output_say(step, "%llu files", (unsigned long long)answer.summary.files);
 	node_set_text(step->job->arena, step->outputs, "download-path", action_input(step, "path"));
 	return 0;
 }
 
-const struct builtin action_download = {"actions/download-artifact", download_start,
-					download_finish};
+const struct builtin action_download = {
+	.uses = "actions/download-artifact", .start = download_start, .finish = download_finish};

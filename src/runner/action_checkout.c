@@ -114,4 +114,4 @@ static int start(struct step_run *step, struct err *err)
 	return 0;
 }
 
-const struct builtin action_checkout = {"actions/checkout", start, NULL};
+const struct builtin action_checkout = {.uses = "actions/checkout", .start = start};

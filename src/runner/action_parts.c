@@ -10,9 +10,16 @@
 
 /* ---- post ---- */
 
+static bool has_post(const struct action_use *use)
+{
+	if (use->builtin)
+		return use->builtin->post;
+	return action_file(use->action, STAGE_POST);
+}
+
 void parts_push_post(struct job_run *job, struct action_use *use)
 {
-	if (use->posted || !action_file(use->action, STAGE_POST))
+	if (use->posted || !has_post(use))
 		return;
 	use->posted = true;
 	job->posts = arena_grow(job->arena, job->posts, job->post_count, sizeof(use));
@@ -54,8 +61,10 @@ static const char *bare(struct arena *a, const char *text)
 /* success() is not implied in an action's own conditions. */
 const char *parts_condition(struct job_run *job, const struct action_use *use, enum stage stage)
 {
-	const char *text =
-		node_text(node_get(use->action->runs, stage == STAGE_PRE ? "pre-if" : "post-if"));
+	const char *text = use->builtin
+				   ? "success()"
+				   : node_text(node_get(use->action->runs,
+							stage == STAGE_PRE ? "pre-if" : "post-if"));
 
 	if (!text || !*text)
 		return "always()";

@@ -307,4 +307,4 @@ static int start(struct step_run *step, struct err *err)
 	return 0;
 }
 
-const struct builtin action_setup_python = {"actions/setup-python", start, NULL};
+const struct builtin action_setup_python = {.uses = "actions/setup-python", .start = start};

@@ -7,22 +7,20 @@
 #include "stepcell/util.h"
 
 static const struct builtin *const builtins[] = {
-	&action_checkout,
-	&action_setup_python,
-	&action_upload,
-	&action_download,
+	&action_checkout, &action_setup_python,  &action_upload,     &action_download,
+	&action_cache,    &action_cache_restore, &action_cache_save,
 };
 
 const struct builtin *action_builtin(const struct uses *uses)
 {
-	if (uses->kind != USES_REPOSITORY || *uses->path)
+	if (uses->kind != USES_REPOSITORY)
 		return NULL;
 	for (size_t i = 0; i < COUNT(builtins); i++) {
-		size_t owner = strcspn(builtins[i]->uses, "/");
+		char name[256];
+		int n = snprintf(name, sizeof(name), "%s/%s%s%s", uses->owner, uses->repo,
+				 *uses->path ? "/" : "", uses->path);
 
-		if (strlen(uses->owner) == owner &&
-		    strncasecmp(uses->owner, builtins[i]->uses, owner) == 0 &&
-		    strcasecmp(uses->repo, builtins[i]->uses + owner + 1) == 0)
+		if (n > 0 && (size_t)n < sizeof(name) && strcasecmp(name, builtins[i]->uses) == 0)
 			return builtins[i];
 	}
 	return NULL;
@@ -63,4 +61,15 @@ bool action_flag(const struct step_run *step, const char *name, bool otherwise)
 	const char *text = action_input(step, name);
 
 	return *text ? strcasecmp(text, "true") == 0 : otherwise;
+}
+
+const char *action_path(const struct job_run *job, const char *text)
+{
+	if (text[0] == '~' && (!text[1] || text[1] == '/'))
+		return arena_printf(job->arena, "%s%s", RUNNER_HOME, text + 1);
+	while (strncmp(text, "./", 2) == 0)
+		text += 2 + strspn(text + 2, "/");
+	if (!*text || strcmp(text, ".") == 0)
+		return job->workspace;
+	return *text == '/' ? text : arena_printf(job->arena, "%s/%s", job->workspace, text);
 }

@@ -37,6 +37,9 @@ struct action_use {
 	const char *path;                 /* of its folder, inside the cell */
 	struct node *state;               /* what its parts save for those behind them */
 	bool posted;                      /* its post part is on the job's stack */
+	const struct builtin
+		*builtin; /* of ours, and what its main part leaves for the post part */
+	void *data;
 };
 
 /* action_find.c */

@@ -104,13 +104,15 @@ static inline bool frame_inside(const struct frame *frame)
 	return frame->up && !frame->outside;
 }
 
-/* An action of ours. Each of the two may be NULL. */
+/* An action of ours. Each of its functions may be NULL. */
 struct builtin {
 	const char *uses; /* "actions/checkout" */
 	/* Start: 1 when a cell runs now, 0 when all is done, -1 when the step fails. */
 	int (*start)(struct step_run *step, struct err *err);
 	/* The cell has ended, however it did; what the step comes to is worse of the two. */
 	int (*finish)(struct step_run *step, struct err *err);
+	/* As start, at the end of the job if all went well, where start asked for it. */
+	int (*post)(struct step_run *step, struct err *err);
 };
 
 struct step_run {
@@ -409,7 +411,8 @@ int files_collect(struct step_run *step, struct err *err);
 int summary_keep(struct step_run *step, const char *text, size_t len, struct err *err);
 
 /* actions.c, action_check.c, action_find.c, and a file for each action of ours */
-extern const struct builtin action_checkout, action_setup_python, action_upload, action_download;
+extern const struct builtin action_checkout, action_setup_python, action_upload, action_download,
+	action_cache, action_cache_restore, action_cache_save;
 const struct builtin *action_builtin(const struct uses *uses);
 /* Every `uses` of the plan can be served; else ERR_USAGE listing those that cannot. */
 int actions_check(struct run *run, struct err *err);
@@ -418,6 +421,8 @@ const char *action_input(const struct step_run *step, const char *name); /* "" w
 /* An input of several lines; empty ones and blanks around are dropped. */
 struct texts action_lines(const struct step_run *step, const char *name);
 bool action_flag(const struct step_run *step, const char *name, bool otherwise);
+/* A path or pattern of an input as a path of the cell. */
+const char *action_path(const struct job_run *job, const char *text);
 
 /* check.c: the last look before anything starts; ERR_POLICY, ERR_USAGE or ERR_SYSTEM */
 int check_run(struct run *run, struct err *err);

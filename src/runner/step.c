@@ -294,7 +294,8 @@ static int start(struct step_run *step, struct err *err)
 {
 	step->builtin = builtin_of(step);
 	if (step->builtin)
-		return step->builtin->start(step, err);
+		return step->stage == STAGE_POST ? step->builtin->post(step, err)
+						 : step->builtin->start(step, err);
 	if (step->step->uses)
 		return action_start(step, err);
 	return launch_script(step, err) < 0 ? -1 : 1;

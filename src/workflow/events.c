@@ -46,7 +46,7 @@ static const char *const discussion_types[] = {
 
 #define CREATED_EDITED_DELETED NAMES("created", "edited", "deleted")
 
-static const struct event_kind events[] = {
+const struct event_kind events[] = {
 	{"branch_protection_rule", CREATED_EDITED_DELETED, FILTER_TYPES},
 	{"check_run", NAMES("completed", "created", "rerequested", "requested_action"),
 	 FILTER_TYPES},
@@ -89,11 +89,12 @@ static const struct event_kind events[] = {
 	{"workflow_dispatch", NULL, FILTER_DISPATCH},
 	{"workflow_run", NAMES("requested", "completed", "in_progress"),
 	 FILTER_TYPES | FILTER_BRANCHES | FILTER_WORKFLOWS},
+	{0},
 };
 
 const struct event_kind *event_find(const char *name)
 {
-	for (size_t i = 0; i < COUNT(events); i++)
+	for (size_t i = 0; events[i].name; i++)
 		if (strcmp(events[i].name, name) == 0)
 			return &events[i];
 	return NULL;
@@ -129,7 +130,7 @@ static const struct type names = {.kind = TYPE_CHOICE, TEXT_OR_TEXTS};
 static const struct type cron = {.kind = TYPE_STRING, .filled = true, .check = check_cron};
 static const struct key schedule_keys[] = {NEED("cron", cron), KEY("timezone", filled), {0}};
 static const struct type schedule = {.kind = TYPE_MAP, .what = "a schedule", .keys = schedule_keys};
-static const struct type schedules = {.kind = TYPE_LIST, .other = &schedule};
+const struct type type_schedules = {.kind = TYPE_LIST, .other = &schedule};
 
 #define OR_NULL(of)                                                                                \
 	{                                                                                          \
@@ -191,11 +192,7 @@ static const struct type output = {.kind = TYPE_MAP, .what = "an output", .keys 
 static const struct type output_map = {.kind = TYPE_MAP, .what = "outputs", .other = &output};
 static const struct type outputs = OR_NULL(output_map);
 
-static const struct {
-	const char *key;
-	enum filter filter;
-	const struct type *type;
-} filter_keys[] = {
+const struct filter_key filter_keys[] = {
 	{"types", FILTER_TYPES, &names},
 	{"branches", FILTER_BRANCHES, &names},
 	{"branches-ignore", FILTER_BRANCHES, &names},
@@ -210,6 +207,7 @@ static const struct {
 	{"inputs", FILTER_CALL, &call_inputs},
 	{"secrets", FILTER_CALL, &secrets},
 	{"outputs", FILTER_CALL, &outputs},
+	{0},
 };
 
 /* ---- checks ---- */
@@ -233,7 +231,7 @@ static void check_filter(struct checker *c, const struct event_kind *e, const st
 {
 	auto_strbuf struct strbuf known = STRBUF(400);
 
-	for (size_t i = 0; i < COUNT(filter_keys); i++) {
+	for (size_t i = 0; filter_keys[i].key; i++) {
 		if (!(e->filters & filter_keys[i].filter))
 			continue;
 		if (strcmp(filter_keys[i].key, p->key->text) != 0) {
@@ -297,7 +295,7 @@ static void check_event(struct checker *c, const struct node_pair *p)
 	if (!e)
 		return;
 	if (e->filters & FILTER_CRON) {
-		check_node(c, &schedules, 0, v);
+		check_node(c, &type_schedules, 0, v);
 		return;
 	}
 	if (v->kind == NODE_NULL)

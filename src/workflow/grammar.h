@@ -107,6 +107,16 @@ struct event_kind {
 	unsigned filters;
 };
 
+/* The keys by which events are filtered; `events` ends with a NULL name, `filter_keys` with a NULL key. */
+struct filter_key {
+	const char *key;
+	enum filter filter;
+	const struct type *type;
+};
+extern const struct event_kind events[];
+extern const struct filter_key filter_keys[];
+extern const struct type type_schedules; /* of the event that has FILTER_CRON */
+
 /* Activity types that start a run where `types` is not given; NULL: all of them. */
 const char *const *event_default_types(const char *event);
 const struct event_kind *event_find(const char *name);

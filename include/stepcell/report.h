@@ -2,7 +2,7 @@
  * report: views of a journal. They know its events and nothing else.
  *
  * The events, with their keys ("?" may be absent):
- *   run-started   run workflow event ref sha policy image actions?: {OWNER/REPO@REF: tree}
+ *   run-started   run workflow event ref sha run_id run_number policy image actions?: {OWNER/REPO@REF: tree}
  *   warning       text
  *   plan          jobs: [{id name needs}]
  *   job-started   job name image

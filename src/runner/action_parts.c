@@ -89,6 +89,7 @@ static int collect_inside(struct job_run *job, struct action_use *use, struct er
 		.action = use->action,
 		.steps = &use->action->steps,
 		.results = node_map(a),
+		.ids = node_map(a),
 		.use = use,
 	};
 	if (scope_tree(a, &scope, "with", use->step->with, &with, err) < 0 ||

@@ -270,6 +270,7 @@ static int enter(struct step_run *step, struct err *err)
 		.action = step->use->action,
 		.steps = &step->use->action->steps,
 		.results = node_map(job->arena),
+		.ids = node_map(job->arena),
 		.inputs = inputs,
 		.env = step->env,
 		.use = step->use,

@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
-#include "stepcell/runner.h"
 
 struct called_entry {
 	const char *uses;
@@ -87,4 +87,12 @@ const struct workflow *runner_called(void *arg, const char *uses, struct place a
 	c->list = arena_grow(c->arena, c->list, c->count, sizeof(*c->list));
 	c->list[c->count++] = (struct called_entry){uses, found ? found->path : "", found};
 	return found;
+}
+
+const char *called_as(const struct called *c, const struct workflow *workflow)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->list[i].workflow == workflow)
+			return c->list[i].uses;
+	return NULL;
 }

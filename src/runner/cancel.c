@@ -12,10 +12,15 @@ void cancel_waiting(struct job_run *job, const char *why)
 }
 
 /* GitHub's hard end of a cancelled job: five minutes, unless the workflow says otherwise. */
-static uint64_t cancel_time(const struct job_run *job)
+static uint64_t cancel_time(struct job_run *job)
 {
-	const struct node *m = node_get(job->plan->job->as_written, "cancel-timeout-minutes");
+	const struct node *tree = node_get(job->plan->job->as_written, "cancel-timeout-minutes");
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope = scope_make(&arg, context_job_level(job));
+	const struct node *m = NULL;
+	struct err ignored;
 
+	(void)scope_tree(job->arena, &scope, "cancel-timeout-minutes", tree, &m, &ignored);
 	return m && m->kind == NODE_NUMBER && m->number > 0 && m->number < 5
 		       ? (uint64_t)(m->number * 60000)
 		       : UINT64_C(5) * 60000;

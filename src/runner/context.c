@@ -119,10 +119,34 @@ static void add_refs(struct arena *a, struct node *github, const char *name, con
 		      is_pull_request(name) ? text_of(node_get(pr, "base"), "ref") : "");
 }
 
+/* NULL is left out. */
 static void add_texts(struct arena *a, struct node *map, const char *const (*rows)[2], size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		node_set_text(a, map, rows[i][0], rows[i][1]);
+		if (rows[i][1])
+			node_set_text(a, map, rows[i][0], rows[i][1]);
+}
+
+/* Numbers that GitHub gives, as texts: of the payload, else "0", which nobody has. */
+static void add_ids(struct arena *a, struct node *github)
+{
+	const struct node *event = node_get(github, "event");
+	const struct node *repository = node_get(event, "repository");
+	const struct {
+		const char *name;
+		const struct node *of;
+	} rows[] = {
+		{"actor_id", node_get(event, "sender")},
+		{"repository_id", repository},
+		{"repository_owner_id", node_get(repository, "owner")},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct node *id = node_get(rows[i].of, "id");
+
+		node_set_text(a, github, rows[i].name,
+			      id && id->kind == NODE_NUMBER ? expr_text(a, id) : "0");
+	}
 }
 
 static void add_fixed(struct arena *a, struct node *github, const char *repository,
@@ -139,13 +163,13 @@ static void add_fixed(struct arena *a, struct node *github, const char *reposito
 		{"server_url", "https://github.com"},
 		{"api_url", "https://api.github.com"},
 		{"graphql_url", "https://api.github.com/graphql"},
-		{"run_number", "1"},
 		{"run_attempt", "1"},
 		{"retention_days", "90"},
 		{"secret_source", "None"},
 		{"token", ""},
 		{"action", ""},
-		{"action_path", NULL},
+		{"action_ref", ""},
+		{"action_repository", ""},
 		{"workspace", workspace},
 		{"event_path", RUNNER_EVENT},
 	};
@@ -169,7 +193,9 @@ const struct node *context_github(struct arena *a, const struct run_options *o,
 		return NULL;
 	add_fixed(a, github, repository, arena_printf(a, "%s/%s/%s", RUNNER_WORK, repo, repo));
 	node_set_text(a, github, "event_name", name);
-	node_set(a, github, "event", event);
+	node_set(a, github, "event",
+		 o->event_file ? event : payload_complete(a, event, github, source));
+	add_ids(a, github);
 	node_set_text(a, github, "sha", source->sha);
 	add_refs(a, github, name, ref);
 	node_set_text(
@@ -232,7 +258,8 @@ static const struct node *strategy(struct job_run *job)
 		 node_number(job->arena, (double)(job->plan->total ? job->plan->total : 1)));
 	node_set(job->arena, map, "max-parallel",
 		 node_number(job->arena, (double)(job->plan->max_parallel ? job->plan->max_parallel
-									  : job->plan->total)));
+						  : job->plan->total      ? job->plan->total
+									  : 1)));
 	return map;
 }
 
@@ -258,8 +285,10 @@ static const struct node *github_of(struct job_run *job, const struct frame *fra
 	for (size_t i = 0; i < base->count; i++)
 		node_set(job->arena, map, base->pairs[i].key->text, base->pairs[i].value);
 	node_set_text(job->arena, map, "job", job->plan->job->id);
-	if (step)
+	if (step) {
 		node_set_text(job->arena, map, "action", step->id);
+		files_context(step, map);
+	}
 	add_action(job, map, step && step->use ? step->use : frame ? frame->use : NULL);
 	if (frame && frame->use)
 		node_set_text(job->arena, map, "action_status", result_name(frame->status));
@@ -312,11 +341,43 @@ const struct node *context_job_level(struct job_run *job)
 	return map;
 }
 
+/* Which file the job is written in: github.workflow_ref is that of the run. */
+static void add_workflow(struct job_run *job, struct node *map)
+{
+	struct arena *a = job->arena;
+	const struct node *github = job->run->github;
+	const char *uses =
+		job->call->caller ? called_as(&job->run->called, job->call->workflow) : NULL;
+	const char *path = job->run->workflow_path;
+	const char *repository = text_of(github, "repository"), *ref = text_of(github, "ref");
+	const char *sha = text_of(github, "workflow_sha"), *at = uses ? strrchr(uses, '@') : NULL;
+	struct uses remote;
+	struct err ignored;
+
+	if (uses && starts(uses, "./")) {
+		path = uses + 2;
+	} else if (uses && at && uses_parse(a, uses, &remote, &ignored) == 0) {
+		repository = arena_printf(a, "%s/%s", remote.owner, remote.repo);
+		path = remote.path;
+		ref = remote.ref;
+		sha = strlen(ref) == 40 ? ref : NULL; /* else nobody knows here */
+	}
+	const char *const rows[][2] = {
+		{"workflow_ref", arena_printf(a, "%s/%s@%s", repository, path, ref)},
+		{"workflow_sha", sha},
+		{"workflow_repository", repository},
+		{"workflow_file_path", path},
+	};
+
+	add_texts(a, map, rows, COUNT(rows));
+}
+
 static const struct node *job_context(struct job_run *job)
 {
 	struct node *map = node_map(job->arena);
 
 	node_set_text(job->arena, map, "status", result_name(job->status));
+	add_workflow(job, map);
 	return map;
 }
 

@@ -64,6 +64,20 @@ int files_prepare(struct step_run *step, const char *in, struct node *env, struc
 	return 0;
 }
 
+void files_context(const struct step_run *step, struct node *github)
+{
+	static const char *const keys[] = {"env", "path", "output", "state", "step_summary"};
+	static_assert(COUNT(keys) == COUNT(files), "a key for every file");
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		char name[64];
+
+		file_name(step, i, name);
+		node_set_text(step->job->arena, github, keys[i],
+			      arena_printf(step->job->arena, "%s/%s", RUNNER_COMMANDS, name));
+	}
+}
+
 /* 1 when it was written and read, 0 when it was not written. */
 static int read_one(struct step_run *step, int upper, size_t i, struct strbuf *text,
 		    struct err *err)

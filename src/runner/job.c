@@ -104,6 +104,7 @@ int job_start(struct job_run *job, struct err *err)
 	job->frame = arena_alloc(job->arena, sizeof(*job->frame));
 	job->frame->steps = &job->plan->job->steps;
 	job->frame->results = node_map(job->arena);
+	job->frame->ids = node_map(job->arena);
 	journal_start(job);
 	return make_env(job, err) < 0 || make_deadline(job, err) < 0 || open_places(job, err) < 0 ||
 			       parts_collect(job, err) < 0
@@ -168,16 +169,47 @@ void job_advance(struct job_run *job)
 
 /* ---- the end ---- */
 
+static void drop_output(struct job_run *job, const char *name, const char *why)
+{
+	struct journal *j = job->run->journal;
+	const char *text = arena_printf(job->arena, "output '%s' of job '%s' is dropped: %s", name,
+					job->plan->id, why);
+
+	journal_begin(j, "warning");
+	journal_text(j, "text", output_masked(job->run, text));
+	(void)journal_end(j, &job->run->fatal);
+}
+
+/* As GitHub counts them: in UTF-16. */
+static uint64_t size_of(const char *text)
+{
+	uint64_t units = 0;
+
+	for (; *text; text++)
+		units += ((unsigned char)*text & 0xc0) != 0x80
+				 ? (unsigned char)*text >= 0xf0 ? 2 : 1
+				 : 0;
+	return 2 * units;
+}
+
 void job_keep_output(struct job_run *job, const char *name, const char *text)
 {
-	auto_strbuf struct strbuf masked = STRBUF(LIMIT_OUTPUTS_JOB);
+	auto_strbuf struct strbuf masked = STRBUF(4 * LIMIT_OUTPUTS_JOB);
+	uint64_t size = size_of(text);
 
+	if (job->output_bytes + size > LIMIT_OUTPUTS_JOB ||
+	    job->run->output_bytes + size > LIMIT_OUTPUTS_RUN) {
+		drop_output(job, name, "the outputs of a job are 1 MiB at most, those of a run 50");
+		return;
+	}
 	mask_line(job->run->mask, text, strlen(text), &masked);
-	if (masked.full || strcmp(masked.text, text) != 0)
-		log_warn("output '%s' of job '%s' is dropped: it %s", name, job->plan->id,
-			 masked.full ? "is too large" : "may hold a secret");
-	else
-		node_set_text(job->run->arena, job->outputs, name, text);
+	if (masked.full || strcmp(masked.text, text) != 0) {
+		drop_output(job, name, "it may hold a secret");
+		return;
+	}
+	job->output_bytes += size;
+	job->run->output_bytes += size;
+	node_set_text(job->run->arena, job->outputs, name, text);
 }
 
 static void evaluate_outputs(struct job_run *job)
@@ -192,7 +224,7 @@ static void evaluate_outputs(struct job_run *job)
 
 		if (scope_text(job->arena, &scope, name, node_text(outputs->pairs[i].value), &text,
 			       &err) < 0) {
-			log_warn("output '%s' of job '%s': %s", name, job->plan->id, err.text);
+			drop_output(job, name, err.text);
 			continue;
 		}
 		if (text)

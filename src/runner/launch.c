@@ -70,6 +70,16 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return !a ? b : !b ? a : a < b ? a : b;
 }
 
+/* A step whose time is over is asked to end before it is made to (step_time_out()). */
+#define GRACE_MS 12000
+
+static uint64_t wall_ms(const struct step_run *step)
+{
+	uint64_t own = step->timeout_ms ? step->timeout_ms + GRACE_MS : 0;
+
+	return least(own, step->job->run->policy->limits.step_ms);
+}
+
 static struct cell_limits limits_of(const struct step_run *step)
 {
 	const struct policy_limits *p = &step->job->run->policy->limits;
@@ -81,7 +91,7 @@ static struct cell_limits limits_of(const struct step_run *step)
 		.disk = p->disk,
 		.files = p->files,
 		.open_files = p->open_files,
-		.wall_ms = least(step->timeout_ms, p->step_ms),
+		.wall_ms = wall_ms(step),
 	};
 }
 
@@ -216,6 +226,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		return -1;
 	}
 	step->log = take_fd(&r);
+	step->timeout_at_ms = step->timeout_ms ? now_ms() + step->timeout_ms : 0;
 	tell_missing(run, missing);
 	use_the_time(step, &spec);
 	return 0;

@@ -179,17 +179,32 @@ static int read_workflow(struct run *run, const char *path, struct err *err)
 			diags.errors == 1 ? "error" : "errors");
 }
 
-static void finish_github(struct run *run)
+/* What is known of this run alone. */
+static int finish_github(struct run *run, struct err *err)
 {
-	struct node *github = node_map(run->arena);
+	struct arena *a = run->arena;
+	struct node *github = node_map(a);
+	const char *event = node_text(node_get(run->github, "event_name"));
+	uint64_t number;
 
 	for (size_t i = 0; i < run->github->count; i++)
-		node_set(run->arena, github, run->github->pairs[i].key->text,
-			 run->github->pairs[i].value);
-	node_set_text(run->arena, github, "workflow",
+		node_set(a, github, run->github->pairs[i].key->text, run->github->pairs[i].value);
+	if (run_number_next(run->home, node_text(node_get(github, "repository")),
+			    run->workflow_path, &number, err) < 0)
+		return -1;
+	node_set_text(a, github, "workflow",
 		      run->workflow->name ? run->workflow->name : run->workflow_path);
-	node_set_text(run->arena, github, "run_id", journal_id(run->journal));
+	node_set_text(a, github, "run_id",
+		      arena_printf(a, "%llu",
+				   (unsigned long long)run_id_number(journal_id(run->journal))));
+	node_set_text(a, github, "run_number", arena_printf(a, "%llu", (unsigned long long)number));
+	if (run->secrets->count)
+		node_set_text(a, github, "secret_source", "Actions");
+	if (strcmp(event, "workflow_dispatch") == 0)
+		node_set(a, github, "event",
+			 payload_inputs(a, node_get(github, "event"), run->inputs));
 	run->github = github;
+	return 0;
 }
 
 static int run_jobs(struct run *run, struct err *err)
@@ -240,9 +255,8 @@ static int run_one(struct run *run, const char *path, struct err *err)
 		log_note("'%s' is not started: %s", path, why);
 		return NOT_STARTED;
 	}
-	finish_github(run);
 	run->inputs = context_inputs(run, err);
-	if (!run->inputs)
+	if (!run->inputs || finish_github(run, err) < 0)
 		return -1;
 	run->call = (struct call){
 		.workflow = run->workflow, .inputs = run->inputs, .secrets = run->secrets};

@@ -52,7 +52,8 @@ struct source {
 	bool bare;                         /* dir may itself be a repository */
 	const char *sha, *branch, *remote; /* branch: NULL when detached */
 	uint64_t commit_time;
-	const char **paths; /* that the event changed; NULL: not known */
+	const char *author, *email, *when, *message; /* of the commit; NULL without one */
+	const char **paths;                          /* that the event changed; NULL: not known */
 	size_t path_count;
 };
 
@@ -87,7 +88,8 @@ struct frame {
 	const struct action *action; /* likewise */
 	const struct steps *steps;
 	size_t next;
-	struct node *results;      /* the steps context */
+	struct node *results;      /* the steps context: of steps with an id */
+	struct node *ids;          /* all that are taken, the generated ones too */
 	const struct node *inputs; /* the inputs context; NULL: the run's */
 	const struct node *env;    /* of the step that uses the action; NULL for the job's own */
 	struct action_use *use;    /* likewise */
@@ -141,6 +143,8 @@ struct step_run {
 	struct arena *scratch;       /* of the lines in hand */
 	unsigned notes[NOTE_LEVELS]; /* annotations of each level, the ones beyond the limit too */
 	uint64_t started_ms, timeout_ms;
+	uint64_t timeout_at_ms; /* when the workflow's time for it is over; 0: none, or past */
+	bool timed_out;
 	uint64_t cancel_ms; /* when the next signal of a cancellation is due; 0: none */
 	int cancel_stage;
 	void *data; /* of the builtin */
@@ -210,6 +214,7 @@ struct job_run {
 	unsigned uppers_of; /* the step whose uppers were made last */
 	enum result status; /* job.status so far */
 	struct node *outputs;
+	uint64_t output_bytes;
 	struct problems *problems; /* its problem matchers; NULL: none yet */
 	unsigned problem_reads;    /* of their files, so far */
 	struct node *artifacts;    /* names */
@@ -257,8 +262,9 @@ struct run {
 	int interrupts;                 /* SIGINT and SIGTERM so far */
 	struct run_artifact *artifacts; /* of all jobs, in the order of their making */
 	size_t artifact_count;
-	struct err fatal; /* of the run, not of a job */
-	pid_t *removals;  /* processes that remove layers */
+	uint64_t output_bytes; /* of all jobs */
+	struct err fatal;      /* of the run, not of a job */
+	pid_t *removals;       /* processes that remove layers */
 	size_t removal_count;
 	const char *image;       /* for every job */
 	const char *work;        /* the folder of all layers */
@@ -298,6 +304,18 @@ const struct node *context_job_level(struct job_run *job);
 const struct node *context_step(struct job_run *job, struct frame *frame, struct step_run *step);
 /* The env context of a step: job, actions around it, its own. */
 struct node *context_env(struct job_run *job, struct frame *frame, const struct node *own);
+
+/* payload.c: the payload of an event that nobody described */
+const struct node *payload_complete(struct arena *a, const struct node *payload,
+				    const struct node *github, const struct source *s);
+/* With the inputs, as texts: event.inputs. */
+const struct node *payload_inputs(struct arena *a, const struct node *payload,
+				  const struct node *inputs);
+
+/* numbers.c: github.run_id of a run, and github.run_number of the next one of its workflow */
+uint64_t run_id_number(const char *id);
+int run_number_next(const char *home, const char *repository, const char *workflow, uint64_t *out,
+		    struct err *err);
 
 /* scope.c: the functions that expressions call */
 struct scope_arg {
@@ -406,6 +424,8 @@ const struct node *note_counts(const struct step_run *step);
 /* files.c: GITHUB_ENV and its like; -1 when the step fails by what it wrote */
 int files_prepare(struct step_run *step, const char *in, struct node *env, struct err *err);
 int files_collect(struct step_run *step, struct err *err);
+/* github.env, github.path and the like: where they lie. */
+void files_context(const struct step_run *step, struct node *github);
 
 /* summary.c: what GITHUB_STEP_SUMMARY has, as the event and the files of the run */
 int summary_keep(struct step_run *step, const char *text, size_t len, struct err *err);
@@ -453,6 +473,8 @@ void step_cell_ended(struct step_run *step);
 void step_end(struct step_run *step, enum result outcome, const char *why,
 	      const struct cell_result *result);
 void step_cancel(struct step_run *step);
+/* The workflow's time for it is over: it ends as a cancelled one does, and has failed. */
+void step_time_out(struct step_run *step);
 void frame_end(struct job_run *job);
 
 /* job.c */
@@ -522,6 +544,9 @@ enum result needs_result(const struct job_run *of, const char *id, bool *ended);
 enum result needs_lineage(const struct job_run *of, enum result own);
 /* The run, the job or the call it belongs to is cancelled. */
 bool is_cancelled(const struct job_run *job);
+
+/* called.c: as what a workflow was called: "./path" or "owner/repo/path@ref"; NULL: it was not. */
+const char *called_as(const struct called *c, const struct workflow *workflow);
 
 /* call.c: jobs that call a workflow */
 int calls_check(struct run *run, const struct node *contexts, struct err *err);

@@ -354,6 +354,8 @@ static void see_to_job(struct job_run *job, uint64_t now)
 		cancel_job(job, "a job of its matrix failed (fail-fast)");
 	if (job->cancelled && now >= job->cancel_end_ms)
 		cell_kill(step->cell, CELL_CANCELLED);
+	if (step->timeout_at_ms && now >= step->timeout_at_ms)
+		step_time_out(step);
 	if (step->cancel_ms && now >= step->cancel_ms)
 		step_cancel(step);
 	(void)output_drain(step, false);

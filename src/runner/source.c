@@ -20,6 +20,7 @@
 #include "stepcell/log.h"
 #include "stepcell/parse.h"
 #include "stepcell/path.h"
+#include "stepcell/utf8.h"
 #include "stepcell/util.h"
 
 /*
@@ -37,6 +38,8 @@ static const char git_script[] =
 	"url=$(printf %s \"$url\" | sed -E 's|^([A-Za-z+.-]+://)[^/]*@|\\1|; s|[?#].*||')\n"
 	"printf 'sha %s\\ntime %s\\nbranch %s\\nremote %s\\n' \"$sha\" "
 	"\"$(ask \"$1\" log -1 --format=%ct \"$sha\")\" \"$branch\" \"$url\"\n"
+	"ask \"$1\" log -1 --format='author %an%nemail %ae%nwhen %cI' \"$sha\"\n"
+	"ask \"$1\" log -1 --format=%B \"$sha\" | head -c 65536 | sed 's|^|message |'\n"
 	"changed() {\n"
 	"  base=$(ask \"$1\" rev-parse -q --verify --end-of-options \"$3^{commit}\") || return 1\n"
 	"  [ \"$(ask \"$1\" rev-list --count --max-count=1001 \"$base..$sha\")\" -le 1000 ] || "
@@ -237,6 +240,32 @@ static void keep_paths(struct run *run, const char *text)
 	}
 }
 
+/* The lines of the commit's message; its bytes are whatever its author wrote. */
+static const char *message_of(struct arena *a, const char *text)
+{
+	auto_strbuf struct strbuf raw = STRBUF(128 * KIB), clean = STRBUF(512 * KIB);
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		if (strncmp(text, "message ", 8) != 0)
+			continue;
+		strbuf_add(&raw, text + 8, strcspn(text + 8, "\n"));
+		strbuf_addc(&raw, '\n');
+	}
+	while (raw.len && raw.text[raw.len - 1] == '\n')
+		strbuf_cut(&raw, raw.len - 1);
+	(void)utf8_clean(raw.text, raw.len, SIZE_MAX, true, &clean);
+	return arena_strdup(a, clean.text);
+}
+
+static const char *clean_answer(struct arena *a, const char *text, const char *key)
+{
+	auto_strbuf struct strbuf clean = STRBUF(64 * KIB);
+	const char *raw = answer(a, text, key);
+
+	(void)utf8_clean(raw, strlen(raw), SIZE_MAX, true, &clean);
+	return arena_strdup(a, clean.text);
+}
+
 /* What the event says it came from: the commit before a push, the base of a pull request. */
 static void add_bases(struct run *run, const char **argv)
 {
@@ -265,6 +294,10 @@ static int keep_answers(struct run *run, const char *text, struct err *err)
 	s->sha = answer(run->arena, text, "sha");
 	s->remote = answer(run->arena, text, "remote");
 	s->branch = *branch ? branch : NULL;
+	s->author = clean_answer(run->arena, text, "author");
+	s->email = clean_answer(run->arena, text, "email");
+	s->when = clean_answer(run->arena, text, "when");
+	s->message = message_of(run->arena, text);
 	keep_paths(run, text);
 	if (parse_u64(time, 0, UINT32_MAX, &s->commit_time) < 0)
 		return err_fail(err, ERR_USAGE, "git gave no time");

@@ -64,7 +64,7 @@ static const char *generated_id(struct step_run *step)
 	for (const char *p = uses ? uses : "run"; *p && *p != '@'; p++)
 		strbuf_addc(&id, strchr("/.", *p) ? '_' : *p);
 	base = id.len;
-	while (node_get_nocase(step->frame->results, id.text)) {
+	while (node_get_nocase(step->frame->ids, id.text)) {
 		strbuf_cut(&id, base);
 		strbuf_addf(&id, "_%zu", ++n);
 	}
@@ -87,6 +87,7 @@ static struct step_run *step_new(struct job_run *job, struct frame *frame, const
 		.started_ms = now_ms(),
 	};
 	step->id = model->id ? model->id : generated_id(step);
+	node_set(job->arena, frame->ids, step->id, node_null());
 	(void)snprintf(step->dir, sizeof(step->dir), "%.*s/%u", PATH_MAX - 16, job->dir,
 		       step->number);
 	return step;
@@ -141,8 +142,8 @@ static void keep_result(struct step_run *step, enum result outcome, enum result 
 	struct arena *a = step->job->arena;
 	struct node *map = node_map(a);
 
-	if (step->stage != STAGE_MAIN)
-		return;
+	if (step->stage != STAGE_MAIN || !step->step->id)
+		return; /* nobody can ask by a name that was made up */
 	node_set(a, map, "outputs", step->outputs);
 	node_set_text(a, map, "outcome", result_name(outcome));
 	node_set_text(a, map, "conclusion", result_name(conclusion));
@@ -454,7 +455,9 @@ void step_cell_ended(struct step_run *step)
 	if (dead)
 		retire(step);
 	cell_release(&step->cell);
-	if (step->job->cancelled && step->cancel_stage && result.verdict != CELL_PASSED)
+	if (step->timed_out)
+		result.verdict = CELL_TIMEOUT;
+	else if (step->job->cancelled && step->cancel_stage && result.verdict != CELL_PASSED)
 		result.verdict = CELL_CANCELLED;
 	outcome = outcome_of(&result);
 	if (outcome != RESULT_SUCCESS)
@@ -522,4 +525,13 @@ void step_cancel(struct step_run *step)
 		step->cancel_ms = 0;
 	}
 	step->cancel_stage++;
+}
+
+void step_time_out(struct step_run *step)
+{
+	step->timeout_at_ms = 0;
+	if (step->cancel_stage)
+		return; /* it is ending */
+	step->timed_out = true;
+	step_cancel(step);
 }

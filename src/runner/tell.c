@@ -128,6 +128,8 @@ int tell_start(struct run *run, struct err *err)
 	journal_text(j, "event", node_text(node_get(run->github, "event_name")));
 	journal_text(j, "ref", node_text(node_get(run->github, "ref")));
 	journal_text(j, "sha", run->source.sha);
+	journal_text(j, "run_id", node_text(node_get(run->github, "run_id")));
+	journal_text(j, "run_number", node_text(node_get(run->github, "run_number")));
 	journal_text(j, "policy", run->policy->name);
 	journal_text(j, "image", run->image);
 	if (run->action_count)

@@ -193,6 +193,7 @@ const char *image_machine(void);
 struct build_options {
 	const char *data;   /* the data home */
 	const char *source; /* of a prefix: instead of the recipe's */
+	const char *name;   /* of the image; NULL: the recipe's */
 	bool force;         /* even when an image of the same inputs exists */
 	FILE *progress;     /* gets lines of talk; NULL: none */
 };
@@ -205,8 +206,27 @@ int image_build(struct store *store, const char *recipe, const struct build_opti
  * of it is kept.
  */
 int image_export(struct store *store, const char *ref, int fd, struct err *err);
-/* `replace`: the name that the file gives itself may mean another image until now. */
-int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err);
+
+/* Where an image comes from; told apart by what is in it, or as the caller says. */
+struct import_options {
+	const char *path; /* a file or a folder; NULL: read `fd` */
+	int fd;
+	const char *as;       /* one of image_formats; NULL: by content */
+	const char *name;     /* in the store; NULL: what it calls itself, else the file's name */
+	const char *ref;      /* of several images in it: this one */
+	const char *platform; /* "linux/arm64"; NULL: this machine's */
+	const char *data;     /* the data home, whose recipes know what goes with a CPython */
+	bool replace;         /* the name may mean another image until now */
+	FILE *progress;       /* gets lines of talk; NULL: none */
+};
+/*
+ * "export" as image_export() writes, "oci" a layout (a folder or a tar of one),
+ * "docker" what `docker save` writes, "tar" the files of a root, "prefix" the
+ * folder of an installed CPython. NULL-ended.
+ */
+extern const char *const image_formats[];
+int image_import(struct store *store, const struct import_options *options, struct digest *out,
+		 struct err *err);
 
 /*
  * An image from a registry, by HOST/NAME[:TAG][@sha256:DIGEST]. Where from, and

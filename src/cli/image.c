@@ -97,16 +97,26 @@ static int image_cmd_export(struct session *s, struct err *err)
 
 static int image_cmd_import(struct session *s, struct err *err)
 {
-	const char *path = s->words[0];
-	auto_fd int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	const struct image_options *o = image_options(s);
+	char data[PATH_MAX];
+	struct import_options options = {
+		.path = s->words[0],
+		.fd = STDIN_FILENO,
+		.as = o->as,
+		.name = o->name,
+		.ref = o->ref,
+		.platform = o->platform,
+		.data = data,
+		.replace = o->replace,
+		.progress = o->quiet ? NULL : stderr,
+	};
 	struct digest digest;
 
-	if (path && file < 0)
-		return err_fail(err, ERR_USAGE, "cannot open '%s': %s", path, strerror(errno));
-	if (!path && isatty(STDIN_FILENO))
+	if (data_home(data, sizeof(data), err) < 0)
+		return -1;
+	if (!options.path && isatty(STDIN_FILENO))
 		return err_fail(err, ERR_USAGE, "name the file to import, or redirect it");
-	if (image_import(s->store, path ? file : STDIN_FILENO, image_options(s)->replace, &digest,
-			 err) < 0)
+	if (image_import(s->store, &options, &digest, err) < 0)
 		return -1;
 	(void)printf("sha256:%s\n", digest.hex);
 	return 0;
@@ -118,6 +128,15 @@ static const struct option_row export_rows[] = {
 };
 
 static const struct option_row import_rows[] = {
+	{0, "as", "FORMAT", opt_text, offsetof(struct image_options, as),
+	 "export, oci, docker, tar or prefix, instead of what it looks like"},
+	{0, "name", "NAME", opt_text, offsetof(struct image_options, name),
+	 "what the store calls it, instead of what it calls itself"},
+	{0, "ref", "REF", opt_text, offsetof(struct image_options, ref),
+	 "of several images in it: this one"},
+	{0, "platform", "OS/ARCH", opt_text, offsetof(struct image_options, platform),
+	 "for this machine instead of the one that runs it"},
+	{'q', "quiet", NULL, opt_flag, offsetof(struct image_options, quiet), "no progress"},
 	{0, "replace", NULL, opt_flag, offsetof(struct image_options, replace),
 	 "also when its name means another image here"},
 };
@@ -201,13 +220,14 @@ static const struct subcommand subcommands[] = {
 	 image_cmd_import,
 	 0,
 	 1,
-	 {.synopsis = "stepcell image import [--replace] [FILE]",
-	  .about = "Puts an exported image into the store, from standard input or a file; every "
-		   "file is "
-		   "verified.",
+	 {.synopsis = "stepcell image import [--as FORMAT] [--name NAME] [--ref REF] "
+		      "[--platform OS/ARCH] [--replace] [--quiet] [PATH]",
+	  .about = "Puts an image into the store, from a file, a folder or standard input: an "
+		   "exported image, an OCI layout or archive, a Docker archive, the tar of a root, "
+		   "an installed CPython. Whatever has a hash is verified.",
 	  .rows = import_rows,
 	  .count = COUNT(import_rows)},
-	 "an exported image into the store"},
+	 "an image from a file or folder into the store"},
 	{"list",
 	 image_cmd_list,
 	 0,

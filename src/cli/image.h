@@ -10,7 +10,7 @@
 struct image_options {
 	bool json, force, quiet, replace, prereleases, freethreaded, latest, all, dry_run,
 		quarantine;
-	const char *on, *source, *out, *arch, *name, *platform, *auth_file;
+	const char *on, *source, *out, *arch, *as, *name, *ref, *platform, *auth_file;
 	const char *keep, *unused;
 };
 

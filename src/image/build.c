@@ -192,13 +192,21 @@ static int load_base(struct build *b, struct err *err)
 	return 0;
 }
 
+/* What makes it again: the words of `stepcell image`. */
+static const char *origin_of(const struct build *b)
+{
+	if (b->options->name)
+		return arena_printf(b->arena, "import --as prefix --name %s %s", b->options->name,
+				    b->source);
+	return arena_printf(b->arena, "build %s", b->ref);
+}
+
 static int publish(struct build *b, const struct manifest *m, struct digest *out, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 
 	manifest_encode(b->arena, m, &text);
-	if (image_publish(b->store, m->name, &text, &b->inputs,
-			  arena_printf(b->arena, "build %s", b->ref), out, err) < 0)
+	if (image_publish(b->store, m->name, &text, &b->inputs, origin_of(b), out, err) < 0)
 		return -1;
 	say(b, "sha256:%s", out->hex);
 	return 0;
@@ -265,6 +273,8 @@ int image_build(struct store *store, const char *recipe, const struct build_opti
 
 	if (recipe_load(a, options->data, recipe, &b.recipe, err) < 0)
 		return -1;
+	if (options->name)
+		b.recipe.name = options->name;
 	if (b.recipe.kind == RECIPE_PREFIX &&
 	    (prefix_find(a, &b.recipe, options->source, &b.source, err) < 0 ||
 	     load_base(&b, err) < 0))

@@ -210,16 +210,20 @@ void codec_close(struct codec **codec)
 
 /* ---- filling a block ---- */
 
-/* Behind a whole member: is there nothing but zeros to the end? Then it is over. */
-static int skip_padding(struct codec *c, struct err *err)
+/* A member or frame may follow another; some that are zstd's hold nothing to decompress. */
+static bool may_begin(const struct codec *c, unsigned char first)
 {
-	const unsigned char *bytes = c->bytes;
+	return c->decode == inflate_some ? first == 0x1f : first == 0x28 || first >> 4 == 5;
+}
 
-	if (!c->between || c->decode == copy_some || c->in.pos == c->in.size || bytes[c->in.pos])
+/* Behind a whole member: another, or zeros to the end. */
+static int pass_end(struct codec *c, struct err *err)
+{
+	if (!c->between || c->in.pos == c->in.size || may_begin(c, c->bytes[c->in.pos]))
 		return 0;
 	while (!c->ended) {
 		for (; c->in.pos < c->in.size; c->in.pos++)
-			if (bytes[c->in.pos])
+			if (c->bytes[c->in.pos])
 				return err_fail(err, ERR_USAGE,
 						"bytes behind the end of what is compressed");
 		if (refill(c, err) < 0)
@@ -235,7 +239,7 @@ int codec_fill(struct codec *c, void *to, size_t size, size_t *len, struct err *
 
 	while (out.pos < size) {
 		/* Decoders may hold output back, which needs no input. */
-		if (c->decode != copy_some && (refill(c, err) < 0 || skip_padding(c, err) < 0))
+		if (c->decode != copy_some && (refill(c, err) < 0 || pass_end(c, err) < 0))
 			return -1;
 		if (c->ended && c->between && c->in.pos == c->in.size)
 			break;

@@ -79,6 +79,7 @@ static const struct field manifest_fields[] = {
 	{"toolchains", decode_toolchains, 0, FIELD_REQUIRED, NULL},
 	{"config", decode_run_config, offsetof(struct manifest, config), 0, NULL},
 	{"origin", decode_text, offsetof(struct manifest, origin), 0, NULL},
+	{"source", decode_digest, offsetof(struct manifest, source), 0, NULL},
 };
 
 static int check(const struct manifest *m, struct err *err)
@@ -157,6 +158,8 @@ void manifest_encode(struct arena *a, const struct manifest *manifest, struct st
 		node_set(a, map, "config", manifest->config);
 	if (manifest->origin)
 		node_set_text(a, map, "origin", manifest->origin);
+	if (manifest->source.hex[0])
+		node_set(a, map, "source", digest_node(a, &manifest->source));
 	json_write_pretty(out, map);
 	strbuf_addc(out, '\n');
 }

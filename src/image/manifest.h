@@ -32,6 +32,7 @@ struct manifest {
 	const struct node *env;
 	const struct node *config; /* of an OCI image, as image.h has it; NULL */
 	const char *origin;        /* what it was pulled or imported as; NULL */
+	struct digest source; /* of the OCI manifest that it was made from; "" of other images */
 	struct manifest_toolchain *toolchains;
 	size_t toolchain_count;
 };

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "image/codec.h"
+#include "image/tree.h"
 #include "stepcell/arena.h"
 #include "stepcell/digest.h"
 #include "stepcell/err.h"
@@ -65,8 +67,6 @@ int oci_decode_config(struct arena *a, const char *text, size_t len, struct oci_
 /* Does the image run on a platform (NULL: this machine's)? ERR_SYSTEM says what it runs on. */
 int oci_check_platform(const struct oci_config *config, const char *platform, struct err *err);
 
-enum compression { COMPRESSION_ANY, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
-
 /* How the media type of a layer says that it is compressed; other types are no layers. */
 int oci_compression(const char *media_type, enum compression *out, struct err *err);
 
@@ -87,3 +87,16 @@ struct oci_options {
  */
 int oci_assemble(struct store *store, int blobs, const struct oci_descriptor *top,
 		 const struct oci_options *options, struct digest *out, struct err *err);
+
+/* An image whose documents have been read: its layers lie open. */
+struct oci_source {
+	struct oci_config config;
+	struct digest digest;      /* of the manifest; where there is none, of the config */
+	struct tree_layer *layers; /* lowest first, as many as the config has hashes */
+	size_t count;
+};
+void oci_source_release(struct oci_source *source); /* closes the layers */
+
+/* The last of oci_assemble(): what the layers unpack to is checked, and becomes an image. */
+int oci_make(struct store *store, struct arena *a, const struct oci_source *source,
+	     const struct oci_options *options, struct digest *out, struct err *err);

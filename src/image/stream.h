@@ -1,10 +1,11 @@
 /* stream: the bytes of a tar, out of whatever it is compressed with. Only in a worker. Private. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "image/oci.h"
+#include "image/codec.h"
 #include "stepcell/digest.h"
 #include "stepcell/err.h"
 

@@ -20,10 +20,8 @@
 #include "image/pack.h"
 #include "image/scan.h"
 #include "image/store.h"
-#include "image/turn.h"
-#include "image/unpack.h"
+#include "image/transfer.h"
 #include "image/verify.h"
-#include "image/worker.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -83,8 +81,7 @@ static int list_tree(int trees, const char *name, const struct inodes *inodes,
 	return scan_write(dir, root, inodes, SCAN_LIST, &out->bytes, &out->entries, err);
 }
 
-static int list_trees(int root, const struct inodes *inodes, struct unpack_result *out,
-		      struct err *err)
+int export_list(int root, const struct inodes *inodes, struct unpack_result *out, struct err *err)
 {
 	auto_strbuf struct strbuf names = STRBUF(64 * KIB);
 	auto_fd int trees = open_nolinks(root, "trees", O_RDONLY | O_DIRECTORY, 0, err);
@@ -96,22 +93,6 @@ static int list_trees(int root, const struct inodes *inodes, struct unpack_resul
 	for_each_name(name, &names) if (list_tree(trees, name, inodes, out, err) <
 					0) return err_wrap(err, "tree '%s'", name);
 	return 0;
-}
-
-static int unpack_image(void *arg, const int *archive, int dir, struct unpack_result *out,
-			struct err *err)
-{
-	struct writer w;
-	int r;
-
-	(void)arg;
-	writer_init(&w, dir);
-	r = unpack(*archive, &w, err);
-	if (r == 0)
-		r = list_trees(dir, &w.inodes, out, err);
-	out->skipped = w.skipped;
-	writer_release(&w);
-	return r;
 }
 
 /* ---- import: outside ---- */
@@ -155,116 +136,22 @@ static int publish_trees(struct store *store, int trees, const struct manifest *
 	return 0;
 }
 
-/* "import FILE", to be done again if need be; what came through a pipe has no name. */
-static const char *origin_of(struct arena *a, int fd)
+int export_publish(struct store *store, int dir, const char *again, bool replace,
+		   struct digest *out, struct err *err)
 {
-	char self[64], path[PATH_MAX];
-	ssize_t n;
-
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	n = readlink(self, path, sizeof(path) - 1);
-	if (n <= 0 || path[0] != '/')
-		return "import";
-	path[n] = '\0';
-	return arena_printf(a, "import %s", path);
-}
-
-struct import {
-	struct store *store;
-	struct arena *arena;
-	const char *origin;
-	bool replace;
-};
-
-static int publish_image(const struct import *im, int dir, struct digest *out, struct err *err)
-{
+	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
 	auto_fd int trees = open_nolinks(dir, "trees", O_RDONLY | O_DIRECTORY, 0, err);
 	auto_fd int gate = -1;
 	struct manifest m;
 
 	if (trees < 0 || file_read(dir, PACK_MANIFEST, &text, err) < 0 ||
-	    manifest_decode(im->arena, text.text, text.len, &m, err) < 0 ||
-	    (!im->replace && image_name_keep(im->store, m.name, &text, err) < 0) ||
-	    check_trees(im->store, trees, &m, err) < 0)
+	    manifest_decode(a, text.text, text.len, &m, err) < 0 ||
+	    (!replace && image_name_keep(store, m.name, &text, err) < 0) ||
+	    check_trees(store, trees, &m, err) < 0)
 		return -1;
-	gate = publish_gate(im->store, LOCK_SH, err);
-	if (gate < 0 || publish_trees(im->store, trees, &m, err) < 0)
+	gate = publish_gate(store, LOCK_SH, err);
+	if (gate < 0 || publish_trees(store, trees, &m, err) < 0)
 		return -1;
-	return image_publish(im->store, m.name, &text, NULL, im->origin, out, err);
-}
-
-static int import(const struct import *im, int fd, struct digest *out, struct err *err)
-{
-	auto_staging struct staging staging = {.dir = -1};
-	const struct unpack_work work = {
-		.name = "import", .fn = unpack_image, .archives = &fd, .archive_count = 1};
-	struct unpack_result result;
-
-	if (staging_open(im->store, &staging, err) < 0 ||
-	    worker_unpack(&work, staging.path, &result, err) < 0)
-		return -1;
-	return publish_image(im, staging.dir, out, err);
-}
-
-/* Is it there, with every file as it was? Then only its name remains to be given. */
-static int take_whole(const struct import *im, const struct image *image, const char *name,
-		      struct err *err)
-{
-	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
-	auto_fd int gate = -1;
-	struct digest same;
-
-	if (!image_whole(im->store, image) ||
-	    blob_get(im->store, &image->digest, &text, NULL, err) < 0 ||
-	    (!im->replace && image_name_keep(im->store, name, &text, err) < 0))
-		return -1;
-	gate = publish_gate(im->store, LOCK_SH, err);
-	return gate < 0 ? -1 : image_publish(im->store, name, &text, NULL, im->origin, &same, err);
-}
-
-/* Somebody has imported this very file: what he made is taken. */
-static bool take_over(const struct import *im, const struct turn *turn)
-{
-	struct image image = {.lock = -1};
-	struct manifest m;
-	struct err ignored;
-	int r = -1;
-
-	if (turn->known && image_load(im->store, im->arena, &turn->made, &m, &image, &ignored) == 0)
-		r = take_whole(im, &image, m.name, &ignored);
-	image_release(&image);
-	return r == 0;
-}
-
-/* For a file, whose turn it is; `before` is what it was known by when it was not yet read. */
-static int import_file(const struct import *im, int fd, const struct strbuf *before,
-		       struct digest *out, struct err *err)
-{
-	auto_strbuf struct strbuf after = STRBUF(1024);
-	auto_turn struct turn turn = {.fd = -1};
-
-	if (turn_take(im->store, before->text, &turn, err) < 0)
-		return -1;
-	*out = turn.made;
-	if (take_over(im, &turn))
-		return 0;
-	turn.known = false;
-	if (import(im, fd, out, err) < 0)
-		return -1;
-	if (lseek(fd, 0, SEEK_SET) == 0 && turn_of_file(fd, &after) &&
-	    strcmp(before->text, after.text) == 0)
-		turn_made(&turn, out);
-	return 0;
-}
-
-int image_import(struct store *store, int fd, bool replace, struct digest *out, struct err *err)
-{
-	auto_arena struct arena *a = arena_new();
-	auto_strbuf struct strbuf before = STRBUF(1024);
-	const struct import im = {store, a, origin_of(a, fd), replace};
-	int r = turn_of_file(fd, &before) ? import_file(&im, fd, &before, out, err)
-					  : import(&im, fd, out, err);
-
-	return r < 0 ? err_wrap(err, "importing an image") : 0;
+	return image_publish(store, m.name, &text, NULL, again, out, err);
 }

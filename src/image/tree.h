@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "image/oci.h"
+#include "image/codec.h"
 #include "image/store.h"
 
 struct tree {

@@ -9,6 +9,7 @@
 /* What a worker tells: no pointers, it crosses a pipe. */
 struct unpack_result {
 	uint64_t bytes, entries, skipped;
+	int found; /* what it was, for a caller who asked */
 };
 
 /* Runs in the worker: unpack `from`, archives or a folder to copy, below `dir`. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runner/action_python.h"
 #include "runner/python_file.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
@@ -96,7 +97,7 @@ static void add_own(struct job_run *job, struct image *root)
 			add_toolchain(job, root, job->image.toolchains[i]);
 }
 
-static const char *env_text(const struct step_run *step, const char *name)
+const char *step_env_text(const struct step_run *step, const char *name)
 {
 	const char *own = node_text(node_get(step->env, name));
 
@@ -108,7 +109,7 @@ static int look(struct step_run *step, struct image *root, struct err *err)
 {
 	struct job_run *job = step->job;
 	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
-	const char *tools = env_text(step, "AGENT_TOOLSDIRECTORY"), *folder;
+	const char *tools = step_env_text(step, "AGENT_TOOLSDIRECTORY"), *folder;
 	char *line, *rest;
 
 	folder = arena_printf(job->arena, "%s/Python", tools && *tools ? tools : RUNNER_TOOLS);
@@ -142,7 +143,7 @@ static void export(struct step_run *step, const struct toolchain *t)
 	struct arena *a = job->arena;
 	static const char *const roots[] = {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR",
 					    "Python3_ROOT_DIR"};
-	const char *old = env_text(step, "LD_LIBRARY_PATH");
+	const char *old = step_env_text(step, "LD_LIBRARY_PATH");
 	const char *lib = arena_printf(a, "%s/lib", t->path);
 
 	for (size_t i = 0; i < COUNT(roots); i++)
@@ -299,12 +300,22 @@ static int start(struct step_run *step, struct err *err)
 				 "the former counts");
 	if (!versions.count && versions_of_file(step, &versions, err) < 0)
 		return -1;
+	if (*action_input(step, "pip-version"))
+		output_say(step, "warning: pip-version is not served: pip is the toolchain's");
 	if (!versions.count)
 		output_say(step, "warning: no version is asked for: the image's own Python");
 	for (size_t i = 0; i < versions.count; i++)
 		if (set_up(step, versions.list[i], err) < 0)
 			return -1;
-	return 0;
+	return versions.count
+		       ? python_cache_start(
+				 step, node_text(node_get(step->outputs, "python-version")), err)
+		       : 0;
 }
 
-const struct builtin action_setup_python = {.uses = "actions/setup-python", .start = start};
+const struct builtin action_setup_python = {
+	.uses = "actions/setup-python",
+	.start = start,
+	.finish = python_cache_finish,
+	.post = python_cache_post,
+};

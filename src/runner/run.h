@@ -323,6 +323,9 @@ struct scope_arg {
 	struct frame *frame; /* NULL: at the job's level */
 };
 struct expr_scope scope_make(struct scope_arg *arg, const struct node *contexts);
+/* hashFiles() of the workspace: "" when nothing matches. */
+int scope_hash_files(struct job_run *job, const char *const *patterns, size_t count,
+		     struct strbuf *hex, struct err *err);
 
 /* Evaluate a template to text; NULL stays NULL. -1 with the place in `err`. */
 int scope_text(struct arena *a, const struct expr_scope *s, const char *what, const char *text,

@@ -57,17 +57,24 @@ static int hash_inside(void *arg, int out, struct err *err)
 	return write_full(out, hex, strlen(hex));
 }
 
+int scope_hash_files(struct job_run *job, const char *const *patterns, size_t count,
+		     struct strbuf *hex, struct err *err)
+{
+	struct hash_request request = {patterns, count, job->workspace};
+
+	return view_ask(job, hash_inside, &request, hex, err);
+}
+
 static int hash_files(void *arg, const char *const *patterns, size_t count, char out[65], char *why,
 		      size_t why_size)
 {
 	const struct scope_arg *s = arg;
-	struct hash_request request = {patterns, count, s->job->workspace};
 	auto_strbuf struct strbuf hex = STRBUF(DIGEST_HEX);
 	struct err err = {0};
 
 	if (!s->job->owner)
 		(void)err_fail(&err, ERR_USAGE, "hashFiles() works in steps only");
-	else if (view_ask(s->job, hash_inside, &request, &hex, &err) == 0)
+	else if (scope_hash_files(s->job, patterns, count, &hex, &err) == 0)
 		(void)snprintf(out, 65, "%s", hex.text);
 	(void)snprintf(why, why_size, "%s", err.text);
 	return err.kind == ERR_NONE ? 0 : -1;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # actions/cache: what is kept from run to run, for whom, and what it tells.
-# shellcheck disable=SC2154,SC2016 # run sets stderr; the steps expand their variables
+# shellcheck disable=SC2154,SC2016,SC2088 # run sets stderr; the steps expand what is quoted here
 
 bats_require_minimum_version 1.5.0
 load helper

@@ -185,3 +185,48 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 	run "$STEPCELL" image resolve node 20
 	exits 2
 }
+
+# pip_job STEPS: a job that caches pip's files, with what the action says of it.
+pip_job() {
+	{
+		printf '      - uses: actions/checkout@v4\n'
+		cache 3.12.1
+		setup_python "python-version: \${{ '3.12' }}" "cache: pip"
+		printf '      - run: |\n          echo "hit [${{ steps.py.outputs.cache-hit }}] $(cat ~/.cache/pip/wheel 2>/dev/null)"\n'
+		printf '          mkdir -p ~/.cache/pip\n          echo kept >~/.cache/pip/wheel\n'
+	} | python_job
+}
+
+@test "cache: pip keeps pip's cache under GitHub's key, until what it is made of changes" {
+	x64
+	printf 'pytest\n' >"$project/requirements.txt"
+	pip_job
+	cell_run
+	exits 0
+	hash=$(python3 -c 'import hashlib, sys
+one = hashlib.sha256(open(sys.argv[1], "rb").read()).digest()
+print(hashlib.sha256(one).hexdigest())' "$project/requirements.txt")
+	. /etc/os-release
+	key=setup-python-Linux-x64-$VERSION_ID-${ID^}-python-3.12.1-pip-$hash
+	says "no pip cache '$key'" "hit [false] " "cache '$key' saved"
+	cell_run
+	exits 0
+	says "hit [true] kept" "the cache '$key' was hit"
+	printf 'pytest\nblack\n' >"$project/requirements.txt"
+	cell_run
+	exits 0
+	says "hit [false] kept" "saved for refs/heads/main"
+}
+
+@test "cache: pip without a file to make its key of, and other managers" {
+	x64
+	pip_job
+	cell_run
+	exits 1
+	says "no file in the workspace matches **/requirements.txt or **/pyproject.toml"
+	pip_job
+	sed -i 's/cache: pip/cache: poetry/' "$project/.github/workflows/ci.yml"
+	cell_run
+	exits 1
+	says "cache: 'poetry' is not served"
+}

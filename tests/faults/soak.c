@@ -2,6 +2,8 @@
  * soak: cells in a row (CELLS, 10,000) and at once (CELLS_AT_ONCE, 200); afterwards no descriptor, process,
  * mount or cgroup is left, and memory has not grown. Namespaces cannot be counted from here: soak.sh gives
  * the program a user namespace in which there can be but a few, so that one that leaks is soon one too many.
+ * LEAK=KIND (user, pid, net, ...) is the control of that: of each cell one namespace of the kind is held on
+ * to, and a cell is refused before CELLS of them.
  */
 #include "../unit/cell_fixture.h"
 
@@ -9,6 +11,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "cell/supervise.h"
 #include "stepcell/parse.h"
 
 static struct world world;
@@ -212,6 +215,63 @@ static void test_at_once(void **state)
 	assert_nothing_left(&before, &now);
 }
 
+/* ---- the control: a namespace of each cell stays ---- */
+
+/* Init cannot be looked at, for it is not dumpable; its only child can. */
+static int main_process(const struct cell *cell)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)cell->pid,
+		       (int)cell->pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	(void)fclose(f);
+	return pid;
+}
+
+/* The start of a cell is over a moment before its program can be looked at. */
+static void hold_namespace(const struct cell *cell, const char *kind)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	char path[64];
+	int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", main_process(cell), kind);
+	for (int i = 0; fd < 0 && i < 1000; i++) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			(void)nanosleep(&moment, NULL);
+	}
+	if (fd < 0)
+		fail_msg("cannot open %s", path);
+}
+
+static void test_leak(void **state)
+{
+	static const char *const argv[] = {"/bin/cat", NULL};
+	const uint64_t cells = setting("CELLS", 10000);
+
+	(void)state;
+	for (uint64_t i = 0; i < cells; i++) {
+		struct err err = {0};
+		struct cell *cell;
+		int ends[2];
+
+		MUST(pipe_open(ends, &err));
+		cell = start_one(argv, ends[0]);
+		hold_namespace(cell, getenv("LEAK"));
+		(void)close(ends[0]);
+		(void)close(ends[1]);
+		end_one(&cell);
+		MUST(remove_tree(AT_FDCWD, world.upper, &err));
+		world_upper(&world);
+	}
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -232,6 +292,11 @@ int main(void)
 		cmocka_unit_test(test_in_a_row),
 		cmocka_unit_test(test_at_once),
 	};
+	const struct CMUnitTest control[] = {
+		cmocka_unit_test(test_leak),
+	};
 
+	if (getenv("LEAK"))
+		return cmocka_run_group_tests(control, make, drop);
 	return cmocka_run_group_tests(tests, make, drop);
 }

@@ -110,6 +110,52 @@ teardown() {
 	[ "$status" != 0 ]
 }
 
+# under_systemd COMMAND...: as on a host where systemd is in charge of a v2 hierarchy, by what can be seen of
+# that in files. What is written below /etc stays below $etc. `systemctl` says what it was asked.
+under_systemd() {
+	etc=$etc unshare --mount bash -c '
+		set -e
+		[ ! -d /sys/fs/cgroup/unified ] || mount --bind /sys/fs/cgroup/unified /sys/fs/cgroup
+		[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup
+		mkdir -p "$etc/data" "$etc/work"
+		mount -t overlay none -o "lowerdir=/etc,upperdir=$etc/data,workdir=$etc/work" /etc
+		mount -t tmpfs none /run
+		mkdir -p /run/systemd/system
+		systemctl() { echo "systemctl: $*"; }
+		export -f systemctl
+		"$@"' bash "$@"
+}
+
+@test "--delegate where systemd is in charge: it is asked to delegate, in its own files" {
+	[ "$(id -u)" = 0 ] || cannot "needs root, to make mounts"
+	local etc uid drop
+	uid=$(id -u "$user")
+	drop=data/systemd/system/user@$uid.service.d
+
+	etc=$BATS_TEST_TMPDIR/printed
+	under_systemd "$STEPCELL" doctor --delegate "$user" >script
+	[ ! -e "$etc/$drop" ] # printed, not done
+	[ "$(grep -c '^systemctl daemon-reload$' script)" = 1 ]
+	grep -q "^# $user logs in anew, .* systemd-run --user --scope -p Delegate=yes stepcell" script
+	run under_systemd bash -e script
+	exits 0
+	[ "$output" = "systemctl: daemon-reload" ]
+	[ "$(cat "$etc/$drop/stepcell.conf")" = $'[Service]\nDelegate=cpu io memory pids' ]
+
+	# what root does is what is printed, but for what is left to a person
+	etc=$BATS_TEST_TMPDIR/applied
+	under_systemd "$STEPCELL" doctor --delegate "$user" --apply >left
+	diff -r "$BATS_TEST_TMPDIR/printed/data" "$etc/data"
+	[ "$(stat -c '%a %u' "$etc/$drop" "$etc/$drop/stepcell.conf")" = $'755 0\n644 0' ]
+	[ "$(cat left)" = "$(tail -n 2 script)" ]
+	under_systemd "$STEPCELL" doctor --delegate "$user" --apply >again
+	cmp left again
+
+	# no hierarchy of systemd's own is changed behind its back
+	run cat script
+	says_not cgroup "chown"
+}
+
 # ---- containers ----
 
 # container KIND UID COMMAND...: as docker makes them. KIND is default (no system call for namespaces and

@@ -14,11 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cell/birth.h"
 #include "cell/caps.h"
 #include "cell/cgroup_parts.h"
 #include "cell/landlock.h"
 #include "cell/probes.h"
 #include "cell/seccomp.h"
+#include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
@@ -202,6 +204,22 @@ void probe_cgroup_cpu(const char *state, struct cell_probe *row)
 	probe_cgroup(state, row, 2);
 }
 
+/* Has one process been born where a cell would be? */
+static bool is_born_inside(const struct cgroup *cg)
+{
+	struct err ignored = {0};
+	bool outside = true;
+	int fd = -1;
+	const pid_t pid = birth(0, cgroup_clone_fd(cg), &fd, &outside, &ignored);
+	auto_fd int pidfd = fd;
+
+	if (pid == 0)
+		_exit(0);
+	if (pid > 0)
+		(void)waitid(P_PIDFD, (id_t)pidfd, &(siginfo_t){0}, WEXITED | __WALL);
+	return pid > 0 && !outside;
+}
+
 void probe_cgroup_birth(const char *state, struct cell_probe *row)
 {
 	const struct cell_limits none = {0};
@@ -211,6 +229,12 @@ void probe_cgroup_birth(const char *state, struct cell_probe *row)
 	if (cgroup_open(state, "doctor", &none, &cg, &err) < 0 || cgroup_clone_fd(cg) < 0) {
 		blame_cgroup(row, CG_V2, "a start takes longer");
 		row->state = CELL_PARTIAL;
+	} else if (!is_born_inside(cg)) {
+		errno = 0; /* the reason is in words */
+		probe_partial(row,
+			      "clone3 is refused here, or knows no cgroup: a start takes longer",
+			      "Linux 5.7 or newer, and in a container a seccomp profile that "
+			      "knows clone3");
 	}
 	cgroup_close(&cg);
 }

@@ -5,7 +5,7 @@
 
 An archive is a whole image, true to its hashes, and what KIND adds.
 """
-import gzip, hashlib, io, json, lzma, os, struct, subprocess, sys, tarfile, zlib
+import copy, gzip, hashlib, io, json, lzma, os, struct, subprocess, sys, tarfile, zlib
 
 UP = "../" * 24
 
@@ -26,6 +26,14 @@ def hard(name, target):
 
 def folder(name, mode=0o755):
 	return entry(name, tarfile.DIRTYPE, mode=mode)
+
+
+def changed(e, **fields):
+	"""A copy with other fields (TarInfo.replace is younger than Debian 12's Python)."""
+	e = copy.copy(e)
+	for name, value in fields.items():
+		setattr(e, name, value)
+	return e
 
 
 def escape(text):
@@ -54,12 +62,12 @@ def image(name, root, added=(), lost=()):
 	entries = [entry("image.json", data=text.encode()), folder("trees"), folder(f"trees/{tree}"),
 		entry(f"trees/{tree}/owners"), folder(at)]
 	for e, data in [*root, *lost]:
-		e = e.replace(name=f"{at}/{e.name}", deep=True)
+		e = changed(e, name=f"{at}/{e.name}")
 		if e.type == tarfile.LNKTYPE:
 			e.linkname = f"{at}/{e.linkname}"
 		entries.append((e, data))
 	for e, data in added:
-		entries.append((e.replace(name=e.name.replace("@", at), linkname=e.linkname.replace("@", at), deep=True), data))
+		entries.append((changed(e, name=e.name.replace("@", at), linkname=e.linkname.replace("@", at)), data))
 	out = io.BytesIO()
 	with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
 		for e, data in entries:

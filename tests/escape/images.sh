@@ -38,19 +38,23 @@ look() {
 }
 touched() { ! look "$1" | cmp -s - "$1.before"; }
 
-# archive KIND CANARIES: its path
+# archive KIND CANARIES: its path. Without the archive there is no attack, and no row may pass.
 archive() {
 	local out=$tmp/$1.tar
 	[ "$2" = "$canaries" ] || out=$tmp/$1.control.tar
-	[ -e "$out" ] || (cd "$tmp" && python3 "$here/archives.py" "$1" "$2" "$out") || return 1
-	chmod 644 "$out"
+	if [ ! -e "$out" ]; then
+		(cd "$tmp" && python3 "$here/archives.py" "$1" "$2" new.tar && chmod 644 new.tar && mv new.tar "$out") ||
+			{ echo "the archive $1 cannot be made" >&2; kill $$; exit 1; }
+	fi
 	echo "$out"
 }
 
 # import WHO KIND [HOME]: its exit code is set, what it said is in $tmp/stderr
 import() {
+	local file
+	file=$(archive "$2" "$canaries")
 	as "$1" env STEPCELL_HOME="$tmp/$1-${3:-state}" timeout -k 5 100 "$tmp/bin/stepcell" image import \
-		"$(archive "$2" "$canaries")" >"$tmp/said" 2>"$tmp/stderr" </dev/null
+		"$file" >"$tmp/said" 2>"$tmp/stderr" </dev/null
 }
 
 # fresh WHO: a store for one archive, which is not the one that cells use
@@ -136,7 +140,7 @@ bombs() {
 		[ "${memory:-9999}" -lt 300 ] || said="open: $memory MiB of memory"
 		[ $((SECONDS - began)) -lt 60 ] || said="open: $((SECONDS - began)) s"
 		[ -z "$(taken "$who")" ] || said="open: left $(taken "$who")"
-		judge_canaries "${kind%%-*} a bomb: ${kind#*-}, as $who" "$said" "$open"
+		judge_canaries "${kind%%-*} a bomb: ${kind#*-}, as $who" "$said" "${open:-nothing}"
 	done
 }
 
@@ -186,7 +190,7 @@ linked_places() {
 			said+="$way: $(image=$name inside "$who" /attack unknown || tail -n 1 "$tmp/stderr" | sed 's/.*error: //'); "
 		done
 		[[ $said != *open:* ]] && said="held: $said"
-		judge_canaries "$id a root whose /$place leads out, as $who" "$said" "$open"
+		judge_canaries "$id a root whose /$place leads out, as $who" "$said" "${open:-nothing}"
 	done
 }
 
@@ -201,7 +205,7 @@ false_proc() {
 		import "$who" A8-proc || { fail "A8 a /proc of the image's, as $who" "$(cat "$tmp/stderr")"; continue; }
 		count_from_here
 		for payload in caps namespaces; do
-			judge "A8 a /proc of the image's, then $payload, as $who" "$(image=a8-proc inside "$who" /attack $payload)" "$open"
+			judge "A8 a /proc of the image's, then $payload, as $who" "$(image=a8-proc inside "$who" /attack $payload)" "${open:-nothing}"
 		done
 	done
 }

@@ -115,6 +115,7 @@ const char *cell_wall_name(enum cell_wall wall); /* "userns", ... */
 struct cell_limits {
 	uint64_t memory;     /* bytes, swap included */
 	uint64_t cpus_milli; /* 2000: two processors' worth of time */
+	uint64_t io;         /* bytes a second read from each disk, and written to it */
 	uint64_t pids;       /* processes and threads, init not among them */
 	uint64_t disk;       /* bytes in the uppers, and in files without a name that are held */
 	uint64_t files;      /* inodes made in the uppers */
@@ -202,7 +203,7 @@ struct cell_result {
 	bool init_killed;   /* failed: the cell ended without a word from its init */
 	struct cell_usage usage;
 	struct {
-		enum cell_means memory, cpus, pids, disk, files;
+		enum cell_means memory, cpus, io, pids, disk, files;
 	} means;
 };
 

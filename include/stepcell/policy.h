@@ -19,7 +19,7 @@ enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
 
 struct policy_limits {
 	/* Bytes or counts; 0 is no limit, which a file must ask for as `none`. */
-	uint64_t memory, cpus_milli, pids, disk, files, open_files, log, artifacts;
+	uint64_t memory, cpus_milli, io, pids, disk, files, open_files, log, artifacts;
 	uint64_t step_ms, job_ms;
 };
 

@@ -368,7 +368,8 @@ static bool serves(const struct cell *cell, const struct cell_spec *spec)
 	return !spec->fn && e->audit == spec->audit && e->network == spec->network &&
 	       strcmp(e->state, spec->state) == 0 && strcmp(e->seccomp, spec->seccomp) == 0 &&
 	       e->limits.memory == spec->limits.memory && e->limits.pids == spec->limits.pids &&
-	       e->limits.cpus_milli == spec->limits.cpus_milli && poll(&end, 1, 0) == 0;
+	       e->limits.cpus_milli == spec->limits.cpus_milli && e->limits.io == spec->limits.io &&
+	       poll(&end, 1, 0) == 0;
 }
 
 static int prepare_complete(const struct cell_spec *spec, struct err *err)

@@ -333,6 +333,12 @@ static bool holds(const struct cgroup *cg, enum cgroup_part v1, unsigned v2)
 	return cg && (cg->dir[v1] >= 0 || (cg->v2_has & v2));
 }
 
+/* v1 can only slow down who goes around the page cache, which nobody does. */
+static bool holds_io(const struct cgroup *cg)
+{
+	return cg && (cg->v2_has & V2_IO);
+}
+
 void cgroup_means(const struct cgroup *cg, struct cell_result *out)
 {
 	if (holds(cg, CG_MEMORY, V2_MEMORY) && cg->limits.memory)
@@ -341,13 +347,15 @@ void cgroup_means(const struct cgroup *cg, struct cell_result *out)
 		out->means.pids = CELL_BY_CGROUP;
 	if (holds(cg, CG_CPU, V2_CPU) && cg->limits.cpus_milli)
 		out->means.cpus = CELL_BY_CGROUP;
+	if (holds_io(cg) && cg->limits.io)
+		out->means.io = CELL_BY_CGROUP;
 }
 
 bool cgroup_covers(const struct cgroup *cg, const struct cell_limits *limits)
 {
 	return (!limits->memory || holds(cg, CG_MEMORY, V2_MEMORY)) &&
 	       (!limits->pids || holds(cg, CG_PIDS, V2_PIDS)) &&
-	       (!limits->cpus_milli || holds(cg, CG_CPU, V2_CPU));
+	       (!limits->cpus_milli || holds(cg, CG_CPU, V2_CPU)) && (!limits->io || holds_io(cg));
 }
 
 /* ---- removing ---- */

@@ -65,7 +65,7 @@ void cgroup_usage(struct cgroup *cg, struct cell_usage *out);
 /* Set `out->means` to CELL_BY_CGROUP for each limit that a cgroup enforces; others are left. */
 void cgroup_means(const struct cgroup *cg, struct cell_result *out);
 
-/* Does a cgroup enforce each of the memory, pids and cpus limits that are not 0? */
+/* Does a cgroup enforce each of the memory, pids, cpus and io limits that are not 0? */
 bool cgroup_covers(const struct cgroup *cg, const struct cell_limits *limits);
 
 /* Kill what is left, remove the directories (bounded retry), free. NULL is fine. */

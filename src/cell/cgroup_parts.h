@@ -77,6 +77,9 @@ uint64_t cg_cpu_quota_us(uint64_t milli);
 /* The leaf of our own v2 cgroup that we move to when controllers must pass through it. */
 #define CG_V2_LEAF "stepcell-runner"
 
+/* So many bytes a second from each disk of the host, and as many to it. */
+int cgroup_io_limit(int dir, uint64_t bytes, struct err *err);
+
 int cgroup_v1_limit(struct cgroup *cg, struct err *err);
 int cgroup_v1_oom_fd(const struct cgroup *cg, struct err *err);
 int cgroup_v1_attach(const struct cgroup *cg, pid_t pid, struct err *err);

@@ -274,7 +274,7 @@ int cgroup_v2_limit(struct cgroup *cg, struct err *err)
 		    !(f->optional && errno == ENOENT))
 			return err_sys(err, "cannot write %s", f->file);
 	}
-	return 0;
+	return l->io && (cg->v2_has & V2_IO) ? cgroup_io_limit(cg->dir[CG_V2], l->io, err) : 0;
 }
 
 int cgroup_v2_oom_fd(const struct cgroup *cg, struct err *err)

@@ -51,6 +51,7 @@ static const struct {
 	{"cgroup-memory", probe_cgroup_memory, PROBE_HERE},
 	{"cgroup-pids", probe_cgroup_pids, PROBE_HERE},
 	{"cgroup-cpu", probe_cgroup_cpu, PROBE_HERE},
+	{"cgroup-io", probe_cgroup_io, PROBE_HERE},
 	{"cgroup-birth", probe_cgroup_birth, PROBE_HERE},
 	{"pids-rlimit", probe_pids_rlimit, 0},
 };

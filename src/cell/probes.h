@@ -10,8 +10,8 @@ probe_fn probe_userns, probe_mountns, probe_pidns, probe_netns, probe_ipcns, pro
 	probe_cgroupns, probe_timens;
 probe_fn probe_overlay, probe_idmap, probe_proc, probe_devpts;
 probe_fn probe_capabilities, probe_landlock, probe_seccomp;
-probe_fn probe_cgroup_memory, probe_cgroup_pids, probe_cgroup_cpu, probe_cgroup_birth,
-	probe_pids_rlimit;
+probe_fn probe_cgroup_memory, probe_cgroup_pids, probe_cgroup_cpu, probe_cgroup_io,
+	probe_cgroup_birth, probe_pids_rlimit;
 
 /* Try it in a process of its own. */
 void probe_run(probe_fn *probe, const char *state, struct cell_probe *row);

@@ -162,11 +162,12 @@ static const struct {
 	{CG_MEMORY, V2_MEMORY, {.memory = GIB}, "memory is counted every now and then"},
 	{CG_PIDS, V2_PIDS, {.pids = 64}, "processes are limited by RLIMIT_NPROC"},
 	{CG_CPU, V2_CPU, {.cpus_milli = 1000}, "processor time is not limited"},
+	{CG_V2, V2_IO, {.io = GIB}, "reading and writing is as fast as the disk"},
 };
 
 static void say_where(struct cell_probe *row, const struct cgroup *cg, enum cgroup_part part)
 {
-	const bool v1 = cg->dir[part] >= 0;
+	const bool v1 = part != CG_V2 && cg->dir[part] >= 0;
 	const char *path = cg->path[v1 ? part : CG_V2];
 
 	(void)snprintf(row->why, sizeof(row->why), "%s, in %.*s", v1 ? "v1" : "v2",
@@ -218,6 +219,19 @@ static bool is_born_inside(const struct cgroup *cg)
 	if (pid > 0)
 		(void)waitid(P_PIDFD, (id_t)pidfd, &(siginfo_t){0}, WEXITED | __WALL);
 	return pid > 0 && !outside;
+}
+
+void probe_cgroup_io(const char *state, struct cell_probe *row)
+{
+	if (access("/sys/fs/cgroup/blkio", F_OK) == 0) {
+		errno = 0; /* the reason is in words */
+		probe_down(row,
+			   "the controller is one of v1 here, and reaches nobody who writes "
+			   "through the page cache",
+			   "boot with cgroup_no_v1=blkio");
+		return;
+	}
+	probe_cgroup(state, row, 3);
 }
 
 void probe_cgroup_birth(const char *state, struct cell_probe *row)

@@ -66,6 +66,7 @@ static const struct node *means_node(struct arena *a, const struct cell_result *
 
 	node_set_text(a, map, "memory", cell_means_name(r->means.memory));
 	node_set_text(a, map, "cpus", cell_means_name(r->means.cpus));
+	node_set_text(a, map, "io", cell_means_name(r->means.io));
 	node_set_text(a, map, "pids", cell_means_name(r->means.pids));
 	node_set_text(a, map, "disk", cell_means_name(r->means.disk));
 	node_set_text(a, map, "files", cell_means_name(r->means.files));

@@ -242,6 +242,7 @@ static struct cell_limits limits_of(const struct policy_limits *l)
 {
 	return (struct cell_limits){.memory = l->memory,
 				    .cpus_milli = l->cpus_milli,
+				    .io = l->io,
 				    .pids = l->pids,
 				    .disk = l->disk,
 				    .files = l->files,

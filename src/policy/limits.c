@@ -130,11 +130,17 @@ static bool decode_limit(struct decode *d, const struct field *field, const stru
 		key, decode_limit, offsetof(struct policy_limits, member), 0, kind                 \
 	}
 const struct field policy_limit_fields[] = {
-	LIMIT("memory", memory, &kind_size), LIMIT("cpus", cpus_milli, &kind_cpus),
-	LIMIT("pids", pids, &kind_count),    LIMIT("disk", disk, &kind_size),
-	LIMIT("files", files, &kind_count),  LIMIT("open-files", open_files, &kind_count),
-	LIMIT("log", log, &kind_size),       LIMIT("artifacts", artifacts, &kind_size),
-	LIMIT("step", step_ms, &kind_time),  LIMIT("job", job_ms, &kind_time),
+	LIMIT("memory", memory, &kind_size),
+	LIMIT("cpus", cpus_milli, &kind_cpus),
+	LIMIT("io", io, &kind_size),
+	LIMIT("pids", pids, &kind_count),
+	LIMIT("disk", disk, &kind_size),
+	LIMIT("files", files, &kind_count),
+	LIMIT("open-files", open_files, &kind_count),
+	LIMIT("log", log, &kind_size),
+	LIMIT("artifacts", artifacts, &kind_size),
+	LIMIT("step", step_ms, &kind_time),
+	LIMIT("job", job_ms, &kind_time),
 };
 const size_t policy_limit_count = COUNT(policy_limit_fields);
 

@@ -87,6 +87,7 @@ static struct cell_limits limits_of(const struct step_run *step)
 	return (struct cell_limits){
 		.memory = p->memory,
 		.cpus_milli = p->cpus_milli,
+		.io = p->io,
 		.pids = p->pids,
 		.disk = p->disk,
 		.files = p->files,

@@ -19,8 +19,8 @@ void usage_write(struct journal *j, struct arena *a, const struct cell_result *r
 		const char *key;
 		enum cell_means means;
 	} means[] = {
-		{"memory", r->means.memory}, {"cpus", r->means.cpus},   {"pids", r->means.pids},
-		{"disk", r->means.disk},     {"files", r->means.files},
+		{"memory", r->means.memory}, {"cpus", r->means.cpus}, {"io", r->means.io},
+		{"pids", r->means.pids},     {"disk", r->means.disk}, {"files", r->means.files},
 	};
 	struct node *used = node_map(a), *by = node_map(a);
 

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -229,6 +230,46 @@ static void cpu_limit_slows(void **state)
 	cgroup_close(&cg);
 }
 
+/* Four MiB to the disk, then once more past everything that waits on the way. */
+static int write_much(void)
+{
+	char path[] = "/var/tmp/cell_cgroup.XXXXXX";
+	static char block[1 << 20];
+	auto_fd int fd = mkstemp(path);
+
+	if (fd < 0 || unlink(path) < 0)
+		return 1;
+	for (int i = 0; i < 4; i++)
+		if (write_full(fd, block, sizeof(block)) < 0 || fsync(fd) < 0)
+			return 2;
+	return 0;
+}
+
+static void io_limit_slows(void **state)
+{
+	struct cgroup *cg = open_with(*state, (struct cell_limits){.io = MIB, .memory = 256 * MIB});
+	struct timespec before, after;
+	struct cell_usage usage = {0};
+	char max[4096] = "";
+	struct child c;
+	int status;
+	auto_fd int file = openat(cg->dir[CG_V2], "io.max", O_RDONLY | O_CLOEXEC);
+
+	assert_true(read(file, max, sizeof(max) - 1) > 0);
+	assert_non_null(strstr(max, " rbps=1048576 wbps=1048576 "));
+	(void)clock_gettime(CLOCK_MONOTONIC, &before);
+	c = start(cg, write_much);
+	status = reap(c.pid);
+	(void)clock_gettime(CLOCK_MONOTONIC, &after);
+	cgroup_usage(cg, &usage);
+	cgroup_close(&cg);
+	assert_int_equal(status, 0);
+	if (usage.written_bytes < 4 * MIB)
+		must_run("what lies below /var/tmp is on no disk");
+	/* one MiB a second; it took a fraction of one before there was a limit */
+	assert_in_range(after.tv_sec - before.tv_sec, 2, 60);
+}
+
 static struct child start_company(struct cgroup *cg)
 {
 	struct child c = start(cg, sleep_in_company);
@@ -407,6 +448,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_below_the_limit_is_no_oom, setup, teardown),
 		cmocka_unit_test_setup_teardown(pids_limit_refuses_and_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(cpu_limit_slows, setup, teardown),
+		cmocka_unit_test_setup_teardown(io_limit_slows, setup, teardown),
 		cmocka_unit_test_setup_teardown(kill_leaves_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(v1_kill_freezes_and_thaws, setup, teardown),
 		cmocka_unit_test_setup_teardown(close_removes_every_directory, setup, teardown),

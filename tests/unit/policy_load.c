@@ -20,7 +20,7 @@ static const struct {
 	{"walls by default", "name: x\n", NULL, "require: [userns, seccomp, landlock]\n"},
 	{"no walls, aloud", "name: x\nrequire: none\n", NULL, "require: none\n"},
 	{"one limit leaves the others", "name: x\nlimits: { memory: 64MiB }\n", NULL,
-	 "memory: 64MiB\n  cpus: 2\n  pids: 512\n"},
+	 "memory: 64MiB\n  cpus: 2\n  io: none\n  pids: 512\n"},
 	{"half a processor", "name: x\nlimits: { cpus: 0.5 }\n", NULL, "cpus: 0.5\n"},
 	{"a limit lifted", "name: x\nlimits: { job: none }\n", NULL, "job: none\n"},
 	{"a time in its largest unit", "name: x\nlimits: { step: 90s, job: 120m }\n", NULL,
@@ -150,7 +150,8 @@ static const struct {
 	{"cpus=.5", 0, 0, 0, "limit 'cpus=.5': expected processors"},
 	{"pids=0", 0, 0, 0, "limit 'pids=0': expected a whole number, or none"},
 	{"mem=1", 0, 0, 0,
-	 "unknown limit 'mem': the limits are memory, cpus, pids, disk, files, open-files, log, "
+	 "unknown limit 'mem': the limits are memory, cpus, io, pids, disk, files, open-files, "
+	 "log, "
 	 "artifacts, step, job"},
 	{"memoryx=1", 0, 0, 0, "unknown limit 'memoryx'"},
 };

@@ -14,12 +14,12 @@ done
 doctor "" landlock partial "6.2"
 own=$(sed -n 's/^0:://p' /proc/self/cgroup)
 if [ "$(id -u)" = 0 ] || [[ $own == *builder* ]]; then
-	for wall in cgroup-memory cgroup-pids cgroup-cpu; do
+	for wall in cgroup-memory cgroup-pids cgroup-cpu cgroup-io; do
 		doctor "" $wall up "v2"
 	done
 	doctor "" cgroup-birth up
 else
-	for wall in cgroup-memory cgroup-pids cgroup-cpu; do
+	for wall in cgroup-memory cgroup-pids cgroup-cpu cgroup-io; do
 		doctor "" $wall down "--delegate"
 	done
 	doctor "" cgroup-birth partial

@@ -234,7 +234,7 @@ opened_to_peers() {
 	chmod 711 "$tmp"
 	run "$dir" >"$tmp/out" &
 	pid=$!
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		grep -q '| opened' "$tmp/out" && break
 		sleep 0.1
 	done
@@ -280,7 +280,7 @@ jobs:
     runs-on: ubuntu-latest
     steps: [{uses: actions/checkout@v4}, {run: python3 leave.py look}]")
 	cp "$tmp/leave.py" "$dir/leave.py"
-	timeout 20 unshare --user --map-root-user --ipc --net --mount --pid --fork sh -c "mount -t tmpfs none /dev/shm
+	timeout $((20 * slow)) unshare --user --map-root-user --ipc --net --mount --pid --fork sh -c "mount -t tmpfs none /dev/shm
 		mount -t tmpfs none /var/tmp; HOME=/var/tmp python3 $dir/leave.py leave >/dev/null
 		HOME=/var/tmp python3 $dir/leave.py look; rm -f /tmp/residue" | grep -q 'found shm' && control=0
 	out=$(run "$dir") || held=1

@@ -56,11 +56,11 @@ flood() {
 	open=$(outside ./attack flood 0.1)
 	for who in $(users); do
 		began=$SECONDS
-		inside "$who" --audit --json --limit step=40s -- ./attack flood 3 >"$tmp/json"
+		inside "$who" --audit --json --limit step=$((40 * slow))s -- ./attack flood 3 >"$tmp/json"
 		said=$(grep -m1 -E '^(held|open|cannot):' "$tmp/stderr")
 		made=$(tr -dc 0-9 <<<"$said")
 		[ "${said%%:*}" != held ] || said=$(counts_of "$tmp/json" "${made:-0}")
-		[ $((SECONDS - began)) -lt 35 ] || said="it took $((SECONDS - began)) seconds"
+		[ $((SECONDS - began)) -lt $((35 * slow)) ] || said="it took $((SECONDS - began)) seconds"
 		judge "audit, a flood of refused calls under ever new names, as $who" "$said" "$open"
 	done
 }
@@ -70,7 +70,7 @@ quota() {
 	local said open
 	open=$(outside ./attack flood 0.1)
 	for who in $(users); do
-		inside "$who" --audit --json --limit cpus=0.25 --limit step=40s -- ./attack flood 4 >"$tmp/json"
+		inside "$who" --audit --json --limit cpus=0.25 --limit step=$((40 * slow))s -- ./attack flood 4 >"$tmp/json"
 		said=$(python3 - "$tmp/json" <<-'END'
 			import json, sys
 			report = json.loads(open(sys.argv[1]).read().splitlines()[-1])

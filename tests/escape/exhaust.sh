@@ -30,7 +30,7 @@ flood() {
 	[ "$(id -u)" = 0 ] || [ "${open%%:*}" != held ] || open=
 	tidy
 	for who in $(users); do
-		inside "$who" --json --limit "$limit" --limit step=30s -- ./attack "$@" ${PAUSE:+"$PAUSE"} >"$tmp/json"
+		inside "$who" --json --limit "$limit" --limit step=$((30 * slow))s -- ./attack "$@" ${PAUSE:+"$PAUSE"} >"$tmp/json"
 		answer=$(said)
 		verdict=$(field verdict)
 		if [ "$verdict" = "$want" ]; then
@@ -53,12 +53,12 @@ neighbours() {
 	open=$(as user bash -c 'for i in 1 2 3 4 5 6 7 8; do sleep 2 & done; ulimit -u 12; exec "$0" share 10' \
 		"$tmp/outside/attack" 2>&1)
 	for who in $(users); do
-		inside "$who" --limit pids=24 --limit step=20s -- "$@" >/dev/null 2>&1 &
+		inside "$who" --limit pids=24 --limit step=$((20 * slow))s -- "$@" >/dev/null 2>&1 &
 		busy=$!
 		sleep 0.5
 		start=$SECONDS
 		out=$(inside "$who" --limit pids=24 -- ./attack share 20 | head -n 1)
-		[ $((SECONDS - start)) -lt 20 ] || out="open: $((SECONDS - start)) seconds for a neighbour"
+		[ $((SECONDS - start)) -lt $((20 * slow)) ] || out="open: $((SECONDS - start)) seconds for a neighbour"
 		wait $busy
 		judge "$id $what, as $who" "$out" "$open"
 	done
@@ -77,11 +77,11 @@ log_flood() {
 		rm -rf "$dir" && mkdir -p "$dir/.github/workflows"
 		printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: %s\n' \
 			"$script" >"$dir/.github/workflows/ci.yml"
-		printf 'name: small\nlimits: { log: 256KiB, step: 30s }\n' >"$dir/small.yml"
+		printf 'name: small\nlimits: { log: 256KiB, step: %ds }\n' $((30 * slow)) >"$dir/small.yml"
 		git -C "$dir" init -q -b main && git -C "$dir" add -A &&
 			git -C "$dir" -c user.name=a -c user.email=a@host.example.com commit -qm x
 		[ "$who" = root ] || [ "$(id -u)" != 0 ] || chown -R $USER_ID:$USER_ID "$dir"
-		(cd "$dir" && as "$who" python3 -c "$peak" timeout -k 5 90 \
+		(cd "$dir" && as "$who" python3 -c "$peak" timeout -k 5 $((90 * slow)) \
 			"$tmp/bin/stepcell" run --image host --policy ./small.yml) \
 			>"$tmp/said" 2>"$tmp/stderr" </dev/null
 		judge "D5 $name, as $who" "$(log_answer "$who")" "$control"
@@ -150,9 +150,9 @@ stubborn() {
 	open=$(outside timeout -k 4 1 ./attack stubborn 3)
 	for who in $(users); do
 		start=$SECONDS
-		inside "$who" --json --limit step=1s -- ./attack stubborn 30 >"$tmp/json"
+		inside "$who" --json --limit step=1s -- ./attack stubborn $((30 * slow)) >"$tmp/json"
 		answer="held: $(field verdict)"
-		[ "$answer" = "held: timeout" ] && [ $((SECONDS - start)) -lt 20 ] ||
+		[ "$answer" = "held: timeout" ] && [ $((SECONDS - start)) -lt $((20 * slow)) ] ||
 			answer="open: $(field verdict) after $((SECONDS - start)) seconds"
 		judge "D13 outlasting the time limit, as $who" "$answer" "$open"
 	done
@@ -163,9 +163,9 @@ daemons() {
 	open=$(outside ./attack daemon 1 | cat)
 	for who in $(users); do
 		start=$SECONDS
-		inside "$who" --json -- ./attack daemon 25 >"$tmp/json"
+		inside "$who" --json -- ./attack daemon $((25 * slow)) >"$tmp/json"
 		answer="held: $(field survivors) survivor killed"
-		[ "$(field survivors)" = 1 ] && [ -z "$(said)" ] && [ $((SECONDS - start)) -lt 20 ] ||
+		[ "$(field survivors)" = 1 ] && [ -z "$(said)" ] && [ $((SECONDS - start)) -lt $((20 * slow)) ] ||
 			answer="open: $(field survivors) survivors after $((SECONDS - start)) seconds, $(said)"
 		judge "D14 a daemon that holds the output, as $who" "$answer" "$open"
 	done
@@ -173,9 +173,9 @@ daemons() {
 
 alive() { pgrep -f "attack outlive $1 " | wc -l; }
 
-# Wait for the word of a payload in the background, at most ten seconds.
+# Wait for the word of a payload in the background, at most ten seconds of a machine.
 wait_ready() {
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		grep -q ready "$1" && return
 		sleep 0.1
 	done
@@ -192,12 +192,12 @@ dead_stepcell() {
 	for who in $(users); do
 		# no timeout(1) between us and stepcell
 		(cd "$tmp/$who" && as "$who" "$tmp/bin/stepcell" exec --image host --checkout . -- \
-			./attack outlive "$mark-$who" 40 >"$tmp/ready" 2>"$tmp/stderr" </dev/null) &
+			./attack outlive "$mark-$who" $((40 * slow)) >"$tmp/ready" 2>"$tmp/stderr" </dev/null) &
 		wait_ready "$tmp/ready"
 		pid=$(pgrep -o -f "$tmp/bin/stepcell exec.*outlive $mark-$who")
 		kill -9 "$pid"
 		wait $! 2>/dev/null
-		for _ in $(seq 100); do
+		for _ in $(seq $((100 * slow))); do
 			[ "$(alive "$mark-$who")" = 0 ] && break
 			sleep 0.1
 		done
@@ -229,7 +229,7 @@ teardown() {
 		inside "$who" --json -- ./attack names files 30000 20000 >"$tmp/json"
 		answer="held: 30000 files went in $((SECONDS - start)) seconds"
 		[ "$(said)" = "open: 30000 files" ] || answer="open: not made, $(said)"
-		[ $((SECONDS - start)) -lt 50 ] || answer="open: $((SECONDS - start)) seconds"
+		[ $((SECONDS - start)) -lt $((50 * slow)) ] || answer="open: $((SECONDS - start)) seconds"
 		[ -z "$(find "$tmp/$who-state" -path '*/names/*' -print -quit)" ] || answer="open: files are left"
 		judge "D21 many files, as $who" "$answer" "$open"
 	done
@@ -296,19 +296,19 @@ nothing_left() {
 flood D1 "processes" pids-limit pids=48 forks
 flood D1 "threads" pids-limit pids=48 pthreads
 for kind in anonymous shared memfd dev-shm sysv locked pipes sockets; do
-	PAUSE=4 flood D2 "memory: $kind" out-of-memory memory=64MiB memory $kind 160 96
+	PAUSE=$((4 * slow)) flood D2 "memory: $kind" out-of-memory memory=64MiB memory $kind 160 96
 done
 attack D2 "terminals" any ptys 100
 for way in named unlinked tmpfile mapped shared queued executed xattrs; do
-	PAUSE=8 flood D3 "disk: $way" disk-limit disk=16MiB fill $way 96 64
+	PAUSE=$((8 * slow)) flood D3 "disk: $way" disk-limit disk=16MiB fill $way 96 64
 done
 # no count is as quick as these: refused, not counted
 for way in reserved by-ioctl zeroed; do
 	flood D3 "disk: $way" disk-limit disk=16MiB fill $way 96 64
 done
-PAUSE=8 flood D3 "disk: descriptors of a thread" disk-limit disk=16MiB fill-thread 96 64
+PAUSE=$((8 * slow)) flood D3 "disk: descriptors of a thread" disk-limit disk=16MiB fill-thread 96 64
 for kind in files directories links hard-links; do
-	PAUSE=8 flood D4 "names: $kind" disk-limit files=500 names $kind 2000 1000
+	PAUSE=$((8 * slow)) flood D4 "names: $kind" disk-limit files=500 names $kind 2000 1000
 done
 bytes=$(yes | head -c 1000000 | wc -c)
 log_flood "a flood of lines" "yes" "open: $bytes"

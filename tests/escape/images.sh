@@ -53,7 +53,7 @@ archive() {
 import() {
 	local file
 	file=$(archive "$2" "$canaries")
-	as "$1" env STEPCELL_HOME="$tmp/$1-${3:-state}" timeout -k 5 100 "$tmp/bin/stepcell" image import \
+	as "$1" env STEPCELL_HOME="$tmp/$1-${3:-state}" timeout -k 5 $((100 * slow)) "$tmp/bin/stepcell" image import \
 		"$file" >"$tmp/said" 2>"$tmp/stderr" </dev/null
 }
 
@@ -123,7 +123,7 @@ unpacked() {
 
 # The exit code of a command, and the most memory that a process of it had, in MiB.
 measure='import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:], stdout=2, timeout=100).returncode
+code = subprocess.run(sys.argv[2:], stdout=2, timeout=int(sys.argv[1])).returncode
 print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)'
 
 bombs() {
@@ -134,11 +134,11 @@ bombs() {
 		began=$SECONDS
 		fresh "$who"
 		read -r code memory <<<"$(as "$who" env STEPCELL_HOME="$tmp/$who-fresh" \
-			/usr/bin/python3 -c "$measure" "$tmp/bin/stepcell" image import "$file" 2>"$tmp/stderr" </dev/null)"
+			/usr/bin/python3 -c "$measure" $((100 * slow)) "$tmp/bin/stepcell" image import "$file" 2>"$tmp/stderr" </dev/null)"
 		said="held: $(sed -n '$s/.*: //p' "$tmp/stderr"); $memory MiB of memory"
 		[ "$code" = 2 ] || said="open: exit code $code"
 		[ "${memory:-9999}" -lt 300 ] || said="open: $memory MiB of memory"
-		[ $((SECONDS - began)) -lt 60 ] || said="open: $((SECONDS - began)) s"
+		[ $((SECONDS - began)) -lt $((60 * slow)) ] || said="open: $((SECONDS - began)) s"
 		[ -z "$(taken "$who")" ] || said="open: left $(taken "$who")"
 		judge_canaries "${kind%%-*} a bomb: ${kind#*-}, as $who" "$said" "${open:-nothing}"
 	done

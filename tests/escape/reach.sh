@@ -10,7 +10,7 @@ set -u
 beside() {
 
 	for _ in 1 2 3; do
-		(cd "$tmp/outside" && as root timeout 20 "$tmp/bin/stepcell" exec --image host -- sleep 0.2) \
+		(cd "$tmp/outside" && as root timeout $((20 * slow)) "$tmp/bin/stepcell" exec --image host -- sleep 0.2) \
 			>/dev/null 2>&1 </dev/null
 	done &
 	"$@"
@@ -151,7 +151,7 @@ alone() {
 	local user=() address=$1
 	shift
 	[ "$(id -u)" = 0 ] || user=(--user --map-root-user)
-	(cd "$tmp/outside" && timeout -k 5 60 unshare "${user[@]}" --net --mount sh -c '
+	(cd "$tmp/outside" && timeout -k 5 $((60 * slow)) unshare "${user[@]}" --net --mount sh -c '
 		ip link set lo up && ip addr add "$0/32" dev lo && exec "$@"' "$address" "$@") 2>/dev/null </dev/null
 }
 

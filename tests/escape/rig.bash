@@ -42,7 +42,7 @@ plant() {
 		            f.write("visitor\n")
 	END
 	helpers+=($!)
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		[ -e "$tmp/ports" ] && break
 		sleep 0.1
 	done
@@ -105,16 +105,16 @@ inside() {
 		shift
 		;;
 	esac
-	(cd "$tmp/$who" && as "$who" timeout -k 5 60 "${bin:-$tmp/bin/stepcell}" exec --image "${image:-host}" --checkout . \
+	(cd "$tmp/$who" && as "$who" timeout -k 5 $((60 * slow)) "${bin:-$tmp/bin/stepcell}" exec --image "${image:-host}" --checkout . \
 		"${options[@]}" -- "$@") 2>"$tmp/stderr" </dev/null
 }
 
 # The same payload without a cell. Root's go where mounts and interfaces are nobody's.
 outside() {
 	if [ "$(id -u)" = 0 ]; then
-		(cd "$tmp/outside" && timeout -k 5 60 unshare --mount --uts --ipc "$@") 2>&1 </dev/null
+		(cd "$tmp/outside" && timeout -k 5 $((60 * slow)) unshare --mount --uts --ipc "$@") 2>&1 </dev/null
 	else
-		(cd "$tmp/outside" && timeout -k 5 60 "$@") 2>&1 </dev/null
+		(cd "$tmp/outside" && timeout -k 5 $((60 * slow)) "$@") 2>&1 </dev/null
 	fi
 }
 

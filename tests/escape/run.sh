@@ -59,7 +59,7 @@ terminal() {
 # Run COMMAND where somebody sits at a terminal; "open" too when that terminal is not as it was after it.
 at_terminal() {
 	local said
-	said=$(timeout 60 python3 "$top/tests/e2e/onpty.py" -- bash -c \
+	said=$(timeout $((60 * slow)) python3 "$top/tests/e2e/onpty.py" -- bash -c \
 		"$1; bash -c 'read -r -t 0.5 -n 1 key && echo \"typed: \$key\"'; echo reached" 2>&1)
 	case $said in
 	*typed:* | *CHANGED*) echo "open: the terminal outside: ${said//$'\n'/ }" ;;

@@ -36,7 +36,7 @@ cleaning() {
 	case $? in 0 | 1) ;; *) held=1 ;; esac
 	grep -q canary "$tmp/victim/sub/file" || held=1
 	[ -z "$(find "$STEPCELL_HOME" -name 'link1*' 2>/dev/null)" ] || held=1
-	[ $((SECONDS - began)) -lt 60 ] || held=1
+	[ $((SECONDS - began)) -lt $((60 * slow)) ] || held=1
 	verdict "A9 links, closed folders and 5000 levels to be cleaned up" $control $held "$out"
 }
 
@@ -87,9 +87,9 @@ config_bombs() {
 	"$STEPCELL" lint "$tmp/good.yml" >/dev/null 2>&1 && control=0
 	for file in "$tmp"/bombs/*.yml; do
 		# ASan has a memory of its own: this is of the release build
-		read -r code memory <<<"$(timeout 20 /usr/bin/python3 -c 'import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:], stdout=2, timeout=10).returncode
-print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)' "$STEPCELL" lint "$file" 2>"$tmp/err")"
+		read -r code memory <<<"$(/usr/bin/python3 -c 'import resource, subprocess, sys
+code = subprocess.run(sys.argv[2:], stdout=2, timeout=int(sys.argv[1])).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)' $((10 * slow)) "$STEPCELL" lint "$file" 2>"$tmp/err")"
 		[ "$code" = 2 ] || [ "$code" = 1 ] || { held=1; said+="${file##*/}: exit code $code; "; }
 		[ "${memory:-999}" -lt 64 ] || { held=1; said+="${file##*/}: $memory MiB; "; }
 	done
@@ -175,7 +175,7 @@ escapes() {
 		skipped "$name$as" "there is no script(1)"
 		return
 	fi
-	TERM=dumb script -qec "timeout 60 '$STEPCELL' run --image host -C '$dir'" /dev/null </dev/null >"$tmp/screen" 2>&1
+	TERM=dumb script -qec "timeout $((60 * slow)) '$STEPCELL' run --image host -C '$dir'" /dev/null </dev/null >"$tmp/screen" 2>&1
 	grep -q 'the end' "$tmp/screen" || held=1
 	# colours are ours; nothing else that a terminal would obey
 	python3 - "$tmp/screen" >"$tmp/found" <<-'END' || held=1
@@ -202,7 +202,7 @@ forged_lines() {
 	out=$(run "$dir") && held=1
 	grep -q '^a: ok Run false\|^a: ok the job\|^run .*: success' <<<"$out" && held=1
 	grep -q '^run .*: failure' <<<"$out" || held=1
-	timeout 60 "$STEPCELL" run --image host -C "$dir" --json 2>/dev/null >"$tmp/json"
+	timeout $((60 * slow)) "$STEPCELL" run --image host -C "$dir" --json 2>/dev/null >"$tmp/json"
 	python3 - "$tmp/json" <<-'END' || held=1
 		import json, sys
 		events = [json.loads(line) for line in open(sys.argv[1])]

@@ -32,7 +32,7 @@ repository() {
 }
 
 run() {
-	timeout 120 "$STEPCELL" run --image host -C "$@" 2>&1
+	timeout $((120 * slow)) "$STEPCELL" run --image host -C "$@" 2>&1
 }
 
 steps='on: push

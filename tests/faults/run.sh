@@ -1,63 +1,96 @@
 #!/bin/bash
 # run.sh: no cell starts with a wall missing, whatever fails while it is set up.
 #
-# Every system call of `stepcell exec`, of what it forks and of the cell's init up to the exec of the
-# command fails in turn: with EPERM, with ENOSYS, with ENOMEM, and by the death of the process that makes
-# it (ERRORS="..." for others; EVERY=10 for each tenth call alone). The command is probe.c, which looks at each wall from inside. Each time
-# stepcell either says what went wrong and runs nothing, or gets by without that call and every wall
-# stands; nothing hangs, and nothing is left. TAP, a line a process and an error; the calls are in
-# OUT (build/release/faults.txt), a line each. As root and, where root runs it, as an ordinary user too.
+# Two commands are tried. `exec` starts one cell. `run` has a job of two steps: the second one's cell is
+# prepared while the first runs. Every system call of stepcell, of what it forks and of each cell's init up
+# to the exec of the command fails in turn: with EPERM, with ENOSYS, with ENOMEM, and by the death of the
+# process that makes it (ERRORS="..." for others; EVERY=10 for each tenth call alone; SUBJECTS="exec run").
+# What runs in the cells is probe.c, which looks at each wall from inside. Each time stepcell either says
+# what went wrong and that step does not run, or gets by without that call and every wall stands; nothing
+# hangs, and nothing is left. TAP, a line a process and an error; the calls are in OUT
+# (build/release/faults.txt), a line each. As root and, where root runs it, as an ordinary user too.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 USER_ID=64124 # nobody's
 
-# one PROCESS ERROR N...: make the call fail, and say what became of it, a line each. A worker of xargs.
+# subject NAME WHO: sets the array `command` to what is tried.
+subject() {
+	case $1 in
+	exec)
+		command=("$STEPCELL" exec --json --policy "$FAULTS_TMP/$2/strict.yml"
+			--checkout "$FAULTS_TMP/checkout" -- ./probe "$FAULTS_TMP/canary" "$FAULTS_KEY")
+		;;
+	run) command=("$STEPCELL" run --image host --policy "$FAULTS_TMP/$2/uncounted.yml" -C "$FAULTS_TMP/$2/checkout") ;;
+	esac
+}
+
+# judge SUBJECT ERROR CALL CODE: what became of it, in one line; what it said is in $STEPCELL_HOME.{out,err}.
+judge() {
+	local said=("$STEPCELL_HOME.out" "$STEPCELL_HOME.err") steps=1
+	[ "$1" = exec ] || steps=2
+	if grep -q 'missing: ' "${said[@]}"; then
+		echo "BAD $(grep -hm1 'missing: ' "${said[@]}")"
+		return
+	fi
+	case $4 in
+	0)
+		# whoever could not print has said nothing of the others either
+		if [ "$(cat "${said[@]}" | grep -c 'every wall stands')" = $steps ] || [ "$3" = write ]; then
+			echo "every wall stands"
+		else
+			echo "BAD success, and not every step ran"
+		fi
+		;;
+	124) echo "BAD it hangs" ;;
+	134) # who cannot become root again ends at once, and says so
+		grep -q 'becoming root again' "${said[@]}" && echo refused || echo "BAD aborted"
+		;;
+	137)
+		if [ "$2" = KILL ]; then
+			echo "it dies"
+		else
+			grep -q 'init was killed' "${said[@]}" && echo refused || echo "BAD killed"
+		fi
+		;;
+	*)
+		if [ "$4" -ge 128 ]; then
+			echo "BAD code $4"
+		elif [ "$3" != write ] && [ "$2" != KILL ] && ! grep -q 'error: \|cannot ' "${said[@]}"; then
+			echo "BAD no word about it, code $4"
+		else
+			echo refused
+		fi
+		;;
+	esac
+}
+
+# one SUBJECT PROCESS ERROR N...: make the call fail, and say what became of it, a line each. A worker of xargs.
 one() {
-	local process=$1 error=$2 n rc call what
+	local name=$1 process=$2 error=$3 n rc call command
 	export STEPCELL_HOME=$FAULTS_TMP/$FAULTS_WHO/home$$
 	mkdir -m 700 "$STEPCELL_HOME"
+	mkdir "$STEPCELL_HOME.runs"
 	"$STEPCELL" exec -- true 2>"$STEPCELL_HOME.err" # makes the host's skeleton, once
-	shift 2
+	subject "$name" "$FAULTS_WHO"
+	shift 3
 	for n in "$@"; do
-		"$FAULTS_TMP/inject" "$process" "$n" "$error" "$STEPCELL" exec --json --policy "$FAULTS_TMP/$FAULTS_WHO/strict.yml" \
-			--checkout "$FAULTS_TMP/checkout" -- ./probe "$FAULTS_TMP/canary" "$FAULTS_KEY" \
-			>"$STEPCELL_HOME.out" 2>"$STEPCELL_HOME.err"
+		"$FAULTS_TMP/inject" "$process" "$n" "$error" "${command[@]}" >"$STEPCELL_HOME.out" 2>"$STEPCELL_HOME.err"
 		rc=$?
 		call=$(sed -n '$s/^inject: //p' "$STEPCELL_HOME.err")
+		# how many calls a run makes depends on how many were before
+		[ "$name" = exec ] || mv "$STEPCELL_HOME"/runs/* "$STEPCELL_HOME.runs" 2>/dev/null
 		[ "${call#- }" = "$call" ] || continue # this time it made fewer
-		case $rc in
-		0) what="every wall stands" ;;
-		124) what="BAD it hangs" ;;
-		137)
-			what="it dies"
-			if [ "$error" != KILL ]; then
-				what="BAD killed"
-				! grep -q "init was killed" "$STEPCELL_HOME.err" || what=refused
-			fi
-			;;
-		134) # who cannot become root again ends at once, and says so
-			what=refused
-			grep -q "becoming root again" "$STEPCELL_HOME.err" || what="BAD aborted"
-			;;
-		*)
-			what=refused
-			[ $rc -lt 128 ] || what="BAD code $rc"
-			if grep -q '^missing: ' "$STEPCELL_HOME.err"; then
-				what="BAD $(grep -m1 '^missing: ' "$STEPCELL_HOME.err")"
-			elif [ "$(wc -l <"$STEPCELL_HOME.err")" -lt 2 ] && [ "$call" != write ] && [ "$error" != KILL ]; then
-				what="BAD no word about it, code $rc"
-			fi
-			;;
-		esac
-		echo "$FAULTS_WHO $process $error $call $n: $what"
+		echo "$FAULTS_WHO $name $process $error $call $n: $(judge "$name" "$error" "$call" $rc)"
 	done
 	# What a killed one left is swept by the next.
-	"$STEPCELL" exec -- true 2>"$STEPCELL_HOME.err" || echo "$FAULTS_WHO $process $error - 0: BAD the next one fails"
-	find "$STEPCELL_HOME"/exec "$STEPCELL_HOME"/cgroups -mindepth 1 -not -empty |
-		sed "s/^/$FAULTS_WHO $process $error - 0: BAD left behind: /"
-	rm -rf "$STEPCELL_HOME"
+	[ "$name" = exec ] || mv "$STEPCELL_HOME.runs"/* "$STEPCELL_HOME/runs"
+	"${command[@]}" >"$STEPCELL_HOME.out" 2>"$STEPCELL_HOME.err" ||
+		echo "$FAULTS_WHO $name $process $error - 0: BAD the next one fails: $(tail -n 1 "$STEPCELL_HOME.err")"
+	find "$STEPCELL_HOME"/{exec,cgroups} "$STEPCELL_HOME"/runs/*/layers -mindepth 1 -not -empty 2>/dev/null |
+		sed "s/^/$FAULTS_WHO $name $process $error - 0: BAD left behind: /"
+	rm -rf "$STEPCELL_HOME" "$STEPCELL_HOME.runs"
 }
 
 if [ "${1-}" = --one ]; then
@@ -70,6 +103,7 @@ STEPCELL=${STEPCELL:-$top/build/release/stepcell}
 OUT=${OUT:-$top/build/release/faults.txt}
 ERRORS=${ERRORS:-EPERM ENOSYS ENOMEM KILL}
 EVERY=${EVERY:-1}
+SUBJECTS=${SUBJECTS:-exec run}
 FAULTS_TMP=$(mktemp -d /tmp/stepcell-faults.XXXXXX) || exit 1
 export STEPCELL FAULTS_TMP FAULTS_KEY FAULTS_WHO STEPCELL_DATA=${STEPCELL_DATA:-$top}
 chmod 755 "$FAULTS_TMP"
@@ -84,7 +118,7 @@ cleanup() {
 trap cleanup EXIT
 
 build() {
-	mkdir "$FAULTS_TMP/checkout"
+	mkdir -p "$FAULTS_TMP/checkout/.github/workflows"
 	gcc -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/checkout/probe" "$here/probe.c" &&
 		gcc -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/inject" "$here/inject.c" -lseccomp
 }
@@ -92,6 +126,17 @@ build() {
 plant() {
 	echo canary >"$FAULTS_TMP/canary"
 	FAULTS_KEY=$((RANDOM * 32768 + RANDOM + 1))
+	# the job's id names the cells' host, which the probe looks at
+	cat >"$FAULTS_TMP/checkout/.github/workflows/ci.yml" <<-END
+		on: push
+		jobs:
+		  exec:
+		    runs-on: ubuntu-latest
+		    steps:
+		      - uses: actions/checkout@v4
+		      - run: exec ./probe $FAULTS_TMP/canary $FAULTS_KEY
+		      - run: exec ./probe $FAULTS_TMP/canary $FAULTS_KEY
+	END
 	python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).shmget(int(sys.argv[1]), 4096, 0o1600) < 0)' "$FAULTS_KEY"
 }
 
@@ -111,32 +156,37 @@ as() {
 	fi
 }
 
-# strict WHO REQUIRED: the default policy, with every wall required that WHO can have, and one limit of its own.
+# strict WHO REQUIRED COUNTED: the default policy, with every wall required that WHO can have, and one limit of
+# its own. The processes of a run must have the same numbers each time: the limits COUNTED are off, for whoever
+# counts (the disk; without a cgroup memory, and forks) is born when its time has come; and the checkout is
+# WHO's own, for somebody else's is copied by programs.
 strict() {
 	mkdir -m 755 "$FAULTS_TMP/$1"
+	cp -R "$FAULTS_TMP/checkout" "$FAULTS_TMP/$1/"
 	sed -e "s/^require:.*/require: [$2]/; s/open-files: .*/open-files: 777/; s/^name:.*/name: strict/" \
 		"$top/policies/default.yml" >"$FAULTS_TMP/$1/strict.yml"
+	sed -E "s/^  ($3): .*/  \\1: none/" "$FAULTS_TMP/$1/strict.yml" >"$FAULTS_TMP/$1/uncounted.yml"
 	[ "$1" = root ] || [ "$(id -u)" != 0 ] || chown -R $USER_ID:$USER_ID "$FAULTS_TMP/$1"
 }
 
-# calls WHO PROCESS: how many calls it makes; 0 where there is no such process.
+# calls WHO SUBJECT PROCESS: how many calls it makes; 0 where there is no such process.
 calls() {
+	local command
 	export STEPCELL_HOME=$FAULTS_TMP/$1/count
 	as "$1" "$STEPCELL" exec -- true 2>/dev/null
-	as "$1" "$FAULTS_TMP/inject" "$2" 1000000 EPERM "$STEPCELL" exec --json \
-		--policy "$FAULTS_TMP/$1/strict.yml" --checkout "$FAULTS_TMP/checkout" -- ./probe \
-		"$FAULTS_TMP/canary" "$FAULTS_KEY" 2>&1 >/dev/null | sed -n 's/^inject: - //p'
+	subject "$2" "$1"
+	as "$1" "$FAULTS_TMP/inject" "$3" 1000000 EPERM "${command[@]}" 2>&1 >/dev/null | sed -n 's/^inject: - //p'
 }
 
-# fail_each WHO PROCESS COUNT ERROR: every call of the process, one after another; a line of TAP.
+# fail_each WHO SUBJECT PROCESS COUNT ERROR: every call of the process, one after another; a line of TAP.
 fail_each() {
 	local lines=$FAULTS_TMP/lines name
 	FAULTS_WHO=$1
-	seq 1 "$EVERY" "$3" | as "$1" xargs -P "$(nproc)" -n 100 "$0" --one "$2" "$4" >"$lines"
+	seq 1 "$EVERY" "$4" | as "$1" xargs -P "$(nproc)" -n 100 "$0" --one "$2" "$3" "$5" >"$lines"
 	cat "$lines" >>"$OUT"
-	name="$1: process $2, $3 calls, $4: $(grep -c 'refused$' "$lines") refused, $(grep -c 'stands$' "$lines") got by"
-	[ "$4" != KILL ] || name+=", $(grep -c 'dies$' "$lines") died"
-	if grep -q BAD "$lines" || [ "$(wc -l <"$lines")" -lt $(($3 * 9 / 10 / EVERY)) ]; then
+	name="$1: $2, process $3, $4 calls, $5: $(grep -c 'refused$' "$lines") refused, $(grep -c 'stands$' "$lines") got by"
+	[ "$5" != KILL ] || name+=", $(grep -c 'dies$' "$lines") died"
+	if grep -q BAD "$lines" || [ "$(wc -l <"$lines")" -lt $(($4 * 9 / 10 / EVERY)) ]; then
 		fail "$name" "$(grep BAD "$lines" | head -n 20)"
 	else
 		pass "$name"
@@ -144,14 +194,30 @@ fail_each() {
 }
 
 fail_all() {
-	local process count error
-	for process in 0 1 2 3 4 5; do
-		count=$(calls "$1" $process)
-		[ "${count:-0}" -ge 10 ] || continue # none, or one that is killed before it has done much
-		for error in $ERRORS; do
-			fail_each "$1" $process "$count" "$error"
+	local name process count error
+	for name in $SUBJECTS; do
+		for process in 0 1 2 3 4 5 6 7; do
+			count=$(calls "$1" "$name" $process)
+			[ "${count:-0}" -ge 10 ] || continue # none, or one that is killed before it has done much
+			for error in $ERRORS; do
+				fail_each "$1" "$name" $process "$count" "$error"
+			done
 		done
 	done
+	replaced "$1"
+}
+
+# replaced WHO: the run's second cell was there before its time, or its faults were those of any other.
+replaced() {
+	[[ " $SUBJECTS " == *" run "* && " $ERRORS " == *" KILL "* ]] || return 0
+	# Of a cell's processes that one alone has both: it may die before it has its spec, and not behind that.
+	local name="control: a prepared cell that dies is replaced, as $1"
+	if awk -v who="$1" '$1 == who && $2 == "run" && $3 > 0 && $4 == "KILL" { n[$3, / stands$/ ? "by" : "refused"]++ }
+		END { for (i = 1; i < 8; i++) if (n[i, "by"] && n[i, "refused"]) exit 0; exit 1 }' "$OUT"; then
+		pass "$name"
+	else
+		fail "$name" "no process of the run was replaced at one moment, and missed at another"
+	fi
 }
 
 build && plant || exit 1
@@ -163,17 +229,17 @@ else
 	pass "control: outside of a cell the probe finds $(grep -c '^missing' "$FAULTS_TMP/outside") walls missing"
 fi
 if [ "$(id -u)" = 0 ]; then
-	strict root userns,seccomp,landlock,cgroup,timens
+	strict root userns,seccomp,landlock,cgroup,timens 'disk|files'
 	fail_all root
 fi
-strict user userns,seccomp,landlock,timens
+strict user userns,seccomp,landlock,timens 'disk|files|memory|pids'
 fail_all user
 sleep 1
 left=$(comm -13 <(echo "$before") <(cgroups_left))
 if [ -z "$left" ]; then pass "no cgroup is left"; else fail "no cgroup is left" "$left"; fi
 # The table: what became of each call's failures.
-awk '{ call = $1 " " $4; what = $0; sub(/^[^:]*: /, "", what); sub(/ .*/, "", what); n[call " " what]++; calls[call] }
-	END { for (c in calls) printf "# %-26s refused %4d   got by %4d   died %4d\n", c, n[c " refused"], n[c " every"], n[c " it"] }' \
+awk '{ call = $1 " " $2 " " $5; what = $0; sub(/^[^:]*: /, "", what); sub(/ .*/, "", what); n[call " " what]++; calls[call] }
+	END { for (c in calls) printf "# %-30s refused %4d   got by %4d   died %4d\n", c, n[c " refused"], n[c " every"], n[c " it"] }' \
 	"$OUT" | sort
 echo "1..$tests"
 [ $failed -eq 0 ]

@@ -167,6 +167,7 @@ static const struct node *job_node(struct arena *a, const struct plan *p,
 	node_set_text(a, out, "name", j->name);
 	node_set_text(a, out, "runs", runs_words[j->runs]);
 	node_set_text(a, out, "why", j->why);
+	node_set_text(a, out, "if", j->job->condition);
 	node_set(a, out, "needs", needs);
 	node_set(a, out, "matrix", j->matrix ? j->matrix : node_null());
 	node_set(a, out, "matrix_known", node_bool(!j->matrix_depends));
@@ -194,44 +195,69 @@ static void print_json(struct arena *a, const struct selection *s, const struct 
 
 /* ---- the table ---- */
 
-static int widest(const struct selection *s, const struct plan *p)
+/* What a stranger's workflow says does not reach the terminal as it is. */
+const char *plan_visible(struct arena *a, const char *text)
+{
+	auto_strbuf struct strbuf out = STRBUF(LIMIT_LOG_LINE);
+
+	strbuf_add_visible(&out, text, strlen(text));
+	return arena_strdup(a, out.text);
+}
+
+/* Its id is what -j and the others' needs call it: shown where the name does not. */
+static const char *shown_name(struct arena *a, const struct planned_job *j)
+{
+	const char *id = j->job->id;
+
+	return plan_visible(a, j->caller || strncmp(j->name, id, strlen(id)) == 0
+				       ? j->name
+				       : arena_printf(a, "%s: %s", id, j->name));
+}
+
+static int widest(struct arena *a, const struct selection *s, const struct plan *p)
 {
 	size_t width = 3;
 
-	for (size_t i = 0; i < p->count; i++)
-		if (select_matrix(s, &p->jobs[i]) && strlen(p->jobs[i].name) > width)
-			width = strlen(p->jobs[i].name);
+	for (size_t i = 0; i < p->count; i++) {
+		size_t len = strlen(shown_name(a, &p->jobs[i]));
+
+		if (select_matrix(s, &p->jobs[i]) && len > width)
+			width = len;
+	}
 	return width > 60 ? 60 : (int)width;
 }
 
-static void print_unknown(const struct planned_job *j)
+static const char *why_words(struct arena *a, const struct planned_job *j)
 {
+	auto_strbuf struct strbuf out = STRBUF(LIMIT_LOG_LINE);
+
+	strbuf_adds(&out, j->why);
+	if (j->matrix_depends)
+		strbuf_adds(&out, "; its matrix is made when its needs are done");
 	for (size_t i = 0; j->unknown && i < j->unknown->count; i++)
-		(void)printf("%s%s", i ? ", " : "; waits for ", j->unknown->items[i]->text);
-	(void)printf("\n");
+		strbuf_addf(&out, "%s%s", i ? ", " : "; waits for ", j->unknown->items[i]->text);
+	return plan_visible(a, out.text);
 }
 
-static void print_head(const struct plan *p, const struct event *e)
+static void print_head(struct arena *a, const struct plan *p, const struct event *e)
 {
 	(void)printf("%s (%s), %s of %s\n",
-		     p->workflow->name ? p->workflow->name : p->workflow->path, p->workflow->path,
-		     e->name, e->ref);
+		     plan_visible(a, p->workflow->name ? p->workflow->name : p->workflow->path),
+		     plan_visible(a, p->workflow->path), e->name,
+		     plan_visible(a, e->ref ? e->ref : ""));
 }
 
-static void print_table(const struct selection *s, const struct plan *p)
+static void print_table(struct arena *a, const struct selection *s, const struct plan *p)
 {
-	int width = widest(s, p);
+	int width = widest(a, s, p);
 
 	(void)printf("  %-*s  %-7s  %s\n", width, "JOB", "RUNS", "WHY");
 	for (size_t i = 0; i < p->count; i++) {
 		const struct planned_job *j = &p->jobs[i];
 
-		if (!select_matrix(s, j))
-			continue;
-		(void)printf("  %-*s  %-7s  %s%s", width, j->name, runs_words[j->runs], j->why,
-			     j->matrix_depends ? "; its matrix is made when its needs are done"
-					       : "");
-		print_unknown(j);
+		if (select_matrix(s, j))
+			(void)printf("  %-*s  %-7s  %s\n", width, shown_name(a, j),
+				     runs_words[j->runs], why_words(a, j));
 	}
 }
 
@@ -261,11 +287,11 @@ static int plan_all(struct arena *a, const struct plan_options *o, struct err *e
 	for (size_t i = 0; !o->json && i < s.count; i++) {
 		if (!plans[i].count)
 			continue;
-		print_head(&plans[i], &event);
+		print_head(a, &plans[i], &event);
 		if (o->graph)
 			plan_print_graph(&plans[i], is_shown, &s);
 		else
-			print_table(&s, &plans[i]);
+			print_table(a, &s, &plans[i]);
 	}
 	return 0;
 }

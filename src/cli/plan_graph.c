@@ -88,9 +88,11 @@ static void print_vertex(const struct vertex *v)
 {
 	const struct job *job = v->job->job;
 	const char *separator = "  + ";
+	auto_arena struct arena *scratch = arena_new();
 
-	(void)printf("%s", v->combinations > 1 || v->job->matrix_depends ? v->job->job->id
-									 : v->job->name);
+	(void)printf("%s", v->combinations > 1 || v->job->matrix_depends
+				   ? job->id
+				   : plan_visible(scratch, v->job->name));
 	if (v->job->matrix_depends)
 		(void)printf(" (matrix not known yet)");
 	else if (v->combinations > 1)

@@ -18,6 +18,7 @@ struct decision {
 	const char *why;
 	bool skipped_before; /* it or an ancestor is skipped */
 	bool depends_before;
+	bool runs_before; /* it or an ancestor may run */
 };
 
 struct planner {
@@ -105,7 +106,9 @@ static const char *job_name(struct planner *p, const struct planned_job *j, cons
 
 	if (j->job->name && template_has_expr(j->job->name)) {
 		scope.contexts = job_contexts(p, j);
-		value = template_eval(p->arena, j->job->name, &scope, &e);
+		/* a matrix that is not known yet would leave holes in it */
+		value = j->matrix_depends ? NULL
+					  : template_eval(p->arena, j->job->name, &scope, &e);
 		if (value)
 			return shorten(p->arena, expr_text(p->arena, value));
 		name = j->job->id;
@@ -186,7 +189,7 @@ static bool expand(struct planner *p, const struct job *job, struct planned_job 
 static enum ancestry ancestry_of(const struct job *job, const struct decision *before)
 {
 	if (before->skipped_before)
-		return ANCESTRY_SKIPPED;
+		return before->runs_before ? ANCESTRY_SKIPPED : ANCESTRY_IDLE;
 	if (before->depends_before)
 		return ANCESTRY_DEPENDS;
 	return job->need_count ? ANCESTRY_RUN : ANCESTRY_NONE;
@@ -220,17 +223,17 @@ static struct decision follow_needs(struct planner *p, const struct graph *g,
 			return (struct decision){
 				RUNS_NO,
 				arena_printf(p->arena, "needs %s, which is skipped", job->needs[k]),
-				true, false};
+				.skipped_before = true};
 	if (before->skipped_before)
-		return (struct decision){RUNS_NO, "a job that its needs need is skipped", true,
-					 false};
+		return (struct decision){RUNS_NO, "a job that its needs need is skipped",
+					 .skipped_before = true};
 	for (size_t k = 0; k < job->need_count; k++)
 		if (all[g->needs[i][k]].runs == RUNS_DEPENDS)
 			return (struct decision){RUNS_DEPENDS,
 						 arena_printf(p->arena,
 							      "needs %s, which is not decided yet",
 							      job->needs[k]),
-						 false, true};
+						 .depends_before = true};
 	return (struct decision){.runs = RUNS_YES};
 }
 
@@ -252,20 +255,23 @@ static struct decision decide_job(struct planner *p, const struct graph *g,
 	for (size_t k = 0; k < job->need_count; k++) {
 		before.skipped_before |= all[g->needs[i][k]].skipped_before;
 		before.depends_before |= all[g->needs[i][k]].depends_before;
+		before.runs_before |= all[g->needs[i][k]].runs_before;
 	}
-	if (has_condition(job) && !plan_condition(p->arena, job->condition, p->contexts,
-						  ancestry_of(job, &before), &v, &e)) {
+	if (has_condition(job) &&
+	    !plan_condition(p->arena, job, p->contexts, ancestry_of(job, &before), &v, &e)) {
 		expr_diag(p, job, node_get(job->as_written, "if")->at, "if", &e);
 		return before;
 	}
 	if (!v.has_status && v.tri != TRI_NO) {
 		out = follow_needs(p, g, all, i, &before);
+		out.runs_before = before.runs_before || out.runs == RUNS_DEPENDS;
 		if (out.runs != RUNS_YES)
 			return out;
 	}
 	out = (struct decision){.runs = runs_of[v.tri], .why = why_runs(p->arena, job, v.words)};
 	out.skipped_before = before.skipped_before || out.runs == RUNS_NO;
 	out.depends_before = before.depends_before || out.runs == RUNS_DEPENDS;
+	out.runs_before = before.runs_before || out.runs != RUNS_NO;
 	return out;
 }
 

@@ -11,14 +11,33 @@
 
 struct deciding {
 	struct arena *arena;
-	const struct node *contexts;
+	const struct job *job;
+	const struct node *contexts; /* with `needs`, of which nothing is known */
 	enum ancestry ancestry;
+	const struct expr_node *part; /* of && and ||: the one that decided; or NULL */
 	struct expr_err *err;
 	bool failed;
 };
 
+bool plan_is_foreign_need(const struct job *job, const struct expr_node *n)
+{
+	const struct expr_node *of = n->op == OP_INDEX ? n->kids[0] : NULL;
+
+	if (!of || of->op != OP_NAME || strcasecmp(of->name, "needs") != 0 ||
+	    n->kids[1]->op != OP_LITERAL || !node_text(n->kids[1]->literal))
+		return false;
+	for (size_t i = 0; i < job->need_count; i++)
+		if (strcasecmp(job->needs[i], n->kids[1]->literal->text) == 0)
+			return false;
+	return true;
+}
+
 static bool is_known(const struct deciding *d, const struct expr_node *n)
 {
+	if (plan_is_foreign_need(d->job, n))
+		return true;
+	if (n->op == OP_NAME && strcasecmp(n->name, "needs") == 0)
+		return !d->job->need_count;
 	if (n->op == OP_NAME)
 		return node_get_nocase(d->contexts, n->name) != NULL;
 	if (n->op == OP_CALL && (n->function->flags & FUNCTION_SCOPED))
@@ -50,11 +69,13 @@ static enum tri decide_status(const struct deciding *d, const struct expr_node *
 	if (strcmp(name, "always") == 0)
 		return TRI_YES;
 	if (strcmp(name, "success") == 0) {
-		if (d->ancestry == ANCESTRY_SKIPPED && !n->count)
+		if (d->ancestry >= ANCESTRY_SKIPPED && !n->count)
 			return TRI_NO;
 		return d->ancestry == ANCESTRY_DEPENDS || n->count ? TRI_UNKNOWN : TRI_YES;
 	}
-	return d->ancestry == ANCESTRY_NONE && strcmp(name, "failure") == 0 ? TRI_NO : TRI_UNKNOWN;
+	if (strcmp(name, "failure") != 0)
+		return TRI_UNKNOWN;
+	return d->ancestry == ANCESTRY_NONE || d->ancestry == ANCESTRY_IDLE ? TRI_NO : TRI_UNKNOWN;
 }
 
 static enum tri decide(struct deciding *d, const struct expr_node *n);
@@ -65,13 +86,18 @@ static enum tri decide_chain(struct deciding *d, const struct expr_node *n)
 	enum tri all = n->op == OP_AND ? TRI_YES : TRI_NO;
 
 	for (size_t i = 0; i < n->count; i++) {
-		enum tri t = decide(d, n->kids[i]);
+		enum tri t;
 
-		if (t == deciding)
+		d->part = NULL;
+		t = decide(d, n->kids[i]);
+		if (t == deciding) {
+			d->part = d->part ? d->part : n->kids[i];
 			return t;
+		}
 		if (t == TRI_UNKNOWN)
 			all = TRI_UNKNOWN;
 	}
+	d->part = NULL;
 	return all;
 }
 
@@ -79,12 +105,11 @@ static enum tri decide(struct deciding *d, const struct expr_node *n)
 {
 	enum tri inner;
 
+	if (n->op == OP_AND || n->op == OP_OR)
+		return decide_chain(d, n);
 	if (is_known(d, n))
 		return evaluate(d, n);
 	switch (n->op) {
-	case OP_AND:
-	case OP_OR:
-		return decide_chain(d, n);
 	case OP_NOT:
 		inner = decide(d, n->kids[0]);
 		return inner == TRI_UNKNOWN ? inner : inner == TRI_YES ? TRI_NO : TRI_YES;
@@ -132,10 +157,24 @@ static void add_value(struct deciding *d, const struct expr_node *n, const char 
 						       : node_kind_text(v->kind));
 }
 
+/* needs.NAME of what the job does not need, or what is below: why there is nothing. */
+static bool add_foreign(const struct deciding *d, const struct expr_node *n, struct strbuf *out)
+{
+	while (n->op == OP_INDEX && n->kids[0]->op == OP_INDEX)
+		n = n->kids[0];
+	if (!plan_is_foreign_need(d->job, n))
+		return false;
+	strbuf_addf(out, "%sit does not need '%.100s'", out->len ? ", " : "",
+		    n->kids[1]->literal->text);
+	return true;
+}
+
 static void add_values(struct deciding *d, const struct expr_node *n, struct strbuf *out)
 {
 	auto_strbuf struct strbuf path = STRBUF(200);
 
+	if (add_foreign(d, n, out))
+		return;
 	if ((n->op == OP_NAME || n->op == OP_INDEX) && plan_path_text(n, &path)) {
 		if (is_known(d, n))
 			add_value(d, n, path.text, out);
@@ -156,7 +195,9 @@ static const char *words_for(struct deciding *d, const struct expr *expr, const 
 	while (len && strchr(" \t\r\n", text[start + len - 1]))
 		len--;
 	if (expr)
-		add_values(d, expr->root, &values);
+		add_values(d, d->part ? d->part : expr->root, &values);
+	if (expr && expr->has_status && tri == TRI_NO && d->ancestry == ANCESTRY_IDLE)
+		strbuf_addf(&values, "%snothing that it needs runs", values.len ? ", " : "");
 	return arena_printf(d->arena, "if: %.*s %s%s%s%s", (int)(len > 300 ? 300 : len),
 			    text + start, answers[tri], values.len ? " (" : "", values.text,
 			    values.len ? ")" : "");
@@ -180,10 +221,26 @@ static const struct expr *parse_condition(struct arena *a, const char *text, boo
 	return NULL;
 }
 
-bool plan_condition(struct arena *a, const char *text, const struct node *contexts,
+/* What is not there of needs is null; what is there is asked about before it is looked up. */
+static const struct node *with_needs(struct arena *a, const struct node *contexts)
+{
+	struct node *out = node_map(a);
+
+	for (size_t i = 0; i < contexts->count; i++)
+		node_set(a, out, contexts->pairs[i].key->text, contexts->pairs[i].value);
+	node_set(a, out, "needs", node_map(a));
+	return out;
+}
+
+bool plan_condition(struct arena *a, const struct job *job, const struct node *contexts,
 		    enum ancestry ancestry, struct verdict *out, struct expr_err *e)
 {
-	struct deciding d = {.arena = a, .contexts = contexts, .ancestry = ancestry, .err = e};
+	struct deciding d = {.arena = a,
+			     .job = job,
+			     .contexts = with_needs(a, contexts),
+			     .ancestry = ancestry,
+			     .err = e};
+	const char *text = job->condition;
 	bool mixed;
 	const struct expr *expr;
 

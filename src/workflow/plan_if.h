@@ -11,6 +11,7 @@ enum ancestry {
 	ANCESTRY_RUN,     /* all of them run */
 	ANCESTRY_DEPENDS, /* not known yet */
 	ANCESTRY_SKIPPED, /* at least one is skipped */
+	ANCESTRY_IDLE,    /* none of them runs, so that none can fail */
 };
 
 struct verdict {
@@ -19,6 +20,6 @@ struct verdict {
 	const char *words; /* "github.ref == 'refs/heads/main' is false (github.ref is ...)" */
 };
 
-/* `text` is not NULL. False with the reason in `e` when it cannot be evaluated. */
-bool plan_condition(struct arena *a, const char *text, const struct node *contexts,
+/* The job's condition, which it has. False with the reason in `e` when it cannot be evaluated. */
+bool plan_condition(struct arena *a, const struct job *job, const struct node *contexts,
 		    enum ancestry ancestry, struct verdict *out, struct expr_err *e);

@@ -25,11 +25,21 @@ static void add_once(struct search *s, const char *path)
 	node_add(s->arena, s->found, node_string(s->arena, path));
 }
 
+/* needs.NAME, or what is below it, of a job that is not needed: nothing will ever be known. */
+static bool names_no_need(const struct job *job, const struct expr_node *n)
+{
+	while (n->op == OP_INDEX && n->kids[0]->op == OP_INDEX)
+		n = n->kids[0];
+	return plan_is_foreign_need(job, n);
+}
+
 /* The longest path at each place: needs.a.outputs.b, not needs. */
 static void search_expr(struct search *s, const struct expr_node *n)
 {
 	auto_strbuf struct strbuf path = STRBUF(300);
 
+	if (names_no_need(s->job->job, n))
+		return;
 	if ((n->op == OP_NAME || n->op == OP_INDEX) && plan_path_text(n, &path)) {
 		const char *context = arena_strndup(s->arena, path.text, strcspn(path.text, "."));
 

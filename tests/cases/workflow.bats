@@ -84,3 +84,13 @@ each() {
 		}
 	done <files
 }
+
+@test "what a workflow's names hold does not reach the terminal as it is" {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	printf 'on: push\nname: "\\e[1m"\njobs:\n  a: {name: "\\e[31mred\\n", runs-on: x, steps: [{run: x}]}\n' >w.yml
+	for how in '' --graph; do
+		run "$STEPCELL" plan -W w.yml $how
+		[ "$status" = 0 ]
+		[[ $output != *$'\e'* && $output == *'\x1b[31mred\n'* ]]
+	done
+}

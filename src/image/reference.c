@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "stepcell/parse.h"
 #include "stepcell/path.h"
@@ -117,7 +118,7 @@ static char *cut(char *text, char mark)
 /* What is before the first slash is a host only when it cannot be a part of a name. */
 static bool looks_like_host(const char *text)
 {
-	return strpbrk(text, ".:[") || strcmp(text, "localhost") == 0;
+	return strpbrk(text, ".:[") || strcasecmp(text, "localhost") == 0;
 }
 
 static void lower(char *text)
@@ -130,6 +131,9 @@ static int split(struct arena *a, const char *text, struct reference *out, struc
 {
 	char *host = arena_strdup(a, text), *digest = cut(host, '@'), *name = strchr(host, '/');
 
+	if (digest && !digest_parse(digest, &out->digest))
+		return err_fail(err, ERR_USAGE,
+				"its digest must be sha256: and 64 digits of 0-9 and a-f");
 	if (!name)
 		return err_fail(err, ERR_USAGE,
 				"it names no registry: write HOST/NAME:TAG, such as "
@@ -140,9 +144,6 @@ static int split(struct arena *a, const char *text, struct reference *out, struc
 	out->name = name;
 	out->tag = cut(name, ':');
 	out->pinned = digest;
-	if (digest && !digest_parse(digest, &out->digest))
-		return err_fail(err, ERR_USAGE,
-				"its digest must be sha256: and 64 digits of 0-9 and a-f");
 	if (!looks_like_host(host) || !host_is_valid(host))
 		return err_fail(err, ERR_USAGE, "'%.64s' is no registry's host name", host);
 	lower(host);

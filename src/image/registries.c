@@ -19,7 +19,12 @@ struct mirror {
 	bool tags;
 };
 
-/* HOST[:PORT][/PREFIX] */
+static bool wrong_location(struct decode *d, const struct node *value)
+{
+	(void)decode_wrong(d, value, "HOST[:PORT][/PREFIX]");
+	return false;
+}
+
 static bool decode_location(struct decode *d, const struct field *field, const struct node *value,
 			    void *out)
 {
@@ -28,10 +33,10 @@ static bool decode_location(struct decode *d, const struct field *field, const s
 
 	(void)field;
 	if (!text)
-		return decode_wrong(d, value, "HOST[:PORT][/PREFIX]");
+		return wrong_location(d, value);
 	host = arena_strndup(d->arena, text, slash ? (size_t)(slash - text) : strlen(text));
 	if (!host_is_valid(host) || (slash && !repository_is_valid(slash + 1)))
-		return decode_wrong(d, value, "HOST[:PORT][/PREFIX]");
+		return wrong_location(d, value);
 	*(const char **)out = text;
 	return true;
 }

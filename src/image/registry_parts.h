@@ -49,7 +49,7 @@ bool registry_may_ask(const struct registry *r, const struct url *url);
  * `permit`. -1 when there is nothing, and the reason.
  */
 int registry_authenticate(struct registry *r, struct arena *a, struct source *source,
-			  const char *challenge, struct err *err);
+			  const char *text, struct err *err);
 
 /* ask.c: 0 when the sink got a body. */
 int registry_ask(struct registry *r, struct source *source, struct ask *ask, struct err *err);

@@ -1,5 +1,5 @@
 # Shared by the tests that pull from registries: real servers on loopback, and an image to put there.
-# shellcheck disable=SC2154 # bats sets BATS_*
+# shellcheck disable=SC2154,SC2034 # bats sets BATS_*; the tests read what is set here
 
 have_registry() {
 	local program
@@ -58,6 +58,9 @@ tokens_start() {
 	tokens_at=127.0.0.1:$(cat "$dir/port")
 }
 
+# never PATTERN FILE: no line of the file matches.
+never() { ! grep -E -- "$1" "$2"; }
+
 servers_stop() {
 	# shellcheck disable=SC2086 # words on purpose
 	[ -z "${servers-}" ] || kill $servers
@@ -65,6 +68,16 @@ servers_stop() {
 
 # push REF [OPTION]...: the image of image_make, by a public client.
 push() { skopeo --insecure-policy copy -q --dest-tls-verify=false "${@:2}" "oci:$BATS_FILE_TMPDIR/image/oci:small" "docker://$1"; }
+
+# put_index FILE HOST/PATH: an index that a client would make of several pushes.
+put_index() {
+	python3 - "$@" <<-'END'
+		import sys, urllib.request
+		urllib.request.urlopen(urllib.request.Request(
+		    'http://' + sys.argv[2], open(sys.argv[1], 'rb').read(),
+		    {'Content-Type': 'application/vnd.oci.image.index.v1+json'}, method='PUT'))
+	END
+}
 
 # digest_of REF [OPTION]...: what the registry calls it.
 digest_of() { skopeo inspect --tls-verify=false "${@:2}" --format '{{.Digest}}' "docker://$1"; }

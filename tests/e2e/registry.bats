@@ -95,7 +95,7 @@ registry_setup() {
 	pull --auth-file mine "$token/ci/small:1"
 	exits 4
 	says "under 'tokens' of '$token' in config.yml" "http://$tokens_at"
-	! grep Basic "$BATS_FILE_TMPDIR/tokens/log"
+	never Basic "$BATS_FILE_TMPDIR/tokens/log"
 	config <<-END
 		registries:
 		  "$token": {tokens: ["http://$tokens_at"]}
@@ -118,7 +118,7 @@ registry_setup() {
 	pull --auth-file mine "$token/ci/small:1"
 	exits 0
 	grep -q 'POST /token -' "$BATS_FILE_TMPDIR/tokens/log"
-	! grep refresh-ann "$BATS_FILE_TMPDIR/tokens/log"
+	never refresh-ann "$BATS_FILE_TMPDIR/tokens/log"
 }
 
 @test "a credential helper is asked, and is no path" {
@@ -150,7 +150,56 @@ registry_setup() {
 	pull "$anonymous/ci/small:1"
 	exits 0
 	[ "$output" = "$first" ]
-	! grep -q blobs "$BATS_FILE_TMPDIR/anonymous/log"
+	never blobs "$BATS_FILE_TMPDIR/anonymous/log"
+
+	push "$anonymous/ci/small:1" --format v2s2 # another document, and so another digest
+	pull "$anonymous/ci/small:1"
+	exits 0
+	run --separate-stderr "$STEPCELL" image list
+	[ "${#lines[@]}" = 1 ]
+	push "$anonymous/ci/small:1"
+	pull --name mine "$anonymous/ci/docker:1"
+	exits 0
+	pull --name mine "$anonymous/ci/small:1"
+	exits 2
+	says "another image" --replace
+	pull --replace --name mine "$anonymous/ci/small:1"
+	exits 0
+}
+
+@test "a mirror is shown its own login" {
+	registry_setup
+	logins mine "$basic" ann:secret
+	config <<-END
+		registries:
+		  registry.example.com: {mirrors: [{location: "$basic", tags: true}]}
+	END
+	pull --auth-file mine registry.example.com/ci/small:1
+	exits 0
+	hello registry.example.com/ci/small:1 mirror
+	exits 0
+}
+
+@test "an image for several platforms" {
+	registry_setup
+	skopeo --insecure-policy inspect --tls-verify=false --raw "docker://$anonymous/ci/small:1" >manifest
+	size=$(stat -c %s manifest) digest=sha256:$(sha256sum <manifest | cut -d ' ' -f 1)
+	machine=$(dpkg --print-architecture)
+	entry='{"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "'$digest'", "size": '$size', "platform": {"os": "linux", "architecture": '
+	printf '{"schemaVersion": 2, "manifests": [%s"s390x"}}, %s"%s"}}]}' "$entry" "$entry" "$machine" >several
+	printf '{"schemaVersion": 2, "manifests": [%s"s390x"}}]}' "$entry" >other
+	put_index several "$anonymous/v2/ci/small/manifests/several"
+	put_index other "$anonymous/v2/ci/small/manifests/other"
+	pull "$anonymous/ci/small:several"
+	exits 0
+	hello "$anonymous/ci/small:several" platform
+	exits 0
+	pull --platform linux/s390x --name wrong "$anonymous/ci/small:several"
+	exits 4 # whatever the index says: its config is of this machine
+	says "$machine"
+	pull "$anonymous/ci/small:other"
+	exits 4
+	says "linux/s390x"
 }
 
 @test "what is not there is named, and nothing is pulled by being named" {

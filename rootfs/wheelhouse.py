@@ -29,7 +29,7 @@ DPKG = pathlib.Path("/var/lib/dpkg")
 BUNDLED = pathlib.Path("/usr/share/python-wheels")
 
 # Their compiled modules are an option: the Python ones beside them do the same.
-WORKS_PLAIN = {"mypy", "coverage", "pyyaml"}
+WORKS_PLAIN = {"mypy", "coverage", "pyyaml", "wrapt", "lazy-object-proxy"}
 SCRIPTS = {"coverage": "coverage = coverage.cmdline:main"}
 # These come as wheels of their own; dist-packages has them in pieces.
 FROM_BUNDLE = {"pip", "setuptools"}
@@ -101,7 +101,7 @@ def wheel_text(tag):
 
 def metadata_of(dist, debian, package):
     text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or dist.read_text("")
-    head, _, body = text.partition("\n\n")
+    head, _, body = text.rstrip("\n").partition("\n\n")  # without a body there is one newline at the end
     # a version like 1.0.0+repack is Debian's, and no requirement knows it
     head = re.sub(r"(?m)^(Version: [^+\s]+)\+.*$", r"\1", head)
     if "\nRequires-Dist:" not in head and not str(dist._path).endswith(".dist-info"):

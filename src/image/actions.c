@@ -22,6 +22,7 @@
 #include "image/store.h"
 #include "image/tree.h"
 #include "image/unpack.h"
+#include "image/verify.h"
 #include "image/worker.h"
 #include "stepcell/fd.h"
 #include "stepcell/json.h"
@@ -248,6 +249,9 @@ int action_store_find(struct store *store, struct arena *a, const char *reposito
 		return err_sys(err, "the tree of '%s@%s' cannot be opened", repository, ref);
 	if (st.st_nlink == 0)
 		return err_fail(err, ERR_SYSTEM, "'%s@%s' was removed meanwhile", repository, ref);
+	if (action_tree_check(store, &action.tree, err) < 0)
+		return err_wrap(err, "action '%s@%s' (`stepcell action add` brings it back)",
+				repository, ref);
 	action.lock = take_fd(&tree);
 	*out = action;
 	return 1;

@@ -81,6 +81,22 @@ static int read_tree(void *arg, const int *from, int dir, struct unpack_result *
 
 /* ---- what is found ---- */
 
+/* Where trees lie: those of images, and those of actions. */
+struct shelf {
+	int dir;
+	const char *folder;
+};
+
+static struct shelf of_images(const struct store *store)
+{
+	return (struct shelf){store->trees, "trees"};
+}
+
+static struct shelf of_actions(const struct store *store)
+{
+	return (struct shelf){store->action_trees, "action-trees"};
+}
+
 static void set_findings(struct arena *a, const struct strbuf *text, struct image_finding *out)
 {
 	for (const char *p = text->text; *p; p++) {
@@ -92,12 +108,12 @@ static void set_findings(struct arena *a, const struct strbuf *text, struct imag
 	}
 }
 
-static bool is_still(struct store *store, int tree, const char *name)
+static bool is_still(const struct shelf *at, int tree, const char *name)
 {
 	struct stat mine, there;
 
 	return fstat(tree, &mine) == 0 &&
-	       fstatat(store->trees, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(at->dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
 }
 
@@ -105,8 +121,8 @@ static bool is_still(struct store *store, int tree, const char *name)
  * Under the gate: nobody publishes an image that counts on it meanwhile. Who
  * comes second may find a good one in its place already, which stays.
  */
-static int set_aside(struct store *store, struct arena *a, int dir, struct image_finding *out,
-		     struct err *err)
+static int set_aside(struct store *store, const struct shelf *at, struct arena *a, int dir,
+		     struct image_finding *out, struct err *err)
 {
 	auto_fd int gate = publish_gate(store, LOCK_EX, err);
 	const char *name = NULL;
@@ -114,17 +130,16 @@ static int set_aside(struct store *store, struct arena *a, int dir, struct image
 
 	if (gate < 0)
 		return -1;
-	if (!is_still(store, dir, out->tree.hex))
+	if (!is_still(at, dir, out->tree.hex))
 		return 0;
 	errno = EEXIST;
 	for (unsigned i = 0; r < 0 && errno == EEXIST && i < MAX_ASIDE; i++) {
 		name = arena_printf(a, "%s.%u", out->tree.hex, i);
-		r = renameat2(store->trees, out->tree.hex, store->quarantine, name,
-			      RENAME_NOREPLACE);
+		r = renameat2(at->dir, out->tree.hex, store->quarantine, name, RENAME_NOREPLACE);
 	}
 	if (r < 0)
 		return err_sys(err, "cannot set tree %s aside", out->tree.hex);
-	if (fsync(store->quarantine) < 0 || fsync(store->trees) < 0)
+	if (fsync(store->quarantine) < 0 || fsync(at->dir) < 0)
 		return err_sys(err, "cannot flush the store");
 	out->aside = arena_printf(a, "%s/quarantine/%s", store->path, name);
 	return 0;
@@ -139,8 +154,9 @@ static double since(const struct timespec *from)
 }
 
 /* A store that cannot be written to is as good without new stamps: it is only slower. */
-static int conclude(struct store *store, struct arena *a, const struct staging *staging, int dir,
-		    struct image_finding *out, struct err *err)
+static int conclude(struct store *store, const struct shelf *at, struct arena *a,
+		    const struct staging *staging, int dir, struct image_finding *out,
+		    struct err *err)
 {
 	auto_strbuf struct strbuf found = STRBUF(64 * MIB);
 
@@ -148,27 +164,27 @@ static int conclude(struct store *store, struct arena *a, const struct staging *
 		return -1;
 	set_findings(a, &found, out);
 	if (out->change_count)
-		return set_aside(store, a, dir, out, err);
+		return set_aside(store, at, a, dir, out, err);
 	(void)renameat(staging->dir, STAMPS_FILE, dir, STAMPS_FILE);
 	return 0;
 }
 
-int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
-		struct image_finding *out, struct err *err)
+static int verify_at(struct store *store, const struct shelf *at, struct arena *a,
+		     const struct digest *tree, struct image_finding *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
-	auto_fd int dir = openat(store->trees, tree->hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int dir = openat(at->dir, tree->hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct unpack_work work = {
 		.name = "verify",
 		.fn = read_tree,
 		.arg = (void *)tree,
-		.folder = arena_printf(a, "%s/trees/%s", store->path, tree->hex)};
+		.folder = arena_printf(a, "%s/%s/%s", store->path, at->folder, tree->hex)};
 	struct unpack_result result;
 	struct timespec from;
 
 	*out = (struct image_finding){.tree = *tree};
 	if (dir < 0)
-		return err_sys(err, "layer %s is not in the store", tree->hex);
+		return err_sys(err, "tree %s is not in the store", tree->hex);
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
 	if (staging_open(store, &staging, err) < 0 ||
 	    worker_unpack(&work, staging.path, &result, err) < 0)
@@ -176,7 +192,15 @@ int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
 	out->bytes = result.bytes;
 	out->entries = result.entries;
 	out->seconds = since(&from);
-	return conclude(store, a, &staging, dir, out, err);
+	return conclude(store, at, a, &staging, dir, out, err);
+}
+
+int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
+		struct image_finding *out, struct err *err)
+{
+	const struct shelf at = of_images(store);
+
+	return verify_at(store, &at, a, tree, out, err);
 }
 
 /* ---- at the start of a run ---- */
@@ -189,22 +213,37 @@ static int changed(const struct image_finding *found, struct err *err)
 			found->aside ? found->aside : "");
 }
 
-int tree_check(struct store *store, const struct digest *tree, enum stamps_how how, struct err *err)
+static int check_at(struct store *store, const struct shelf *at, const struct digest *tree,
+		    enum stamps_how how, struct err *err)
 {
-	auto_fd int dir = openat(store->trees, tree->hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int dir = openat(at->dir, tree->hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_strbuf struct strbuf what = STRBUF(20 * LIMIT_PATH);
 	struct image_finding found;
 
 	if (dir < 0)
-		return err_sys(err, "layer %s is not in the store", tree->hex);
+		return err_sys(err, "tree %s is not in the store", tree->hex);
 	if (stamps_hold(dir, tree, how, &what))
 		return 0;
 
 	auto_arena struct arena *a = arena_new();
 
-	if (tree_verify(store, a, tree, &found, err) < 0)
+	if (verify_at(store, at, a, tree, &found, err) < 0)
 		return -1;
 	return found.change_count ? changed(&found, err) : 0;
+}
+
+int tree_check(struct store *store, const struct digest *tree, enum stamps_how how, struct err *err)
+{
+	const struct shelf at = of_images(store);
+
+	return check_at(store, &at, tree, how, err);
+}
+
+int action_tree_check(struct store *store, const struct digest *tree, struct err *err)
+{
+	const struct shelf at = of_actions(store);
+
+	return check_at(store, &at, tree, STAMPS_ALL, err);
 }
 
 bool image_whole(struct store *store, const struct image *image)

@@ -19,6 +19,9 @@ int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
 int tree_check(struct store *store, const struct digest *tree, enum stamps_how how,
 	       struct err *err);
 
+/* The same of an action's tree: every entry is looked at. */
+int action_tree_check(struct store *store, const struct digest *tree, struct err *err);
+
 /* Every entry of every layer looks as it did, or has been read. One that was changed is set aside. */
 bool image_whole(struct store *store, const struct image *image);
 

@@ -150,12 +150,49 @@ static void test_none(void **state)
 	assert_int_equal(count, 0);
 }
 
+static void write_over(const char *path, const char *text)
+{
+	FILE *file;
+
+	assert_int_equal(chmod(path, 0644), 0);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* What was changed in the store is not run, and is set aside; what was only touched is. */
+static void test_changed(void **state)
+{
+	struct home *home = *state;
+	struct stored_action first = add(home, "own/act", "v1"), found;
+	char path[4400];
+	struct err err = {0};
+
+	(void)snprintf(path, sizeof(path), "%s/action.yml", first.root);
+	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+	assert_int_equal(find(home, "own/act", "v1", &found), 1);
+	action_store_release(&found);
+	write_over(path, "name: b");
+	assert_int_equal(action_store_find(home->store, home->arena, "own/act", "v1", &found, &err),
+			 -1);
+	assert_non_null(strstr(err.text,
+			       "action 'own/act@v1' (`stepcell action add` brings it back): "
+			       "its files were changed in the store: changed action.yml; "
+			       "they are set aside as "));
+	assert_int_equal(find(home, "own/act", "v1", &found), -1);
+	(void)add(home, "own/act", "v1");
+	assert_int_equal(find(home, "own/act", "v1", &found), 1);
+	action_store_release(&found);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
 	};
 
 	/* The worker's filter is data of the source tree, where tests run. */

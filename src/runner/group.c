@@ -7,11 +7,13 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runner/run.h"
@@ -29,7 +31,8 @@ enum stand {
 };
 
 struct group {
-	int dir, file;
+	int groups, dir, file; /* all of them, this one, the place in it */
+	char name[33];         /* of its folder */
 	uint64_t ticket;
 };
 
@@ -54,13 +57,18 @@ static void set_stand(int file, enum stand stand)
 		log_warn("a concurrency group cannot be written: its order may be lost");
 }
 
+#define GONE (-2) /* the folder was removed meanwhile */
+
 static int lock_dir(int dir, struct err *err)
 {
 	auto_fd int lock = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat st;
 
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+	if (lock < 0 && errno == ENOENT)
+		return GONE;
+	if (lock < 0 || flock(lock, LOCK_EX) < 0 || fstat(lock, &st) < 0)
 		return err_sys(err, "cannot lock a concurrency group");
-	return take_fd(&lock);
+	return st.st_nlink ? take_fd(&lock) : GONE;
 }
 
 typedef void visit_fn(void *arg, const struct place_in *place);
@@ -113,48 +121,88 @@ static void make_way(void *arg, const struct place_in *place)
 		set_stand(place->file, STAND_ENDS);
 }
 
-static int open_group(const char *home, const char *among, const char *name, struct err *err)
+/* A name that a file can have, whatever the group is called; case does not count. */
+static void folder_of(const char *among, const char *name, char out[33])
 {
 	auto_strbuf struct strbuf key = STRBUF(4096);
-	char path[PATH_MAX];
 	struct digest digest;
-	int n, dir;
 
 	strbuf_addf(&key, "%s\n", among);
 	for (const char *p = name; *p; p++)
 		strbuf_addc(&key, (char)tolower((unsigned char)*p));
 	digest = digest_of(key.text, key.len);
-	n = snprintf(path, sizeof(path), "%s/groups/%.32s", home, digest.hex);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return err_fail(err, ERR_USAGE, "path too long: '%s'", home);
-	if (mkdir_all(path, 0700, err) < 0)
-		return -1;
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? err_sys(err, "cannot open '%s'", path) : dir;
+	(void)snprintf(out, 33, "%.32s", digest.hex);
 }
 
+static int open_groups(const char *home, struct err *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (path_join(path, sizeof(path), home, "groups", err) < 0 ||
+	    mkdir_all(path, 0700, err) < 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, "cannot open '%s'", path) : fd;
+}
+
+/* The group's folder, and its lock; GONE when it was removed on the way. */
+static int open_locked(struct group *g, int *lock, struct err *err)
+{
+	*lock = -1;
+	if (mkdirat(g->groups, g->name, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make a concurrency group");
+	g->dir = openat(g->groups, g->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (g->dir < 0)
+		return errno == ENOENT ? GONE : err_sys(err, "cannot open a concurrency group");
+	*lock = lock_dir(g->dir, err);
+	if (*lock == GONE)
+		fd_close(&g->dir);
+	return *lock < 0 ? *lock : 0;
+}
+
+static int take_place(struct group *g, const struct group_wish *wish, struct err *err)
+{
+	struct entering e = {.wish = wish};
+	char name[32];
+
+	if (each_place(g->dir, make_way, &e, err) < 0)
+		return -1;
+	g->ticket = e.last + 1;
+	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)g->ticket);
+	g->file = openat(g->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (g->file < 0 || flock(g->file, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(err, "cannot enter a concurrency group");
+	set_stand(g->file, STAND_WAITS);
+	return 0;
+}
+
+static void group_close(struct group *g)
+{
+	fd_close(&g->file);
+	fd_close(&g->dir);
+	fd_close(&g->groups);
+}
+
+/* The last to leave a group removes its folder: then it is made anew. */
 int group_enter(const char *home, const char *among, const struct group_wish *wish,
 		struct group **out, struct err *err)
 {
-	auto_fd int dir = open_group(home, among, wish->name, err);
-	auto_fd int lock = dir < 0 ? -1 : lock_dir(dir, err);
-	auto_fd int file = -1;
-	struct entering e = {.wish = wish};
-	struct group *g;
-	char name[32];
+	struct group g = {.groups = open_groups(home, err), .dir = -1, .file = -1};
+	auto_fd int lock = -1;
+	int r = GONE;
 
-	if (lock < 0 || each_place(dir, make_way, &e, err) < 0)
+	folder_of(among, wish->name, g.name);
+	while (g.groups >= 0 && r == GONE)
+		r = open_locked(&g, &lock, err);
+	if (r < 0 || take_place(&g, wish, err) < 0) {
+		group_close(&g);
 		return -1;
-	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)e.last + 1);
-	file = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (file < 0 || flock(file, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(err, "cannot enter a concurrency group");
-	set_stand(file, STAND_WAITS);
-	g = calloc(1, sizeof(*g));
-	if (!g)
-		return err_sys(err, "no memory");
-	*g = (struct group){take_fd(&dir), take_fd(&file), e.last + 1};
-	*out = g;
+	}
+	*out = calloc(1, sizeof(g));
+	if (!*out)
+		abort();
+	**out = g;
 	return 0;
 }
 
@@ -188,12 +236,36 @@ enum group_state group_poll(struct group *g)
 	case STAND_WAITS:
 		break;
 	}
-	lock = lock_dir(g->dir, &ignored);
+	lock = lock_dir(g->dir, &ignored); /* with a place in it the folder stays */
 	if (lock < 0 || stand_of(g->file) != STAND_WAITS ||
 	    each_place(g->dir, see_turn, &turn, &ignored) < 0 || turn.taken)
 		return GROUP_PENDING; /* asked again soon */
 	set_stand(g->file, STAND_RUNS);
 	return GROUP_RUNNING;
+}
+
+/* ---- leaving ---- */
+
+static void count_place(void *arg, const struct place_in *place)
+{
+	size_t *count = arg;
+
+	(void)place;
+	(*count)++;
+}
+
+/* A folder in which nobody has a place is removed; who comes then makes it anew. */
+static void remove_empty(int groups, const char *name)
+{
+	auto_fd int dir = openat(groups, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct err ignored;
+	auto_fd int lock = dir < 0 ? -1 : lock_dir(dir, &ignored);
+	size_t count = 0;
+
+	if (lock < 0 || each_place(dir, count_place, &count, &ignored) < 0 || count)
+		return;
+	(void)unlinkat(dir, "lock", 0);
+	(void)unlinkat(groups, name, AT_REMOVEDIR);
 }
 
 void group_leave(struct group **g)
@@ -204,8 +276,23 @@ void group_leave(struct group **g)
 		return;
 	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)(*g)->ticket);
 	(void)unlinkat((*g)->dir, name, 0);
-	fd_close(&(*g)->file);
-	fd_close(&(*g)->dir);
+	remove_empty((*g)->groups, (*g)->name);
+	group_close(*g);
 	free(*g);
 	*g = NULL;
+}
+
+void group_sweep(const char *home)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	struct err ignored;
+	DIR *list;
+
+	if (path_join(path, sizeof(path), home, "groups", &ignored) < 0 || !(list = opendir(path)))
+		return;
+	while ((e = readdir(list)))
+		if (e->d_name[0] != '.')
+			remove_empty(dirfd(list), e->d_name);
+	(void)closedir(list);
 }

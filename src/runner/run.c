@@ -362,6 +362,7 @@ static int open_state(struct run *run, struct err *err)
 		return -1;
 	cell_sweep(run->home);
 	sweep_layers(run->home);
+	group_sweep(run->home);
 	return 0;
 }
 

@@ -523,6 +523,8 @@ int group_enter(const char *home, const char *among, const struct group_wish *wi
 enum group_state group_poll(struct group *g);
 /* NULL is fine. */
 void group_leave(struct group **g);
+/* Remove the folders of groups in which nobody is: killed runs leave theirs. */
+void group_sweep(const char *home);
 
 /* concurrency.c: the groups of jobs and workflows */
 /* Take the job's place in its group, or none; then ask how it stands. */

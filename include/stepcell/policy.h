@@ -19,7 +19,7 @@ enum policy_network { POLICY_NET_NONE, POLICY_NET_PROXY, POLICY_NET_FULL };
 
 struct policy_limits {
 	/* Bytes or counts; 0 is no limit, which a file must ask for as `none`. */
-	uint64_t memory, cpus_milli, io, pids, disk, files, open_files, log, artifacts;
+	uint64_t memory, cpus_milli, io, pids, disk, files, open_files, log, artifacts, services;
 	uint64_t step_ms, job_ms;
 };
 
@@ -40,6 +40,8 @@ struct policy {
 	struct texts network_internal; /* networks that those may lead to, though not public */
 	struct place network_at;
 	struct policy_names secrets, environments;
+	struct policy_names images;  /* of containers and services: references, or "sha256:..." */
+	struct policy_names volumes; /* of the host: "/path" to read, "/path:rw" to write too */
 	struct policy_limits limits;
 	const char *seccomp; /* the name of a file in policies/seccomp */
 	enum policy_audit audit;
@@ -72,6 +74,13 @@ const char *policy_choose(const char *event, bool fork, bool base_tree);
  */
 int policy_allow_environment(const struct policy *p, const char *environment, struct err *err);
 int policy_allow_secret(const struct policy *p, const char *secret, struct err *err);
+
+/*
+ * May a workflow run a container of this image, whose digest is 64 hex digits?
+ * May a container have this place of the host? As above.
+ */
+int policy_allow_image(const struct policy *p, const char *ref, const char *hex, struct err *err);
+int policy_allow_volume(const struct policy *p, const char *path, bool writable, struct err *err);
 
 /* May what is refused be counted (--audit)? As above. */
 int policy_allow_audit(const struct policy *p, struct err *err);

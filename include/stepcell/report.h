@@ -9,6 +9,10 @@
  *   job-skipped   job name why
  *   job-ended     job name verdict seconds why? peak_memory artifacts: [names]
  *                 verdict: success failure cancelled; why: first reason of a failure
+ *   service-started job service image
+ *   service-ready job service seconds     its health check passed
+ *   service-ended job service verdict why? tail?: [lines] log
+ *                 why: it was not to end; verdict: a cell's, stopped or unhealthy
  *   step-started  job step name
  *   step-skipped  job step name why
  *   log           job step text            one line, masked, controls kept

@@ -149,7 +149,7 @@ static void look_at(struct session *s, const struct name *name, const struct sto
 	if (!action)
 		log_warn("its action.yml is not valid: a run will refuse it");
 	else if (action->kind == ACTION_DOCKER)
-		log_warn("it runs in a container, and there is no engine for those here");
+		log_note("it runs in a container: its image must be in the store");
 }
 
 /* ---- adding ---- */

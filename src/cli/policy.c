@@ -176,6 +176,8 @@ static void explain(const struct policy *p)
 		printf("  %s\n", p->network_allow.list[i]);
 	print_names("secrets", "secret", &p->secrets, p);
 	print_names("environments", "environment", &p->environments, p);
+	print_names("images", "image of the store", &p->images, p);
+	print_names("volumes", "folder of the host", &p->volumes, p);
 	printf("seccomp\n  the system calls of policies/seccomp/%s.yml\n", p->seccomp);
 	printf("audit (%s:%u)\n  %s\n", p->path, p->audit_at.line, audit_means[p->audit]);
 	printf("require: the run is refused on a host without\n");

@@ -92,6 +92,41 @@ int policy_allow_secret(const struct policy *p, const char *secret, struct err *
 	return allow(p, &p->secrets, &r, err);
 }
 
+/* Tags have case, and a digest is an image whatever it is called. */
+int policy_allow_image(const struct policy *p, const char *ref, const char *hex, struct err *err)
+{
+	const struct request r = {"images", "image", ref};
+
+	if (p->images.all)
+		return 0;
+	for (size_t i = 0; i < p->images.names.count; i++) {
+		const char *name = p->images.names.list[i];
+
+		if (strcmp(name, ref) == 0 ||
+		    (strncmp(name, "sha256:", 7) == 0 && strcmp(name + 7, hex) == 0))
+			return 0;
+	}
+	return refuse(p, &p->images, &r, err);
+}
+
+int policy_allow_volume(const struct policy *p, const char *path, bool writable, struct err *err)
+{
+	const size_t len = strlen(path);
+	auto_strbuf struct strbuf wanted = STRBUF(8192);
+	struct request r = {"volumes", "volume", NULL};
+
+	for (size_t i = 0; i < p->volumes.names.count; i++) {
+		const char *place = p->volumes.names.list[i];
+
+		if (strncmp(place, path, len) == 0 &&
+		    (strcmp(place + len, ":rw") == 0 || (!writable && !place[len])))
+			return 0;
+	}
+	strbuf_addf(&wanted, "%s%s", path, writable ? ":rw" : "");
+	r.name = wanted.text;
+	return refuse(p, &p->volumes, &r, err);
+}
+
 int policy_allow_audit(const struct policy *p, struct err *err)
 {
 	if (p->audit == POLICY_AUDIT_ALLOWED)

@@ -139,6 +139,7 @@ const struct field policy_limit_fields[] = {
 	LIMIT("open-files", open_files, &kind_count),
 	LIMIT("log", log, &kind_size),
 	LIMIT("artifacts", artifacts, &kind_size),
+	LIMIT("services", services, &kind_count),
 	LIMIT("step", step_ms, &kind_time),
 	LIMIT("job", job_ms, &kind_time),
 };
@@ -153,6 +154,7 @@ const struct policy_limits policy_limits_default = {
 	.open_files = 4096,
 	.log = 16 * MIB,
 	.artifacts = 512 * MIB,
+	.services = 4,
 	.step_ms = UINT64_C(30) * 60 * 1000,
 	.job_ms = UINT64_C(60) * 60 * 1000,
 };

@@ -44,6 +44,22 @@ static bool decode_names(struct decode *d, const struct field *field, const stru
 	return decode_texts(d, field, value, &names->names);
 }
 
+/* Places of the host, which nobody grants wholesale. */
+static bool decode_places(struct decode *d, const struct field *field, const struct node *value,
+			  void *out)
+{
+	struct policy_names *places = out;
+
+	if (!decode_names(d, field, value, out))
+		return false;
+	if (places->all)
+		return decode_wrong(d, value, "none or a list of absolute paths");
+	for (size_t i = 0; i < places->names.count; i++)
+		if (places->names.list[i][0] != '/')
+			return decode_wrong(d, value->items[i], "an absolute path");
+	return true;
+}
+
 static bool wall_exists(const char *name)
 {
 	for (const char *const *n = policy_wall_names; *n; n++)
@@ -173,6 +189,8 @@ static const struct field policy_fields[] = {
 	{"network", decode_network, 0 /* several members */, 0, NULL},
 	{"secrets", decode_names, offsetof(struct policy, secrets), 0, NULL},
 	{"environments", decode_names, offsetof(struct policy, environments), 0, NULL},
+	{"images", decode_names, offsetof(struct policy, images), 0, NULL},
+	{"volumes", decode_places, offsetof(struct policy, volumes), 0, NULL},
 	{"limits", policy_decode_limits, offsetof(struct policy, limits), 0, NULL},
 	{"seccomp", decode_file_name, offsetof(struct policy, seccomp), 0, NULL},
 	{"audit", decode_enum, offsetof(struct policy, audit), 0, policy_audit_names},
@@ -222,5 +240,7 @@ struct policy *policy_load(struct arena *a, const char *path, const char *text, 
 	p->audit_at = place_of(root, "audit");
 	p->secrets.at = place_of(root, "secrets");
 	p->environments.at = place_of(root, "environments");
+	p->images.at = place_of(root, "images");
+	p->volumes.at = place_of(root, "volumes");
 	return p;
 }

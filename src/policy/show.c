@@ -54,6 +54,10 @@ void policy_show(const struct policy *p, struct strbuf *out)
 	policy_names_show(&p->secrets, out);
 	strbuf_adds(out, "\nenvironments: ");
 	policy_names_show(&p->environments, out);
+	strbuf_adds(out, "\nimages: ");
+	policy_names_show(&p->images, out);
+	strbuf_adds(out, "\nvolumes: ");
+	policy_names_show(&p->volumes, out);
 	strbuf_addc(out, '\n');
 	show_limits(p, out);
 	strbuf_addf(out, "seccomp: %s\naudit: %s\ncaches: %s\nenv-file: %s\nrequire: ", p->seccomp,

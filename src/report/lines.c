@@ -39,6 +39,7 @@ static const struct {
 	[MARK_WARNING] = {": warning", "! warning", "warning", YELLOW},
 	[MARK_NOTICE] = {": notice", "i notice", "notice", BLUE},
 	[MARK_AUDIT] = {": refused", "\u2298 refused", "refused", YELLOW},
+	[MARK_SERVICE] = {": service", "\u25b8 service", "> service", CYAN},
 	[MARK_ARTIFACT] = {": artifact", "\u25c6 artifact", "artifact", MAGENTA},
 };
 static_assert(COUNT(marks) == MARK_COUNT, "write every mark");

@@ -142,6 +142,58 @@ static void on_job_ended(struct report_terminal *t, const struct node *event)
 	line_end(t);
 }
 
+/* ---- services ---- */
+
+static void on_service_started(struct report_terminal *t, const struct node *event)
+{
+	const char *name = event_text(t, event, "service");
+	const char *image = event_text(t, event, "image");
+
+	if (t->quiet)
+		return;
+	line_begin(t, view_job(t, event), MARK_SERVICE);
+	strbuf_addf(&t->above, "%s started on %s", name ? name : "?", image ? image : "?");
+	line_end(t);
+}
+
+static void on_service_ready(struct report_terminal *t, const struct node *event)
+{
+	const char *name = event_text(t, event, "service");
+	auto_strbuf struct strbuf note = STRBUF(100);
+
+	if (t->quiet)
+		return;
+	line_begin(t, view_job(t, event), MARK_SERVICE);
+	strbuf_addf(&t->above, "%s is healthy", name ? name : "?");
+	text_of_seconds(event_number(event, "seconds"), &note);
+	line_note(t, note.text);
+	line_end(t);
+}
+
+/* One that was told to end is no news; of one that failed its last words are. */
+static void on_service_ended(struct report_terminal *t, const struct node *event)
+{
+	struct view_job *job = view_job(t, event);
+	const char *name = event_text(t, event, "service");
+	const char *why = event_text(t, event, "why"), *log = event_text(t, event, "log");
+	const struct node *tail = node_get(event, "tail");
+
+	if (!why)
+		return;
+	line_begin(t, job, MARK_ERROR);
+	strbuf_addf(&t->above, "service %s: %s", name ? name : "?", why);
+	if (log)
+		line_note(t, log);
+	line_end(t);
+	for (size_t i = 0; tail && tail->kind == NODE_LIST && i < tail->count; i++) {
+		const char *text = node_text(tail->items[i]);
+
+		line_begin(t, job, MARK_LOG);
+		text_of_log(text ? text : "", &t->above);
+		line_end(t);
+	}
+}
+
 /* ---- a step ---- */
 
 static void on_step_started(struct report_terminal *t, const struct node *event)
@@ -327,6 +379,9 @@ static const struct {
 	{"job-started", on_job_started},
 	{"job-skipped", on_job_skipped},
 	{"job-ended", on_job_ended},
+	{"service-started", on_service_started},
+	{"service-ready", on_service_ready},
+	{"service-ended", on_service_ended},
 	{"step-started", on_step_started},
 	{"step-skipped", on_step_skipped},
 	{"step-ended", on_step_ended},

@@ -122,6 +122,7 @@ enum mark {
 	MARK_NOTICE,
 	MARK_ARTIFACT,
 	MARK_AUDIT,
+	MARK_SERVICE,
 	MARK_COUNT
 };
 /* Begin a line of a job: "build | ", "build: step ". */

@@ -47,11 +47,19 @@ static const char *look_at_known(struct look *l, struct known_action *k, bool *p
 	if (k->action->kind == ACTION_COMPOSITE) {
 		why = look_inside(l, k);
 	} else {
-		l->run->needs_node = true;
+		l->run->needs_node |= k->action->kind == ACTION_NODE;
 		k->pre = action_file(k->action, STAGE_PRE);
 	}
 	*pre = *pre || k->pre;
 	return why;
+}
+
+static const char *look_at_image(struct look *l, const char *ref)
+{
+	struct err err = {0};
+
+	return action_image_check(l->run, ref, &err) < 0 ? arena_strdup(l->run->arena, err.text)
+							 : NULL;
 }
 
 static const char *look_at_step(struct look *l, const char *text, bool *pre)
@@ -64,7 +72,7 @@ static const char *look_at_step(struct look *l, const char *text, bool *pre)
 	if (uses_parse(l->run->arena, text, &uses, &err) < 0)
 		return arena_strdup(l->run->arena, err.text);
 	if (uses.kind == USES_IMAGE)
-		return "it runs in a container, and there is no engine for those here";
+		return look_at_image(l, uses.image);
 	if (uses.kind != USES_REPOSITORY || action_builtin(&uses))
 		return NULL;
 	return look_at_known(l, action_known(l->run, &uses, text), pre);

@@ -16,7 +16,10 @@
 
 /* ---- stand-ins ---- */
 
-/* policies/actions/mapping.yml: owner/repo, or owner/repo/path, to a folder beside it. */
+/*
+ * policies/actions/mapping.yml: owner/repo, or owner/repo/path, to a folder beside
+ * it, or to the image that its Dockerfile makes.
+ */
 static const char *mapped_folder(struct run *run, const struct uses *uses)
 {
 	const char *path = arena_printf(run->arena, "%s/policies/actions/mapping.yml", run->data);
@@ -35,7 +38,7 @@ static const char *mapped_folder(struct run *run, const struct uses *uses)
 	if (!folder)
 		folder = node_text(node_get_nocase(
 			map, arena_printf(run->arena, "%s/%s", uses->owner, uses->repo)));
-	return folder && name_is_safe(folder) ? folder : NULL;
+	return folder;
 }
 
 static int open_standin(struct run *run, struct known_action *k, int *out, struct err *err)
@@ -43,7 +46,11 @@ static int open_standin(struct run *run, struct known_action *k, int *out, struc
 	const char *folder = mapped_folder(run, &k->uses);
 	auto_fd int dir = -1;
 
-	if (!folder)
+	if (folder && strncmp(folder, "docker://", 9) == 0) {
+		k->image = folder + 9;
+		return 0;
+	}
+	if (!folder || !name_is_safe(folder))
 		return 0;
 	k->host = arena_printf(run->arena, "%s/policies/actions/%s", run->data, folder);
 	dir = open(k->host, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -140,9 +147,8 @@ static int find(struct run *run, struct known_action *k, struct err *err)
 	if (found < 0 || (!found && open_stored(run, k, &dir, err) < 0) ||
 	    load(run, k, dir, err) < 0)
 		return -1;
-	if (k->action->kind == ACTION_DOCKER)
-		return err_fail(err, ERR_USAGE,
-				"it runs in a container, and there is no engine for those here");
+	if (k->action->kind == ACTION_DOCKER && action_docker_check(run, k->action, k, err) < 0)
+		return -1;
 	return found ? 0 : check_files(run, k, err);
 }
 

@@ -91,8 +91,8 @@ static const char *input_variable(struct arena *a, const char *name)
 static void add_inputs(struct arena *a, struct node *env, const struct node *inputs)
 {
 	for (size_t i = 0; i < inputs->count; i++)
-		node_set(a, env, input_variable(a, inputs->pairs[i].key->text),
-			 inputs->pairs[i].value);
+		node_set_text(a, env, input_variable(a, inputs->pairs[i].key->text),
+			      expr_text(a, inputs->pairs[i].value));
 }
 
 static void add_state(struct arena *a, struct node *env, const struct node *state)
@@ -100,6 +100,14 @@ static void add_state(struct arena *a, struct node *env, const struct node *stat
 	for (size_t i = 0; i < state->count; i++)
 		node_set(a, env, arena_printf(a, "STATE_%s", state->pairs[i].key->text),
 			 state->pairs[i].value);
+}
+
+void action_add_env(struct step_run *step, struct node *env, const struct node *inputs)
+{
+	if (inputs)
+		add_inputs(step->job->arena, env, inputs);
+	if (step->use)
+		add_state(step->job->arena, env, step->use->state);
 }
 
 static struct node *make_env(struct step_run *step, struct err *err)
@@ -111,8 +119,7 @@ static struct node *make_env(struct step_run *step, struct err *err)
 
 	if (!inputs)
 		return NULL;
-	add_inputs(job->arena, env, inputs);
-	add_state(job->arena, env, step->use->state);
+	action_add_env(step, env, inputs);
 	return files_prepare(step, job->in, env, err) < 0 ? NULL : env;
 }
 
@@ -120,10 +127,13 @@ static struct node *make_env(struct step_run *step, struct err *err)
 
 const char *action_file(const struct action *action, enum stage stage)
 {
-	static const char *const keys[] = {
-		[STAGE_MAIN] = "main", [STAGE_PRE] = "pre", [STAGE_POST] = "post"};
+	static const char *const keys[][2] = {
+		[STAGE_MAIN] = {"main", "entrypoint"},
+		[STAGE_PRE] = {"pre", "pre-entrypoint"},
+		[STAGE_POST] = {"post", "post-entrypoint"},
+	};
 
-	return node_text(node_get(action->runs, keys[stage]));
+	return node_text(node_get(action->runs, keys[stage][action->kind == ACTION_DOCKER]));
 }
 
 int action_node(struct step_run *step, struct err *err)

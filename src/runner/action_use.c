@@ -284,7 +284,12 @@ static int enter(struct step_run *step, struct err *err)
 int action_start(struct step_run *step, struct err *err)
 {
 	struct action_use *use = action_use_of(step->job, step->frame, step->step);
+	struct uses uses;
 
+	if (uses_parse(step->job->arena, step->step->uses, &uses, err) < 0)
+		return -1;
+	if (uses.kind == USES_IMAGE)
+		return action_image(step, uses.image, err) < 0 ? -1 : 1;
 	if (step->stage == STAGE_MAIN) {
 		use->frame = step->frame;
 		use->id = step->id;
@@ -301,8 +306,6 @@ int action_start(struct step_run *step, struct err *err)
 	case ACTION_NODE:
 		return action_node(step, err) < 0 ? -1 : 1;
 	default:
-		return err_fail(err, ERR_USAGE,
-				"'%s' runs in a container, and there is no engine for those here",
-				step->step->uses);
+		return action_docker(step, err) < 0 ? -1 : 1;
 	}
 }

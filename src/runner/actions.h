@@ -15,8 +15,9 @@
 /* An action by its name, OWNER/REPO[/PATH]@REF, as it was loaded for the run. */
 struct known_action {
 	struct uses uses;
-	const char *text;            /* as the workflow has it */
-	const char *host;            /* the stand-in's folder on the host; NULL: of the store */
+	const char *text;  /* as the workflow has it */
+	const char *host;  /* the stand-in's folder on the host; NULL: of the store */
+	const char *image; /* the operator's, for one that brings a Dockerfile; NULL: none */
 	struct stored_action stored; /* its lock is -1 when it is not */
 	const struct action *action; /* NULL: it cannot be served */
 	const char *why;             /* then */
@@ -66,8 +67,20 @@ int action_start(struct step_run *step, struct err *err);
 /* The image has a node, or ERR_SYSTEM says how to get one. */
 int action_node_check(const struct run *run, const struct image *image, struct err *err);
 int action_node(struct step_run *step, struct err *err);
-/* The file that a part runs ("main", "pre", "post"), or NULL. */
+/* INPUT_* and STATE_* of the step's action. */
+void action_add_env(struct step_run *step, struct node *env, const struct node *inputs);
+/* What a part runs ("main", "pre", "post"; of a Docker action "entrypoint", ...), or NULL. */
 const char *action_file(const struct action *action, enum stage stage);
+
+/* action_docker.c */
+/* A step that `uses: docker://ref`, and whether it could run. */
+int action_image(struct step_run *step, const char *ref, struct err *err);
+int action_image_check(struct run *run, const char *ref, struct err *err);
+int action_docker(struct step_run *step, struct err *err);
+/* The image of a Docker action; NULL: it brings a Dockerfile, and the operator mapped it to none. */
+const char *action_docker_image(const struct action *action, const struct known_action *known);
+int action_docker_check(struct run *run, const struct action *action,
+			const struct known_action *known, struct err *err);
 
 /* action_parts.c */
 /* The pre parts of a job's actions, before its first step. */

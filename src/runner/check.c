@@ -103,11 +103,31 @@ static const char *default_image(struct run *run)
 	return name;
 }
 
+/* Have all jobs a container of their own? */
+static bool in_containers(const struct run *run)
+{
+	size_t own = 0, all = 0;
+
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct planned_job *p = &run->plan.jobs[i];
+
+		if (p->runs == RUNS_NO || p->job->uses)
+			continue;
+		all++;
+		own += p->job->container && p->job->container->kind != NODE_NULL;
+	}
+	return all && own == all;
+}
+
 static int check_image(struct run *run, struct err *err)
 {
 	struct image image = {.lock = -1};
 	int ok;
 
+	if (!run->options->image && in_containers(run)) {
+		run->image = "";
+		return 0;
+	}
 	run->image = run->options->image ? run->options->image : default_image(run);
 	if (image_find(run->store, run->arena, run->image, &image, err) < 0)
 		return err_wrap(err, "image for the jobs");
@@ -145,20 +165,86 @@ static int check_labels(const struct run *run, const struct job *job, struct err
 	return 0;
 }
 
-/* What runs beside or around the steps elsewhere would be another engine's. */
-static int check_engines(const struct run *run, const struct job *job, struct err *err)
-{
-	const struct {
-		const char *key;
-		const struct node *value;
-	} keys[] = {{"container", job->container}, {"services", job->services}};
+/* ---- containers ---- */
 
-	for (size_t i = 0; i < COUNT(keys); i++)
-		if (keys[i].value && keys[i].value->kind != NODE_NULL)
-			return err_fail(err, ERR_USAGE,
-					"%s:%u: job '%s' has '%s:', which is not served; leave the "
-					"job out with -j",
-					file_of(run, &job->at), job->at.line, job->id, keys[i].key);
+/* The image is in the store, and the policy lets a workflow use it. */
+static int check_container(struct run *run, const struct container *c, struct err *err)
+{
+	struct image image;
+
+	if (container_image(run, c->image, &image, err) < 0)
+		return -1;
+	image_release(&image);
+	return 0;
+}
+
+static int check_own(struct run *run, const struct expr_scope *scope, const struct job *job,
+		     struct err *err)
+{
+	struct container c = {0};
+
+	if (!job->container)
+		return 0;
+	if (container_read(run, scope, job->container, NULL, false, &c, err) < 0 ||
+	    (c.image && check_container(run, &c, err) < 0))
+		return err_wrap(err, "container");
+	return 0;
+}
+
+static int check_services(struct run *run, const struct expr_scope *scope, const struct job *job,
+			  struct err *err)
+{
+	struct container *list;
+	size_t count;
+
+	if (container_read_services(run, scope, job->services, false, &list, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (check_container(run, &list[i], err) < 0)
+			return err_wrap(err, "service '%s'", list[i].name);
+	return 0;
+}
+
+/* Does an expression in it ask for what other jobs have put out? */
+static bool asks_needs(const struct node *n)
+{
+	bool asks = false;
+
+	if (!n)
+		return false;
+	if (n->kind == NODE_STRING)
+		return strstr(n->text, "${{") && strcasestr(n->text, "needs");
+	for (size_t i = 0; !asks && n->kind == NODE_LIST && i < n->count; i++)
+		asks = asks_needs(n->items[i]);
+	for (size_t i = 0; !asks && n->kind == NODE_MAP && i < n->count; i++)
+		asks = asks_needs(n->pairs[i].value);
+	return asks;
+}
+
+/* What is not known yet is looked at when the job starts. */
+static bool containers_wait(const struct planned_job *p)
+{
+	return p->caller || p->matrix_depends || asks_needs(p->job->container) ||
+	       asks_needs(p->job->services);
+}
+
+/* For each combination of a matrix: it may be what names the image. */
+static int check_containers(struct run *run, const struct planned_job *p, struct err *err)
+{
+	const struct job *job = p->job;
+	struct node *contexts = node_map(run->arena);
+	const struct expr_scope scope = {.contexts = contexts};
+
+	if ((!job->container && !job->services) || containers_wait(p))
+		return 0;
+	node_set(run->arena, contexts, "github", run->github);
+	node_set(run->arena, contexts, "inputs", run->inputs);
+	node_set(run->arena, contexts, "vars", run->vars);
+	node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
+	node_set(run->arena, contexts, "strategy", node_map(run->arena));
+	if (check_own(run, &scope, job, err) < 0 || check_services(run, &scope, job, err) < 0)
+		return err_wrap(err, "%s:%u: job '%s'", file_of(run, &job->at), job->at.line,
+				job->id);
 	return 0;
 }
 
@@ -254,10 +340,14 @@ int check_run(struct run *run, struct err *err)
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned_job *p = &run->plan.jobs[i];
 
-		if (p->runs == RUNS_NO || p->job->uses || planned_before(&run->plan, i))
+		if (p->runs == RUNS_NO || p->job->uses)
 			continue;
-		if (check_engines(run, p->job, err) < 0 || check_kinds(run, p->job, err) < 0 ||
-		    check_labels(run, p->job, err) < 0 || check_toolchains(run, p->job, err) < 0)
+		if (check_containers(run, p, err) < 0)
+			return -1;
+		if (planned_before(&run->plan, i))
+			continue;
+		if (check_kinds(run, p->job, err) < 0 || check_labels(run, p->job, err) < 0 ||
+		    check_toolchains(run, p->job, err) < 0)
 			return -1;
 	}
 	return 0;

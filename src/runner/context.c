@@ -374,10 +374,17 @@ static void add_workflow(struct job_run *job, struct node *map)
 
 static const struct node *job_context(struct job_run *job)
 {
-	struct node *map = node_map(job->arena);
+	struct node *map = node_map(job->arena), *container = node_map(job->arena);
 
 	node_set_text(job->arena, map, "status", result_name(job->status));
 	add_workflow(job, map);
+	if (job->container) {
+		node_set_text(job->arena, container, "id", job->plan->id);
+		node_set_text(job->arena, container, "network", job->plan->id);
+		node_set(job->arena, map, "container", container);
+	}
+	if (job->service_count)
+		node_set(job->arena, map, "services", services_context(job));
 	return map;
 }
 

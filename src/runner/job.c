@@ -62,6 +62,38 @@ static int make_deadline(struct job_run *job, struct err *err)
 	return 0;
 }
 
+static int read_container(struct job_run *job, struct err *err)
+{
+	const struct node *written = job->plan->job->container;
+	struct scope_arg arg = {job, NULL};
+	struct expr_scope scope = scope_make(&arg, context_job_level(job));
+	struct container *c = arena_alloc(job->arena, sizeof(*c));
+
+	if (!written)
+		return 0;
+	if (container_read(job->run, &scope, written, NULL, true, c, err) < 0)
+		return err_wrap(err, "container");
+	job->container = c->image ? c : NULL;
+	return 0;
+}
+
+/* container:, or the run's image. Without a `shell:` a container's steps get sh, as on GitHub. */
+static int open_image(struct job_run *job, struct err *err)
+{
+	struct run *run = job->run;
+
+	if (job->container)
+		return container_image(run, job->container->image, &job->image, err) < 0
+			       ? err_wrap(err, "container")
+			       : 0;
+	if (image_find(run->store, job->arena, run->image, &job->image, err) < 0 ||
+	    image_admit(run, &job->image, err) < 0)
+		return -1;
+	job->have_bash =
+		image_has(&job->image, "/bin/bash") || image_has(&job->image, "/usr/bin/bash");
+	return 0;
+}
+
 static int open_places(struct job_run *job, struct err *err)
 {
 	struct run *run = job->run;
@@ -73,15 +105,11 @@ static int open_places(struct job_run *job, struct err *err)
 		return err_fail(err, ERR_USAGE, "path too long: '%s'", dir.text);
 	(void)snprintf(job->dir, sizeof(job->dir), "%s", dir.text);
 	job->workspace = node_text(node_get(run->github, "workspace"));
-	if (mkdir_all(job->dir, 0700, err) < 0 ||
-	    image_find(run->store, job->arena, run->image, &job->image, err) < 0 ||
-	    image_admit(run, &job->image, err) < 0 ||
-	    cell_owner_open(run->home, &job->owner, err) < 0 || layers_open(job, err) < 0 ||
-	    reach_open(job, err) < 0)
+	if (mkdir_all(job->dir, 0700, err) < 0 || open_image(job, err) < 0 ||
+	    services_read(job, err) < 0 || cell_owner_open(run->home, &job->owner, err) < 0 ||
+	    layers_open(job, err) < 0 || reach_open(job, err) < 0)
 		return -1;
-	job->have_bash =
-		image_has(&job->image, "/bin/bash") || image_has(&job->image, "/usr/bin/bash");
-	return 0;
+	return services_start(job, err);
 }
 
 static void journal_start(struct job_run *job)
@@ -91,12 +119,14 @@ static void journal_start(struct job_run *job)
 	journal_begin(j, "job-started");
 	journal_text(j, "job", job->plan->id);
 	journal_text(j, "name", job->plan->name);
-	journal_text(j, "image", job->run->image);
+	journal_text(j, "image", job->container ? job->container->image : job->run->image);
 	(void)journal_end(j, &job->run->fatal);
 }
 
 int job_start(struct job_run *job, struct err *err)
 {
+	bool ok;
+
 	job->state = JOB_RUNNING;
 	job->started_ms = now_ms();
 	job->outputs = node_map(job->arena);
@@ -105,8 +135,9 @@ int job_start(struct job_run *job, struct err *err)
 	job->frame->steps = &job->plan->job->steps;
 	job->frame->results = node_map(job->arena);
 	job->frame->ids = node_map(job->arena);
+	ok = make_env(job, err) == 0 && read_container(job, err) == 0;
 	journal_start(job);
-	return make_env(job, err) < 0 || make_deadline(job, err) < 0 || open_places(job, err) < 0 ||
+	return !ok || make_deadline(job, err) < 0 || open_places(job, err) < 0 ||
 			       parts_collect(job, err) < 0
 		       ? -1
 		       : 0;
@@ -150,7 +181,7 @@ void job_advance(struct job_run *job)
 
 		schedule_signals(job->run);
 		check_time(job, frame);
-		if (job->run->fatal.kind != ERR_NONE)
+		if (job->run->fatal.kind != ERR_NONE || !services_ready(job))
 			break;
 		if (job->cancelled && now_ms() >= job->cancel_end_ms)
 			give_up(job);
@@ -162,6 +193,8 @@ void job_advance(struct job_run *job)
 			frame_end(job);
 		else if ((use = parts_next_post(job)))
 			step_begin_part(job, use, STAGE_POST);
+		else if (!services_stopped(job))
+			break;
 		else
 			job_finish(job, job->cancelled ? RESULT_CANCELLED : job->status, job->why);
 	}
@@ -271,9 +304,12 @@ static void close_places(struct job_run *job)
 	for (size_t i = 0; i < job->lock_count; i++)
 		fd_close(&job->locks[i]);
 	cell_release(&job->ended);
+	services_release(job);
 	proxy_close(&job->proxy);
 	cell_owner_close(&job->owner);
 	image_release(&job->image);
+	for (size_t i = 0; i < job->image_count; i++)
+		image_release(&job->images[i].image);
 	remove_aside(job);
 }
 

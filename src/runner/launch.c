@@ -33,14 +33,19 @@ static void add_path(struct job_run *job, struct node *env)
 	node_set_text(job->arena, env, "PATH", path.text);
 }
 
-struct node *launch_env(struct step_run *step)
+struct node *launch_env_in(struct step_run *step, const struct image *image,
+			   const struct container *c)
 {
 	struct job_run *job = step->job;
 	struct arena *a = job->arena;
 	struct node *env = node_map(a);
 	const struct node *contexts = context_step(job, step->frame, step);
 
-	add_all(a, env, job->image.env);
+	add_all(a, env, image->env);
+	if (c) {
+		container_env(a, image, env);
+		add_all(a, env, c->env);
+	}
 	node_set_text(a, env, "HOME", RUNNER_HOME);
 	reach_env(job, env);
 	add_all(a, env, node_get(contexts, "env"));
@@ -53,7 +58,12 @@ struct node *launch_env(struct step_run *step)
 	return env;
 }
 
-static const char *const *env_list(struct arena *a, const struct node *env)
+struct node *launch_env(struct step_run *step)
+{
+	return launch_env_in(step, &step->job->image, step->job->container);
+}
+
+const char *const *launch_env_list(struct arena *a, const struct node *env)
 {
 	const char **list = arena_array(a, env->count + 1, sizeof(*list));
 
@@ -70,20 +80,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return !a ? b : !b ? a : a < b ? a : b;
 }
 
-/* A step whose time is over is asked to end before it is made to (step_time_out()). */
-#define GRACE_MS 12000
-
-static uint64_t wall_ms(const struct step_run *step)
+struct cell_limits launch_limits(const struct policy_limits *p, uint64_t wall_ms)
 {
-	uint64_t own = step->timeout_ms ? step->timeout_ms + GRACE_MS : 0;
-
-	return least(own, step->job->run->policy->limits.step_ms);
-}
-
-static struct cell_limits limits_of(const struct step_run *step)
-{
-	const struct policy_limits *p = &step->job->run->policy->limits;
-
 	return (struct cell_limits){
 		.memory = p->memory,
 		.cpus_milli = p->cpus_milli,
@@ -92,7 +90,32 @@ static struct cell_limits limits_of(const struct step_run *step)
 		.disk = p->disk,
 		.files = p->files,
 		.open_files = p->open_files,
-		.wall_ms = wall_ms(step),
+		.wall_ms = wall_ms,
+	};
+}
+
+/* A step whose time is over is asked to end before it is made to (step_time_out()). */
+#define GRACE_MS 12000
+
+static struct cell_limits limits_of(const struct step_run *step)
+{
+	const struct policy_limits *p = &step->job->run->policy->limits;
+	const uint64_t own = step->timeout_ms ? step->timeout_ms + GRACE_MS : 0;
+
+	return launch_limits(p, least(own, p->step_ms));
+}
+
+struct cell_spec launch_spec(const struct job_run *job)
+{
+	const struct run *run = job->run;
+
+	return (struct cell_spec){
+		.owner = job->owner,
+		.state = run->home,
+		.network = reach_network(job),
+		.proc = run->policy->proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID,
+		.seccomp = run->seccomp,
+		.require = run->require,
 	};
 }
 
@@ -175,12 +198,28 @@ static struct cell_overlay *all_overlays(struct job_run *job, const struct cell_
 	return all;
 }
 
+/* The plain workspace, and what the container has of the host. */
+static size_t binds_of(const struct job_run *job, const struct container *c, struct cell_bind **out)
+{
+	struct cell_bind *volumes, *all;
+	const size_t count = c ? container_binds(job->arena, c, &volumes) : 0;
+	size_t n;
+
+	all = arena_array(job->arena, count + 1, sizeof(*all));
+	n = layers_plain(job, all);
+	if (count)
+		memcpy(all + n, volumes, count * sizeof(*all));
+	*out = all;
+	return n + count;
+}
+
 int launch(struct step_run *step, const struct launch *l, struct err *err)
 {
 	struct job_run *job = step->job;
 	struct run *run = job->run;
 	struct cell_overlay *overlays, *all;
-	struct cell_bind plain;
+	struct cell_bind *binds;
+	struct cell_spec spec = launch_spec(job);
 	unsigned missing = 0;
 	size_t count;
 	int ends[2];
@@ -195,31 +234,23 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		return -1;
 	all = all_overlays(job, overlays, &count, l);
 
-	const struct cell_spec spec = {
-		.name = cell_name(job, step->number),
-		.owner = job->owner,
-		.state = run->home,
-		.overlays = all,
-		.overlay_count = count,
-		.binds = &plain,
-		.bind_count = layers_plain(job, &plain),
-		.argv = l->argv,
-		.fn = l->fn,
-		.fn_arg = l->arg,
-		.env = env_list(job->arena, l->env),
-		.workdir = l->workdir,
-		.stdout_fd = w,
-		.stderr_fd = w,
-		.fds = l->fds,
-		.fd_count = l->fd_count,
-		.limits = limits_of(step),
-		.network = reach_network(job),
-		.proc = run->policy->proc == POLICY_PROC_FULL ? CELL_PROC_FULL : CELL_PROC_PID,
-		.seccomp = l->fn ? run->seccomp_fn : run->seccomp,
-		.require = run->require,
-		.audit = run->options->audit && !l->fn,
-	};
-
+	spec.name = cell_name(job, step->number);
+	spec.overlays = all;
+	spec.overlay_count = count;
+	spec.bind_count = binds_of(job, l->container ? l->container : job->container, &binds);
+	spec.binds = binds;
+	spec.argv = l->argv;
+	spec.fn = l->fn;
+	spec.fn_arg = l->arg;
+	spec.env = launch_env_list(job->arena, l->env);
+	spec.workdir = l->workdir;
+	spec.stdout_fd = spec.stderr_fd = w;
+	spec.fds = l->fds;
+	spec.fd_count = l->fd_count;
+	spec.limits = limits_of(step);
+	spec.audit = run->options->audit && !l->fn;
+	if (l->fn)
+		spec.seccomp = run->seccomp_fn;
 	if (cell_start(&spec, &step->cell, &missing, err) < 0) {
 		/* no other step would fare better */
 		if (missing & (run->require | CELL_WALLS_NEEDED) && run->fatal.kind == ERR_NONE)

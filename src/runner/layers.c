@@ -52,13 +52,35 @@ static int make_places(struct job_run *job, const char *layer, struct err *err)
 	return 0;
 }
 
-static int make_job_layer(struct job_run *job, char *layer, size_t size, struct err *err)
+/* Who the steps are in a container, and where services are found. */
+static int name_things(struct job_run *job, const struct image *image, const struct container *c,
+		       const char *layer, struct err *err)
+{
+	struct arena *a = job->arena;
+	struct account account;
+
+	if (c) {
+		account = account_of(a, image,
+				     c->user ? c->user : container_config_text(image, "User"));
+		account.home = RUNNER_HOME;
+		return container_layer(a, image, &account, &job->hosts, c, layer, err);
+	}
+	if (!job->hosts.count)
+		return 0;
+	return mkdir_all(arena_printf(a, "%s/etc", layer), 0755, err) < 0
+		       ? -1
+		       : hosts_write(&job->hosts, layer, err);
+}
+
+/* What lies above an image before anything has run in it. */
+static int make_job_layer(struct job_run *job, const struct image *image, const struct container *c,
+			  const char *layer, struct err *err)
 {
 	auto_strbuf struct strbuf event = STRBUF(LIMIT_EVENT_BYTES);
 	char path[PATH_MAX];
 
-	if (path_join(layer, size, job->dir, "job", err) < 0 || mkdir_all(layer, 0755, err) < 0 ||
-	    make_places(job, layer, err) < 0 ||
+	if (mkdir_all(layer, 0755, err) < 0 || make_places(job, layer, err) < 0 ||
+	    name_things(job, image, c, layer, err) < 0 ||
 	    path_join(path, sizeof(path), layer, RUNNER_EVENT + 1, err) < 0)
 		return -1;
 	json_write(&event, node_get(job->run->github, "event"));
@@ -106,7 +128,9 @@ int layers_open(struct job_run *job, struct err *err)
 		for (size_t j = from->layer_count; j-- > 0;)
 			layers_push(job, m, from->layers[j].path, from->layers[j].foreign);
 	}
-	if (make_job_layer(job, path, sizeof(path), err) < 0 || make_in(job, err) < 0)
+	if (path_join(path, sizeof(path), job->dir, "job", err) < 0 ||
+	    make_job_layer(job, &job->image, job->container, path, err) < 0 ||
+	    make_in(job, err) < 0)
 		return err_wrap(err, "layers of job '%s'", job->plan->id);
 	layers_push(job, &job->mounts[0], path, false);
 
@@ -118,6 +142,35 @@ int layers_open(struct job_run *job, struct err *err)
 	    mkdir_all(path, 0755, err) < 0)
 		return -1;
 	layers_push(job, &job->mounts[job->work], path, false);
+	return 0;
+}
+
+/* Docker actions may know the workspace by the name that GitHub gives it there. */
+static int add_links(struct job_run *job, const char *layer, struct err *err)
+{
+	const char *folder = arena_printf(job->arena, "%s/github", layer);
+	const char *link = arena_printf(job->arena, "%s/workspace", folder);
+
+	if (mkdir_all(folder, 0755, err) < 0)
+		return -1;
+	return symlink(job->workspace, link) < 0 ? err_sys(err, "cannot link '%s'", link) : 0;
+}
+
+int layers_box(struct step_run *step, const struct image *image, const struct container *c,
+	       struct err *err)
+{
+	struct job_run *job = step->job;
+	const struct image_mount *from = &image->mounts[0];
+	const char *layer = arena_printf(job->arena, "%s/box", step->dir);
+	struct job_mount *box = arena_alloc(job->arena, sizeof(*box));
+
+	box->at = "/";
+	for (size_t i = from->layer_count; i-- > 0;)
+		layers_push(job, box, from->layers[i].path, from->layers[i].foreign);
+	layers_push(job, box, layer, false);
+	if (make_job_layer(job, image, c, layer, err) < 0 || add_links(job, layer, err) < 0)
+		return err_wrap(err, "layers of the step");
+	step->box = box;
 	return 0;
 }
 
@@ -279,28 +332,43 @@ static struct cell_layer *top_first(struct step_run *step, const struct job_moun
 	return list;
 }
 
+/* What lies at mount `i` for this step; NULL: its own root hides it. */
+static const struct job_mount *mount_for(const struct step_run *step, size_t i)
+{
+	const struct job_run *job = step->job;
+
+	if (!step->box || i == job->work)
+		return &job->mounts[i];
+	return i == 0 ? step->box : NULL;
+}
+
 int layers_begin(struct step_run *step, const char *in, struct cell_overlay **out, size_t *count,
 		 struct err *err)
 {
 	struct job_run *job = step->job;
 	struct cell_overlay *list = arena_array(job->arena, job->mount_count, sizeof(*list));
+	size_t n = 0;
 
 	if (make_uppers(job, step->number, err) < 0)
 		return -1;
 	for (size_t i = 0; i < job->mount_count; i++) {
+		const struct job_mount *m = mount_for(step, i);
+		struct cell_overlay *o = &list[n];
 		char upper[PATH_MAX];
 
-		list[i].at = job->mounts[i].at;
-		list[i].layers =
-			top_first(step, &job->mounts[i], i == 0 ? in : NULL, &list[i].layer_count);
+		if (!m)
+			continue;
+		n++;
+		o->at = m->at;
+		o->layers = top_first(step, m, i == 0 ? in : NULL, &o->layer_count);
 		if (!has_upper(job, i))
 			continue;
 		if (layers_upper(job, step->number, i, upper, sizeof(upper), err) < 0)
 			return -1;
-		list[i].upper = arena_strdup(job->arena, upper);
+		o->upper = arena_strdup(job->arena, upper);
 	}
 	*out = list;
-	*count = job->mount_count;
+	*count = n;
 	return 0;
 }
 
@@ -335,6 +403,8 @@ void layers_end(struct step_run *step)
 		if (layers_upper(job, step->number, i, upper, sizeof(upper), &ignored) < 0 ||
 		    path_join(data, sizeof(data), upper, "data", &ignored) < 0)
 			continue;
+		if (mount_for(step, i) != &job->mounts[i])
+			continue; /* of a root that goes with the step */
 		if (is_empty(data))
 			job->mounts[i].spare = step->number;
 		else

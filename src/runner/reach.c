@@ -30,7 +30,7 @@ enum cell_network reach_network(const struct job_run *job)
 {
 	if (job->run->policy->network == POLICY_NET_FULL)
 		return CELL_NET_FULL;
-	return job->proxy ? CELL_NET_SHARED : CELL_NET_NONE;
+	return job->proxy || job->service_count ? CELL_NET_SHARED : CELL_NET_NONE;
 }
 
 void reach_env(const struct job_run *job, struct node *env)

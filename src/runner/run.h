@@ -16,6 +16,7 @@
 #include "runner/lines.h"
 #include "runner/mask.h"
 #include "runner/problem.h"
+#include "runner/service.h"
 #include "runner/uses.h"
 #include "stepcell/artifact.h"
 #include "stepcell/cell.h"
@@ -127,7 +128,9 @@ struct step_run {
 	unsigned number;        /* in the job, composite ones included */
 	const char *id, *name;
 	char dir[PATH_MAX]; /* of its layers */
-	struct node *env;   /* of its own env: key */
+	struct job_mount
+		*box;     /* its root where that is not the job's, and goes with it; else NULL */
+	struct node *env; /* of its own env: key */
 	const struct node *with;
 	const struct node *github; /* the context, once made */
 	struct node *outputs;
@@ -164,6 +167,11 @@ struct call {
 
 /* ---- a job ---- */
 
+struct job_image {
+	const char *ref;
+	struct image image;
+};
+
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_ENDED };
 
 struct job_run {
@@ -182,6 +190,12 @@ struct job_run {
 	struct cell_owner *owner;
 	struct proxy *proxy; /* where the policy lets it reach named hosts; else NULL */
 	struct image image;
+	struct job_image *images; /* of its Docker actions */
+	size_t image_count;
+	struct container *container; /* container:, whose image that is; NULL: the run's */
+	struct service *services;
+	size_t service_count;
+	struct texts hosts; /* the names of its services */
 	bool have_bash, checked_out;
 	int locks[16]; /* of toolchains in use */
 	size_t lock_count;
@@ -365,6 +379,9 @@ void layers_push(struct job_run *job, struct job_mount *mount, const char *path,
 /* Fresh uppers for a step, and the overlays of its cell. `in` (NULL: none) lies directly below "/"'s upper. */
 int layers_begin(struct step_run *step, const char *in, struct cell_overlay **out, size_t *count,
 		 struct err *err);
+/* The step's root is this image, for itself alone. */
+int layers_box(struct step_run *step, const struct image *image, const struct container *c,
+	       struct err *err);
 /* The step's uppers become layers, where anything was written. */
 void layers_end(struct step_run *step);
 /* Where the upper of a job's step lies for `mount`. */
@@ -391,10 +408,17 @@ struct launch {
 	size_t fd_count;
 	const struct cell_overlay *more; /* beside the job's own */
 	size_t more_count;
+	const struct container *container; /* instead of the job's; NULL: that one, or none */
 };
 int launch(struct step_run *step, const struct launch *l, struct err *err);
+/* What all cells that run a workflow's programs have in common. */
+struct cell_spec launch_spec(const struct job_run *job);
+struct cell_limits launch_limits(const struct policy_limits *p, uint64_t wall_ms);
+const char *const *launch_env_list(struct arena *a, const struct node *env);
 /* The image's, then the workflow's, then what a workflow cannot change. */
 struct node *launch_env(struct step_run *step);
+struct node *launch_env_in(struct step_run *step, const struct image *image,
+			   const struct container *c);
 
 /* output.c: what a step says */
 int output_open(struct step_run *step, struct err *err);

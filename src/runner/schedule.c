@@ -344,14 +344,18 @@ static void see_to_job(struct job_run *job, uint64_t now)
 	bool ended = false;
 	struct err err = {0};
 
-	if (job->state == JOB_RUNNING && job->called && sibling_failed(job))
-		cancel_job(job, "a job of its matrix failed (fail-fast)");
-	if (job->state != JOB_RUNNING || !step)
+	if (job->state != JOB_RUNNING)
 		return;
-	if (now >= job->deadline_ms)
+	if (!job->called && now >= job->deadline_ms)
 		cancel_job(job, "the job's time is over");
 	if (sibling_failed(job))
 		cancel_job(job, "a job of its matrix failed (fail-fast)");
+	services_see(job, now);
+	if (!step) {
+		if (!job->called) /* it was waiting for its services */
+			job_advance(job);
+		return;
+	}
 	if (job->cancelled && now >= job->cancel_end_ms)
 		cell_kill(step->cell, CELL_CANCELLED);
 	if (step->timeout_at_ms && now >= step->timeout_at_ms)
@@ -377,12 +381,38 @@ static size_t collect_fds(struct run *run, struct pollfd *fds, int signals)
 	for (size_t i = 0; i < run->job_count; i++) {
 		const struct step_run *step = run->jobs[i]->step;
 
-		if (run->jobs[i]->state != JOB_RUNNING || !step)
+		if (run->jobs[i]->state != JOB_RUNNING)
+			continue;
+		n += services_fds(run->jobs[i], fds + n);
+		if (!step)
 			continue;
 		fds[n++] = (struct pollfd){.fd = cell_fd(step->cell), .events = POLLIN};
 		fds[n++] = (struct pollfd){.fd = step->log, .events = POLLIN};
 	}
 	return n;
+}
+
+static size_t count_fds(const struct run *run)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < run->job_count; i++)
+		n += 2 + 3 * run->jobs[i]->service_count;
+	return n;
+}
+
+/* Until something is due that no descriptor tells. */
+static int poll_time(const struct run *run)
+{
+	uint64_t now = now_ms(), due = now + POLL_MS;
+
+	for (size_t i = 0; i < run->job_count; i++) {
+		uint64_t next = services_due(run->jobs[i]);
+
+		if (next < due)
+			due = next;
+	}
+	return due > now ? (int)(due - now) : 0;
 }
 
 static bool all_ended(const struct run *run)
@@ -403,11 +433,11 @@ static int loop(struct run *run, int signals, struct err *err)
 			;
 		if (all_ended(run))
 			break;
-		fds = calloc(2 * run->job_count + 1, sizeof(*fds));
+		fds = calloc(count_fds(run), sizeof(*fds));
 		if (!fds)
 			return err_sys(err, "no memory");
 		n = collect_fds(run, fds, signals);
-		if (poll(fds, (nfds_t)n, POLL_MS) < 0 && errno != EINTR) {
+		if (poll(fds, (nfds_t)n, poll_time(run)) < 0 && errno != EINTR) {
 			free(fds);
 			return err_sys(err, "cannot poll");
 		}

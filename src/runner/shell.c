@@ -75,6 +75,18 @@ static bool take_argument(const char **text, struct strbuf *out)
 	return true;
 }
 
+struct texts shell_words(struct arena *a, const char *text)
+{
+	auto_strbuf struct strbuf word = STRBUF(ARGUMENT_MAX);
+	struct texts words = {0};
+
+	while (take_argument(&text, &word)) {
+		words.list = arena_grow(a, words.list, words.count, sizeof(*words.list));
+		words.list[words.count++] = arena_strndup(a, word.text, word.len);
+	}
+	return words;
+}
+
 /* The argument with the script's path for each {0}: after the split, so a path may hold blanks. */
 static const char *fill(struct arena *a, const char *argument, const char *script)
 {
@@ -93,17 +105,12 @@ static const char *fill(struct arena *a, const char *argument, const char *scrip
 static const char *const *make_argv(struct arena *a, const char *command, const char *args,
 				    const char *script)
 {
-	auto_strbuf struct strbuf word = STRBUF(ARGUMENT_MAX);
-	const char **argv = arena_grow(a, NULL, 0, sizeof(*argv));
-	size_t count = 0;
+	const struct texts words = shell_words(a, args);
+	const char **argv = arena_array(a, words.count + 2, sizeof(*argv));
 
-	argv[count++] = command;
-	while (take_argument(&args, &word)) {
-		argv = arena_grow(a, argv, count, sizeof(*argv));
-		argv[count++] = fill(a, word.text, script);
-	}
-	argv = arena_grow(a, argv, count, sizeof(*argv));
-	argv[count] = NULL;
+	argv[0] = command;
+	for (size_t i = 0; i < words.count; i++)
+		argv[i + 1] = fill(a, words.list[i], script);
 	return argv;
 }
 

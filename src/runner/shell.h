@@ -4,7 +4,11 @@
 #include <stdbool.h>
 
 #include "stepcell/arena.h"
+#include "stepcell/decode.h"
 #include "stepcell/err.h"
+
+/* A line of arguments as words, by the rules that GitHub splits them by. */
+struct texts shell_words(struct arena *a, const char *text);
 
 struct shell {
 	const char *const *argv;    /* NULL-ended; argv[0] is looked up in PATH */

@@ -123,7 +123,7 @@ parts() {
 	END
 	cell_run
 	exits 1
-	says "Cannot find module" "'./box' runs in a container, and there is no engine for those here"
+	says "Cannot find module" "its image is made by 'Dockerfile', and nothing here builds one"
 }
 
 # store NAME DIR: DIR as an action of the store; what it prints is kept quiet.
@@ -257,10 +257,10 @@ committed() {
 	END
 	cell_run
 	exits 2
-	says "ci.yml:7:9: gone/one@v1: not in the action store" "own/box@v1: it runs in a container" \
+	says "ci.yml:7:9: gone/one@v1: not in the action store" "own/box@v1: its image is made by 'Dockerfile'" \
 		"own/self/b@v1/action.yml:3:35: own/self/a@v1: it uses itself" "gone/inside@v2: not in the action store" \
 		"own/nojs@v1: its tree has no file 'dist/index.js'" "own/bad@v1/action.yml:5:17" \
-		"its tree has no folder 'nowhere'" "docker://alpine:3: it runs in a container" "stepcell action add OWNER/REPO@REF"
+		"its tree has no folder 'nowhere'" "docker://alpine:3: image 'alpine:3' is not in the store" "stepcell action add OWNER/REPO@REF"
 	says_not "| started"
 }
 

@@ -313,11 +313,11 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 
 @test "what is not served is refused before anything runs" {
 	local key
-	for key in 'container: alpine' 'services: { db: { image: postgres } }'; do
+	for key in 'container: alpine' 'services: { db: { image: alpine } }'; do
 		{ printf 'on: push\njobs:\n'; job a 'echo did-$((1 + 1))' "$key"; } | workflow
 		cell_run
-		exits 2
-		says "'${key%%:*}:', which is not served"
+		exits 4
+		says "image 'alpine' is not in the store, and nothing is fetched" "stepcell image pull --name alpine-latest alpine"
 	done
 	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - { run: echo, background: true }\n      - wait-all:\n' | workflow
 	cell_run

@@ -79,7 +79,7 @@ static void test_audit(void **state)
 		{"trusted", NULL},
 		{"deploy", NULL},
 		{"untrusted",
-		 "policies/untrusted.yml:35: audit: refused: --audit is refused; run with "
+		 "policies/untrusted.yml:42: audit: refused: --audit is refused; run with "
 		 "--policy default, or say 'audit: allowed'"},
 	};
 
@@ -95,6 +95,34 @@ static void test_audit(void **state)
 		if (audits[i].error)
 			assert_string_equal(err.text, audits[i].error);
 	}
+}
+
+/* An image by its name or its digest; a folder of the host for what it was granted. */
+static void test_containers(void **state)
+{
+	static const char *images[] = {"db:15", "sha256:abc"};
+	static const char *volumes[] = {"/srv/r", "/srv/w:rw"};
+	struct policy p = {.name = "p",
+			   .path = "p.yml",
+			   .images = {.names = {images, COUNT(images)}},
+			   .volumes = {.names = {volumes, COUNT(volumes)}}};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(policy_allow_image(&p, "db:15", "123", &err), 0);
+	assert_int_equal(policy_allow_image(&p, "other", "abc", &err), 0);
+	assert_int_equal(policy_allow_image(&p, "DB:15", "123", &err), -1);
+	assert_string_equal(err.text,
+			    "p.yml:0: images: [db:15, sha256:abc]: image 'DB:15' is refused; add "
+			    "'DB:15' to images");
+	p.images.all = true;
+	assert_int_equal(policy_allow_image(&p, "any", "123", &err), 0);
+	assert_int_equal(policy_allow_volume(&p, "/srv/r", false, &err), 0);
+	assert_int_equal(policy_allow_volume(&p, "/srv/w", true, &err), 0);
+	assert_int_equal(policy_allow_volume(&p, "/srv/w", false, &err), 0);
+	assert_int_equal(policy_allow_volume(&p, "/srv/r", true, &err), -1);
+	assert_int_equal(policy_allow_volume(&p, "/srv", false, &err), -1);
+	assert_int_equal(policy_allow_volume(&p, "/srv/r/x", false, &err), -1);
 }
 
 /* No policy that ships gives a step the network, and all keep the wall that the others stand on. */
@@ -177,9 +205,13 @@ int main(void)
 	(void)setenv("STEPCELL_DATA", ".", 0);
 
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shipped),       cmocka_unit_test(test_audit),
-		cmocka_unit_test(test_shipped_walls), cmocka_unit_test(test_find_fails),
-		cmocka_unit_test(test_choose),        cmocka_unit_test(test_walls_are_the_cells),
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_audit),
+		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_shipped_walls),
+		cmocka_unit_test(test_find_fails),
+		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_walls_are_the_cells),
 
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@ static const struct {
 	const char *shown;               /* a line of policy_show() */
 } rows[] = {
 	{"a name is enough", "name: x\n", NULL, "network: { mode: none }\n"},
-	{"nothing said, nothing granted", "name: x\n", NULL, "secrets: none\nenvironments: none\n"},
+	{"nothing said, nothing granted", "name: x\n", NULL,
+	 "secrets: none\nenvironments: none\nimages: none\nvolumes: none\n"},
 	{"walls by default", "name: x\n", NULL, "require: [userns, seccomp, landlock]\n"},
 	{"no walls, aloud", "name: x\nrequire: none\n", NULL, "require: none\n"},
 	{"one limit leaves the others", "name: x\nlimits: { memory: 64MiB }\n", NULL,
@@ -33,6 +34,11 @@ static const struct {
 	 NULL, "network: { mode: proxy, allow: [a.example.com:443], internal: [10.0.0.0/8] }\n"},
 	{"lists", "name: x\nsecrets: [A, B]\nenvironments: all\n", NULL,
 	 "secrets: [A, B]\nenvironments: all\n"},
+
+	{"images", "name: x\nimages: ['db:15']\nvolumes: ['/srv:rw']\n", NULL,
+	 "images: [db:15]\nvolumes: [/srv:rw]\n"},
+	{"every volume", "name: x\nvolumes: all\n", "p.yml:2:10: ", NULL},
+	{"a volume without its place", "name: x\nvolumes: [srv]\n", "p.yml:2:11: ", NULL},
 
 	{"no name", "proc: pid\n", "p.yml:1:1: ", NULL},
 	{"no audit unless it is said", "name: x\n", NULL, "audit: refused\n"},
@@ -151,8 +157,7 @@ static const struct {
 	{"pids=0", 0, 0, 0, "limit 'pids=0': expected a whole number, or none"},
 	{"mem=1", 0, 0, 0,
 	 "unknown limit 'mem': the limits are memory, cpus, io, pids, disk, files, open-files, "
-	 "log, "
-	 "artifacts, step, job"},
+	 "log, artifacts, services, step, job"},
 	{"memoryx=1", 0, 0, 0, "unknown limit 'memoryx'"},
 };
 

@@ -1,0 +1,267 @@
+/* What a workflow says about a container, key by key. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runner/container.h"
+#include "runner/run.h"
+#include "runner/shell.h"
+#include "stepcell/limits.h"
+#include "stepcell/parse.h"
+#include "stepcell/util.h"
+
+/* ---- ports ---- */
+
+static int port_number(const char *text, size_t len, uint64_t *out)
+{
+	char digits[8];
+
+	if (len >= sizeof(digits))
+		return -1;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	return parse_u64(digits, 1, 65535, out);
+}
+
+/* [[ADDRESS:]HOST:]PORT[/tcp|/udp]. There is one loopback, so both ports have to be the same. */
+static int port_parse(struct arena *a, const char *text, struct container_port *out,
+		      struct err *err)
+{
+	const char *slash = strchr(text, '/');
+	const char *end = slash ? slash : text + strlen(text), *port = end, *host;
+	uint64_t inside, outside;
+
+	while (port > text && port[-1] != ':')
+		port--;
+	for (host = port > text ? port - 1 : text; host > text && host[-1] != ':';)
+		host--;
+	if (port_number(port, (size_t)(end - port), &inside) < 0 ||
+	    (slash && strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0))
+		return err_fail(err, ERR_USAGE, "ports: expected 5432 or 5432:5432, found '%.100s'",
+				text);
+	if (port > text && port - 1 > host &&
+	    (port_number(host, (size_t)(port - 1 - host), &outside) < 0 || outside != inside))
+		return err_fail(err, ERR_USAGE,
+				"ports: '%.100s': a service is reached at the port that it listens "
+				"on, for all cells of a job share one loopback; map %u:%u",
+				text, (unsigned)inside, (unsigned)inside);
+	out->port = (uint16_t)inside;
+	out->udp = slash && strcmp(slash, "/udp") == 0;
+	out->text = arena_printf(a, "%u%s", (unsigned)inside, out->udp ? "/udp" : "");
+	return 0;
+}
+
+static int read_port(const struct run *run, const char *text, struct container *c, struct err *err)
+{
+	c->ports = arena_grow(run->arena, c->ports, c->port_count, sizeof(*c->ports));
+	return port_parse(run->arena, text, &c->ports[c->port_count++], err);
+}
+
+/* ---- volumes ---- */
+
+/*
+ * [SOURCE:]PLACE[:ro|rw]. A named volume is the container's own: what two of
+ * them share would lie outside of every count.
+ */
+static int read_volume(const struct run *run, const char *text, struct container *c,
+		       struct err *err)
+{
+	struct arena *a = run->arena;
+	const char *colon = strchr(text, ':');
+	const char *at = colon ? colon + 1 : text, *mode = strchr(at, ':');
+	struct container_volume v = {.writable = true};
+
+	v.at = arena_strndup(a, at, mode ? (size_t)(mode - at) : strlen(at));
+	if (*v.at != '/' || !v.at[1] || (mode && !strstr(":ro:rw", mode)))
+		return err_fail(err, ERR_USAGE,
+				"volumes: expected [SOURCE:]/PLACE[:ro], found '%.100s'", text);
+	v.writable = !mode || strcmp(mode, ":ro") != 0;
+	if (colon && *text == '/') {
+		v.from = arena_strndup(a, text, (size_t)(colon - text));
+		if (policy_allow_volume(run->policy, v.from, v.writable, err) < 0)
+			return -1;
+	}
+	c->volumes = arena_grow(a, c->volumes, c->volume_count, sizeof(*c->volumes));
+	c->volumes[c->volume_count++] = v;
+	return 0;
+}
+
+/* ---- the keys ---- */
+
+struct reading {
+	const struct run *run;
+	struct container *out;
+};
+
+typedef int key_fn(struct reading *r, const struct node *value, struct err *err);
+
+static int read_image(struct reading *r, const struct node *value, struct err *err)
+{
+	const char *image = expr_text(r->run->arena, value);
+
+	(void)err;
+	if (strncmp(image, "docker://", 9) == 0)
+		image += 9;
+	r->out->image = *image ? image : NULL;
+	return 0;
+}
+
+static int read_options(struct reading *r, const struct node *value, struct err *err)
+{
+	return container_options(r->run, expr_text(r->run->arena, value), r->out, err);
+}
+
+typedef int item_fn(const struct run *run, const char *text, struct container *c, struct err *err);
+
+static int read_list(struct reading *r, const struct node *value, item_fn *take, struct err *err)
+{
+	if (value->kind != NODE_LIST)
+		return 0; /* a null */
+	for (size_t i = 0; i < value->count; i++)
+		if (take(r->run, expr_text(r->run->arena, value->items[i]), r->out, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_ports(struct reading *r, const struct node *value, struct err *err)
+{
+	return read_list(r, value, read_port, err);
+}
+
+static int read_volumes(struct reading *r, const struct node *value, struct err *err)
+{
+	return read_list(r, value, read_volume, err);
+}
+
+static int read_entrypoint(struct reading *r, const struct node *value, struct err *err)
+{
+	const char *text = expr_text(r->run->arena, value);
+
+	(void)err;
+	r->out->entrypoint = *text ? text : NULL;
+	return 0;
+}
+
+static int read_command(struct reading *r, const struct node *value, struct err *err)
+{
+	(void)err;
+	r->out->command = shell_words(r->run->arena, expr_text(r->run->arena, value));
+	return 0;
+}
+
+/* What `options` say comes last, and so before all of it. */
+static int read_env(struct reading *r, const struct node *value, struct err *err)
+{
+	struct node *env = node_map(r->run->arena);
+
+	(void)err;
+	for (size_t i = 0; value->kind == NODE_MAP && i < value->count; i++)
+		node_set_text(r->run->arena, env, value->pairs[i].key->text,
+			      expr_text(r->run->arena, value->pairs[i].value));
+	r->out->env = env;
+	return 0;
+}
+
+/* In the order in which they are read; credentials are for whoever fetches. */
+static const struct {
+	const char *key;
+	key_fn *read;
+	bool late; /* not before the run has begun */
+} keys[] = {
+	{"image", read_image, false},           {"env", read_env, true},
+	{"entrypoint", read_entrypoint, false}, {"command", read_command, false},
+	{"ports", read_ports, false},           {"volumes", read_volumes, false},
+	{"options", read_options, false},
+};
+
+/* A string is the image alone. */
+static const struct node *value_of(const struct node *written, size_t key)
+{
+	if (written->kind != NODE_MAP)
+		return key == 0 ? written : NULL;
+	return node_get(written, keys[key].key);
+}
+
+int container_read(const struct run *run, const struct expr_scope *scope,
+		   const struct node *written, const char *name, bool whole, struct container *out,
+		   struct err *err)
+{
+	struct reading r = {run, out};
+
+	*out = (struct container){.name = name, .limits = run->policy->limits};
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		const struct node *tree = value_of(written, i), *value = NULL;
+
+		if (!tree || (keys[i].late && !whole))
+			continue;
+		if (scope_tree(run->arena, scope, keys[i].key, tree, &value, err) < 0)
+			return -1;
+		/* an expression may have been the whole of it */
+		if (i == 0 && value->kind == NODE_MAP)
+			return container_read(run, scope, value, name, whole, out, err);
+		if (value->kind != NODE_NULL && keys[i].read(&r, value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int container_read_services(const struct run *run, const struct expr_scope *scope,
+			    const struct node *services, bool whole, struct container **out,
+			    size_t *count, struct err *err)
+{
+	struct container *list = NULL;
+
+	*count = 0;
+	for (size_t i = 0; services && services->kind == NODE_MAP && i < services->count; i++) {
+		const char *name = services->pairs[i].key->text;
+
+		list = arena_grow(run->arena, list, *count, sizeof(*list));
+		if (container_read(run, scope, services->pairs[i].value, name, whole, &list[*count],
+				   err) < 0)
+			return err_wrap(err, "service '%s'", name);
+		*count += list[*count].image != NULL;
+	}
+	*out = list;
+	return container_check_services(run, list, *count, err);
+}
+
+/* ---- all of them together ---- */
+
+static const struct container *same_port(const struct container *list, size_t before,
+					 const struct container_port *port)
+{
+	for (size_t i = 0; i < before; i++)
+		for (size_t j = 0; j < list[i].port_count; j++)
+			if (list[i].ports[j].port == port->port &&
+			    list[i].ports[j].udp == port->udp)
+				return &list[i];
+	return NULL;
+}
+
+int container_check_services(const struct run *run, const struct container *list, size_t count,
+			     struct err *err)
+{
+	const struct policy *p = run->policy;
+
+	if (count && p->network == POLICY_NET_FULL)
+		return err_fail(err, ERR_POLICY,
+				"policy '%s' gives its jobs the caller's network, where services "
+				"would listen for everybody; choose one with network none",
+				p->name);
+	if (p->limits.services && count > p->limits.services)
+		return err_fail(err, ERR_POLICY,
+				"a job of policy '%s' has %llu services at most, and this one has "
+				"%zu",
+				p->name, (unsigned long long)p->limits.services, count);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < list[i].port_count; j++) {
+			const struct container *other = same_port(list, i, &list[i].ports[j]);
+
+			if (other)
+				return err_fail(err, ERR_USAGE,
+						"services '%s' and '%s' both listen on port %s, "
+						"and all cells of a job share one loopback",
+						other->name, list[i].name, list[i].ports[j].text);
+		}
+	}
+	return 0;
+}

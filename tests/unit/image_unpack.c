@@ -19,155 +19,11 @@
 #include <archive_entry.h>
 #include <cmocka.h>
 
-#include "image/store.h"
 #include "image/tree.h"
 #include "stepcell/fd.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
-
-/* ---- making archives ---- */
-
-struct row {
-	char type; /* f d l h (hard link) c b p */
-	const char *path;
-	const char *text; /* content, or target of a link */
-	mode_t mode;      /* 0: 0644, 0755 for a folder */
-};
-
-static unsigned filetype(char type)
-{
-	switch (type) {
-	case 'd':
-		return AE_IFDIR;
-	case 'l':
-		return AE_IFLNK;
-	case 'c':
-		return AE_IFCHR;
-	case 'b':
-		return AE_IFBLK;
-	case 'p':
-		return AE_IFIFO;
-	default:
-		return AE_IFREG;
-	}
-}
-
-/* A file of the host that no archive may reach; CANARY in a row stands for its name. */
-static char canary_name[64], canary_path[80];
-
-static const char *expand(const char *text, char out[512])
-{
-	const char *at = text ? strstr(text, "CANARY") : NULL;
-
-	if (!at)
-		return text;
-	(void)snprintf(out, 512, "%.*s%s%s", (int)(at - text), text, canary_name, at + 6);
-	return out;
-}
-
-static void add_row(struct archive *a, const struct row *row)
-{
-	char path[512], target[512];
-	struct archive_entry *e = archive_entry_new();
-	size_t len = row->type == 'f' && row->text ? strlen(row->text) : 0;
-
-	archive_entry_set_pathname(e, expand(row->path, path));
-	archive_entry_set_filetype(e, filetype(row->type));
-	archive_entry_set_perm(e, row->mode ? row->mode : row->type == 'd' ? 0755 : 0644);
-	archive_entry_set_size(e, (la_int64_t)len);
-	archive_entry_set_uid(e, 1234);
-	archive_entry_set_mtime(e, 1700000000, 0);
-	if (row->type == 'l')
-		archive_entry_set_symlink(e, expand(row->text, target));
-	if (row->type == 'h')
-		archive_entry_set_hardlink(e, expand(row->text, target));
-	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
-	if (len)
-		assert_int_equal(archive_write_data(a, row->text, len), (la_ssize_t)len);
-	archive_entry_free(e);
-}
-
-/* The tar of some rows, ready to be read. Rows end with a NULL path. */
-static int make_tar(const struct row *rows)
-{
-	int fd = memfd_create("tar", MFD_CLOEXEC);
-	struct archive *a = archive_write_new();
-
-	assert_true(fd >= 0);
-	assert_int_equal(archive_write_set_format_pax(a), ARCHIVE_OK);
-	/* names are bytes, whatever this test's locale is */
-	assert_int_equal(archive_write_set_options(a, "hdrcharset=BINARY"), ARCHIVE_OK);
-	assert_int_equal(archive_write_open_fd(a, fd), ARCHIVE_OK);
-	for (; rows->path; rows++)
-		add_row(a, rows);
-	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
-	archive_write_free(a);
-	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	return fd;
-}
-
-/* ---- a store, and a canary outside ---- */
-
-struct home {
-	char path[64];
-	struct store *store;
-	struct staging staging;
-};
-
-static void home_make(struct home *home)
-{
-	struct err err = {0};
-
-	(void)snprintf(home->path, sizeof(home->path), "/tmp/stepcell-unpack-XXXXXX");
-	assert_non_null(mkdtemp(home->path));
-	assert_int_equal(setenv("STEPCELL_HOME", home->path, 1), 0);
-	assert_int_equal(file_write(AT_FDCWD, canary_path, "alive", 5, 0600, &err), 0);
-	assert_int_equal(store_open(home->path, &home->store, &err), 0);
-	assert_int_equal(staging_open(home->store, &home->staging, &err), 0);
-}
-
-static void home_drop(struct home *home)
-{
-	auto_strbuf struct strbuf canary = STRBUF(64);
-	struct err err = {0};
-	struct stat st;
-
-	assert_int_equal(file_read(AT_FDCWD, canary_path, &canary, &err), 0);
-	assert_string_equal(canary.text, "alive");
-	assert_int_equal(stat(canary_path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(st.st_nlink, 1);
-	assert_int_equal(unlink(canary_path), 0);
-	staging_close(&home->staging);
-	store_close(&home->store);
-	assert_int_equal(remove_tree(AT_FDCWD, home->path, &err), 0);
-}
-
-static int root_of(struct home *home)
-{
-	int fd = openat(home->staging.dir, "tree/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static void expect(int root, const char *path, const char *content)
-{
-	auto_strbuf struct strbuf text = STRBUF(4096);
-	struct err err = {0};
-
-	if (file_read(root, path, &text, &err) < 0)
-		fail_msg("%s: %s", path, err.text);
-	assert_string_equal(text.text, content);
-}
-
-static mode_t mode_of(int root, const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW), 0);
-	return st.st_mode;
-}
+#include "tar.h"
 
 /* ---- what is refused, and why ---- */
 
@@ -495,12 +351,7 @@ int main(void)
 		cmocka_unit_test(test_holes),     cmocka_unit_test(test_ratio),
 	};
 
-	/* The worker's filter is data of the source tree, where tests run. */
-	char here[PATH_MAX];
-
-	(void)snprintf(canary_name, sizeof(canary_name), "stepcell-canary-%d", (int)getpid());
-	(void)snprintf(canary_path, sizeof(canary_path), "/tmp/%s", canary_name);
-	if (!getcwd(here, sizeof(here)) || setenv("STEPCELL_DATA", here, 0) < 0)
+	if (tar_tests_begin() < 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps i
 	libsqlite3-dev libssl-dev libpcre2-dev libzstd-dev zlib1g-dev libcmocka-dev bats mmdebstrap \
 	patchelf python3 nodejs
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
-	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs
+	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs libarchive-tools
 # SERVERS: what the end-to-end tests talk with, and those that put something there.
 SERVERS := docker-registry skopeo umoci apache2-utils openssl
 # VM: what `make vm` alone needs.

@@ -397,13 +397,22 @@ static int apply_whiteout(struct writer *w, enum whiteout what, char *path, cons
 				       : whiteout_apply(w->written, dir, hidden, err);
 }
 
-/* A device that is left out still replaces what is below it. */
+/* A device is left out; its folder is not, and what it replaces goes. */
 static int skip(struct writer *w, char *path, struct err *err)
 {
-	char *slash = strrchr(path, '/');
+	const char *name;
 
 	w->skipped++;
-	return *path ? apply_whiteout(w, WHITEOUT_NAME, path, slash ? slash + 1 : path, err) : 0;
+	if (!*path)
+		return 0;
+	if (enter_parent(w, path, &name, err) < 0)
+		return -1;
+	if (!w->written)
+		return 0;
+	auto_fd int dir = take_fd(&w->parent);
+
+	forget_parent(w);
+	return whiteout_apply(w->written, dir, name, err);
 }
 
 static int add(struct writer *w, const struct entry *e, const struct content *c, struct err *err)

@@ -144,12 +144,19 @@ static void show(struct reading *r, const struct diag *d)
 	report->shown++;
 }
 
+/* What an anchor holds is found again at each of its aliases. */
+static bool is_same(const struct diag *a, const struct diag *b)
+{
+	return a->at.file == b->at.file && a->at.line == b->at.line && a->at.col == b->at.col &&
+	       strcmp(a->rule, b->rule) == 0 && strcmp(a->text, b->text) == 0;
+}
+
 static void show_all(struct reading *r, const struct diags *diags)
 {
 	const struct diag **sorted = diags_sorted(diags);
 
 	for (size_t i = 0; i < diags->count; i++)
-		if (!is_shown(r, sorted[i]->at.file))
+		if (!is_shown(r, sorted[i]->at.file) && (!i || !is_same(sorted[i - 1], sorted[i])))
 			show(r, sorted[i]);
 }
 

@@ -3,6 +3,10 @@
 #include <string.h>
 
 #include "workflow/check.h"
+#include "workflow/nearest.h"
+
+/* Hostile files have many mistakes, and whoever reads a hundred wants no help with more. */
+#define SUGGESTIONS_MAX 100
 
 bool is_lone_expr(const struct node *n)
 {
@@ -99,6 +103,22 @@ void check_twins(struct checker *c, const struct node *map)
 				   keys[i]->text, keys[i - 1]->at.line);
 }
 
+/* "; did you mean 'steps'?", or all that there are. */
+static void add_known(const struct checker *c, const struct type *t, const char *word,
+		      struct strbuf *out)
+{
+	struct nearest near = {.word = word};
+
+	for (const struct key *k = t->keys; k->name && c->diags->errors < SUGGESTIONS_MAX; k++)
+		nearest_try(&near, k->name);
+	if (near.name) {
+		strbuf_addf(out, "; did you mean '%s'?", near.name);
+		return;
+	}
+	for (const struct key *k = t->keys; k->name; k++)
+		strbuf_addf(out, "%s%s", k == t->keys ? "; expected one of " : ", ", k->name);
+}
+
 static void unknown_key(struct checker *c, const struct type *t, const struct node *key)
 {
 	auto_strbuf struct strbuf known = STRBUF(300);
@@ -107,16 +127,14 @@ static void unknown_key(struct checker *c, const struct type *t, const struct no
 		diag_error(c->diags, key->at, "syntax-check", "an expression is not allowed here");
 		return;
 	}
-	for (const struct key *k = t->keys; k->name; k++)
-		strbuf_addf(&known, "%s%s", k == t->keys ? "" : ", ", k->name);
+	add_known(c, t, key->text, &known);
 	if (t->loose)
 		diag_warn(c->diags, key->at, "no-effect",
-			  "unknown key '%s' in %s, which is passed over; expected one of %s",
-			  key->text, t->what, known.text);
+			  "unknown key '%s' in %s, which is passed over%s", key->text, t->what,
+			  known.text);
 	else
-		diag_error(c->diags, key->at, "syntax-check",
-			   "unknown key '%s' in %s; expected one of %s", key->text, t->what,
-			   known.text);
+		diag_error(c->diags, key->at, "syntax-check", "unknown key '%s' in %s%s", key->text,
+			   t->what, known.text);
 }
 
 /* ${{ insert }}: the value's pairs are put here. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "workflow/check.h"
+#include "workflow/nearest.h"
 
 /* ---- places ---- */
 
@@ -146,7 +147,23 @@ static void list_offers(struct strbuf *out, unsigned offers, bool calls)
 {
 	for (size_t i = 0; i < COUNT(offered); i++)
 		if (offered[i].call == calls && (offers & offered[i].offer))
-			strbuf_addf(out, "%s%s", out->len ? ", " : "", offered[i].name);
+			strbuf_addf(out, "%s%s",
+				    out->len ? ", " : "; available: ", offered[i].name);
+}
+
+/* A context that there is nowhere: which was meant? */
+static bool add_meant(struct strbuf *out, const struct expr_use *use, unsigned offers)
+{
+	struct nearest near = {.word = use->name};
+
+	if (use->call || offer_of(use))
+		return false;
+	for (size_t i = 0; i < COUNT(offered); i++)
+		if (!offered[i].call && (offers & offered[i].offer))
+			nearest_try(&near, offered[i].name);
+	if (near.name)
+		strbuf_addf(out, "; did you mean '%s'?", near.name);
+	return near.name;
 }
 
 static void check_use(struct checker *c, const struct node *n, size_t start, unsigned offers,
@@ -160,14 +177,15 @@ static void check_use(struct checker *c, const struct node *n, size_t start, uns
 	    !(offer == OFFER_STATUS && use->args && !(offers & OFFER_STATUS_ARGS)))
 		return;
 	at = place_inside(c, n, start + use->position - 1);
-	list_offers(&known, offers, use->call);
+	if (!add_meant(&known, use, offers))
+		list_offers(&known, offers, use->call);
 	if (offer & offers)
 		diag_error(c->diags, at, "expression", "%s() takes no argument here", use->name);
 	else if (use->call)
-		diag_error(c->diags, at, "expression", "function '%s' is not available here%s%s",
-			   use->name, known.len ? "; available: " : "", known.text);
+		diag_error(c->diags, at, "expression", "function '%s' is not available here%s",
+			   use->name, known.text);
 	else
-		diag_error(c->diags, at, "expression", "%s '%s'%s; available: %s",
+		diag_error(c->diags, at, "expression", "%s '%s'%s%s",
 			   offer ? "context" : "unknown context", use->name,
 			   offer ? " is not available here" : "", known.text);
 }

@@ -3,6 +3,7 @@
 
 #include "stepcell/util.h"
 #include "workflow/check.h"
+#include "workflow/nearest.h"
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -212,30 +213,40 @@ const struct filter_key filter_keys[] = {
 
 /* ---- checks ---- */
 
+/* What somebody may have meant, or else `known`. */
+static const char *did_you_mean(struct arena *a, const struct nearest *near, const char *known)
+{
+	return near->name ? arena_printf(a, "; did you mean '%s'?", near->name) : known;
+}
+
 static void check_type_name(struct checker *c, const struct event_kind *e, const struct node *n)
 {
 	auto_strbuf struct strbuf known = STRBUF(400);
+	struct nearest near = {.word = n->text};
 
-	for (size_t i = 0; e->types && e->types[i]; i++) {
-		if (n->text && strcmp(e->types[i], n->text) == 0)
+	for (size_t i = 0; e->types && e->types[i] && n->text; i++) {
+		if (strcmp(e->types[i], n->text) == 0)
 			return;
-		strbuf_addf(&known, "%s%s", i ? ", " : "", e->types[i]);
+		nearest_try(&near, e->types[i]);
+		strbuf_addf(&known, "%s%s", i ? ", " : "; expected one of ", e->types[i]);
 	}
 	if (e->types && n->text)
-		diag_error(c->diags, n->at, "events",
-			   "unknown activity type '%s' of %s; expected one of %s", n->text, e->name,
-			   known.text);
+		diag_error(c->diags, n->at, "events", "unknown activity type '%s' of %s%s", n->text,
+			   e->name, did_you_mean(c->arena, &near, known.text));
 }
 
 static void check_filter(struct checker *c, const struct event_kind *e, const struct node_pair *p)
 {
 	auto_strbuf struct strbuf known = STRBUF(400);
+	struct nearest near = {.word = p->key->text};
 
 	for (size_t i = 0; filter_keys[i].key; i++) {
 		if (!(e->filters & filter_keys[i].filter))
 			continue;
 		if (strcmp(filter_keys[i].key, p->key->text) != 0) {
-			strbuf_addf(&known, "%s%s", known.len ? ", " : "", filter_keys[i].key);
+			nearest_try(&near, filter_keys[i].key);
+			strbuf_addf(&known, "%s%s", known.len ? ", " : "; expected one of ",
+				    filter_keys[i].key);
 			continue;
 		}
 		check_node(c, filter_keys[i].type, 0, p->value);
@@ -252,9 +263,10 @@ static void check_filter(struct checker *c, const struct event_kind *e, const st
 			  "unknown key '%s' of the event %s, which is passed over", p->key->text,
 			  e->name);
 	else
-		diag_error(c->diags, p->key->at, "events",
-			   "unknown key '%s' of the event %s; expected %s%s", p->key->text, e->name,
-			   known.len ? "one of " : "no key", known.text);
+		diag_error(c->diags, p->key->at, "events", "unknown key '%s' of the event %s%s",
+			   p->key->text, e->name,
+			   did_you_mean(c->arena, &near,
+					known.len ? known.text : "; expected no key"));
 }
 
 static void check_pairs(struct checker *c, const struct node *filters)
@@ -276,6 +288,16 @@ static void check_pairs(struct checker *c, const struct node *filters)
 	}
 }
 
+static void unknown_event(struct checker *c, const struct node *n)
+{
+	struct nearest near = {.word = n->text ? n->text : ""};
+
+	for (size_t i = 0; events[i].name && c->diags->errors < 100; i++)
+		nearest_try(&near, events[i].name);
+	diag_error(c->diags, n->at, "events", "unknown event '%s'%s", near.word,
+		   did_you_mean(c->arena, &near, ""));
+}
+
 static const struct event_kind *check_event_name(struct checker *c, const struct node *n)
 {
 	const struct event_kind *e = node_text(n) ? event_find(n->text) : NULL;
@@ -283,7 +305,7 @@ static const struct event_kind *check_event_name(struct checker *c, const struct
 	if (!e && n->text && strstr(n->text, "${{"))
 		diag_error(c->diags, n->at, "syntax-check", "an expression is not allowed here");
 	else if (!e)
-		diag_error(c->diags, n->at, "events", "unknown event '%s'", n->text ? n->text : "");
+		unknown_event(c, n);
 	return e;
 }
 

@@ -111,6 +111,7 @@ struct function {
 };
 
 const struct function *function_find(const char *name);
+const char *function_nearest(const char *name); /* what may have been meant, or NULL */
 
 /* Always false/NULL values, so that a caller can return them. */
 struct value eval_fail(struct eval *ev, const struct expr_node *at, const char *fmt, ...)

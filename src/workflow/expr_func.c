@@ -3,6 +3,7 @@
 
 #include "stepcell/json.h"
 #include "workflow/expr.h"
+#include "workflow/nearest.h"
 
 static struct value of(const struct node *node)
 {
@@ -306,4 +307,13 @@ const struct function *function_find(const char *name)
 		if (strcasecmp(functions[i].name, name) == 0)
 			return &functions[i];
 	return NULL;
+}
+
+const char *function_nearest(const char *name)
+{
+	struct nearest near = {.word = name};
+
+	for (size_t i = 0; i < COUNT(functions); i++)
+		nearest_try(&near, functions[i].name);
+	return near.name;
 }

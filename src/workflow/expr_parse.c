@@ -129,14 +129,21 @@ static bool check_arity(struct parser *p, const struct expr_node *n)
 	return false;
 }
 
+static void unknown_function(struct parser *p, const struct token *name)
+{
+	const char *meant = function_nearest(name->text);
+
+	expr_fail(p->err, EXPR_PARSING, name->position, "unknown function '%s'%s%s%s", name->text,
+		  meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+}
+
 static const struct expr_node *parse_call(struct parser *p, const struct token *name)
 {
 	struct expr_node n = {.op = OP_CALL, .position = name->position, .name = name->text};
 
 	n.function = function_find(name->text);
 	if (!n.function) {
-		expr_fail(p->err, EXPR_PARSING, name->position, "unknown function '%s'",
-			  name->text);
+		unknown_function(p, name);
 		return NULL;
 	}
 	if (!accept(p, TOKEN_CLOSE)) {

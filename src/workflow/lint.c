@@ -317,6 +317,7 @@ static void lint_step(struct lint *l, const struct node *step)
 		step_key(key)(l, step->pairs[i].value);
 	}
 	lint_action_use(l, step);
+	lint_handed_on(l, step);
 	lint_checkout(l, step);
 	l->step = around;
 }
@@ -352,9 +353,10 @@ static void lint_matrix(struct lint *l, const struct node *matrix)
 	struct combination *list;
 	size_t count;
 
-	if (matrix && is_written_out(matrix))
-		(void)matrix_build(l->checker.arena, matrix, matrix->at, l->checker.diags, &list,
-				   &count);
+	if (!matrix || !is_written_out(matrix))
+		return;
+	if (matrix_build(l->checker.arena, matrix, matrix->at, l->checker.diags, &list, &count))
+		lint_matrix_effect(l, matrix);
 }
 
 static void lint_strategy(struct lint *l, const struct node *strategy)
@@ -395,6 +397,7 @@ static void lint_job(struct lint *l, const struct job *job)
 	lint_index_steps(l);
 	lint_job_keys(l, job);
 	lint_uses(l, node_get(job->as_written, "uses"));
+	lint_handed_on(l, job->as_written);
 	lint_permissions(l, job->permissions);
 	if (job->env)
 		lint_env(l, job->env);

@@ -23,6 +23,7 @@ struct lint {
 	bool with_dispatch;         /* those count too: not so within the declarations */
 	struct outputs_read *reads; /* of each job; NULL in an action */
 	bool reads_all;             /* something may read any output of any job */
+	const char *input;          /* one of what is called, that is looked for in its scripts */
 	unsigned env_depth;         /* of variables that are set to others */
 	size_t work;                /* names that were compared */
 	bool script;                /* the text is run */
@@ -47,6 +48,7 @@ void lint_checkout(struct lint *l, const struct node *step);
 void lint_commands(struct lint *l, const struct node *script);
 void lint_permissions(struct lint *l, const struct node *permissions);
 void lint_token(struct lint *l);
+void lint_matrix_effect(struct lint *l, const struct node *matrix);
 void lint_labels(struct lint *l, const struct node *runs_on);
 void lint_credentials(struct lint *l, const struct node *container);
 void lint_plain(struct lint *l, const struct node *map);
@@ -74,6 +76,9 @@ const struct node *lint_get(struct lint *l, const struct node *map, const char *
 /* NULL, or why a path cannot be there. */
 const char *lint_reference(struct lint *l, const struct lint_path *path);
 
+/* The action that a `uses` names, when it is at hand; else NULL. */
+const struct action *lint_find_action(const struct lint *l, const char *uses);
+
 /* NULL, or why the action of a step does not have this output. */
 const char *lint_action_output(struct lint *l, const struct node *step, const char *name);
 
@@ -90,6 +95,9 @@ bool lint_is_tainted(struct lint *l, const char *text);
 
 /* An expression that becomes part of a script: the names in it that strangers write. */
 void lint_taint(struct lint *l, const struct node *n, size_t start, const struct expr_node *x);
+
+/* What strangers write, given to a job or step whose called workflow or action puts it into a script. */
+void lint_handed_on(struct lint *l, const struct node *caller);
 
 /* Is this input of an action run, and not only read? */
 bool lint_is_script_input(const char *uses, const char *input);

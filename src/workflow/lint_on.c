@@ -1,6 +1,7 @@
 /* The second look at `on`: patterns that match nothing, events that never come, inputs. */
 #include <string.h>
 
+#include "stepcell/parse.h"
 #include "workflow/filter.h"
 #include "workflow/lint.h"
 
@@ -125,6 +126,17 @@ static void lint_default(struct lint *l, const struct node *input)
 				   node_kind_text(types[i].kind), node_kind_text(kind));
 }
 
+/* Of a call; whoever dispatches by hand finds the default filled in. */
+static void lint_required(struct lint *l, const struct node *input)
+{
+	const struct node *required = node_get(input, "required"),
+			  *value = node_get(input, "default");
+
+	if (value && required && required->kind == NODE_BOOL && required->truth)
+		diag_warn(l->checker.diags, value->at, "no-effect",
+			  "the default of an input that is required is never used");
+}
+
 /* A default may use the inputs before it. */
 static void lint_inputs(struct lint *l, const struct node *inputs, bool dispatch)
 {
@@ -141,7 +153,44 @@ static void lint_inputs(struct lint *l, const struct node *inputs, bool dispatch
 		lint_default(l, input);
 		if (dispatch && input->kind == NODE_MAP)
 			lint_choice(l, input);
+		else if (!dispatch)
+			lint_required(l, input);
 		lint_any(l, node_get(input, "default"));
+	}
+}
+
+/* ---- schedules ---- */
+
+#define MINUTES_BETWEEN 5
+
+/* The minutes of an entry that has been checked: "*", or with a step behind. */
+static bool is_too_often(const char *cron)
+{
+	char digits[4] = "";
+	uint64_t step = 1;
+	size_t n = 0;
+
+	cron += strspn(cron, " \t");
+	if (*cron != '*')
+		return false;
+	if (cron[1] == '/')
+		n = strspn(cron + 2, "0123456789");
+	if (n && n < sizeof(digits)) {
+		memcpy(digits, cron + 2, n);
+		(void)parse_u64(digits, 1, 59, &step);
+	}
+	return strchr(" \t", cron[n ? n + 2 : 1]) && step < MINUTES_BETWEEN;
+}
+
+static void lint_schedule(struct lint *l, const struct node *list)
+{
+	for (size_t i = 0; list->kind == NODE_LIST && i < list->count; i++) {
+		const struct node *cron = node_get(list->items[i], "cron");
+
+		if (node_text(cron) && is_too_often(cron->text))
+			diag_warn(l->checker.diags, cron->at, "no-effect",
+				  "GitHub starts nothing more often than every %d minutes",
+				  MINUTES_BETWEEN);
 	}
 }
 
@@ -155,6 +204,8 @@ static void lint_event(struct lint *l, const struct node_pair *p)
 	    (p->value->kind != NODE_LIST || !p->value->count))
 		diag_error(l->checker.diags, l->workflow->on->at, "events",
 			   "schedule needs a list of cron entries, else it never comes");
+	if (strcmp(p->key->text, "schedule") == 0)
+		lint_schedule(l, p->value);
 	if (strcmp(p->key->text, "workflow_run") == 0 && p->value->kind == NODE_MAP &&
 	    !node_get(p->value, "workflows"))
 		diag_error(l->checker.diags, p->value->at, "events",

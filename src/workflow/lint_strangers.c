@@ -33,6 +33,9 @@ static const char *const untrusted[] = {
 	"github.event.workflow_run.head_branch",
 	"github.event.workflow_run.head_commit.message",
 	"github.event.workflow_run.display_title",
+	"github.event.workflow_run.pull_requests.*.head.ref",
+	"github.event.changes.title.from",
+	"github.event.changes.body.from",
 	"github.head_ref",
 };
 
@@ -93,6 +96,15 @@ static bool env_is_tainted(struct lint *l, const char *name)
 	return tainted;
 }
 
+/* As JSON all that is below a name becomes text. */
+static bool holds_untrusted(const struct lint_path *path)
+{
+	for (size_t i = 0; i < COUNT(untrusted); i++)
+		if (match(path, untrusted[i]))
+			return true;
+	return false;
+}
+
 bool lint_is_untrusted(struct lint *l, const struct lint_path *path)
 {
 	if (path->count == 2 && is(path->parts[0], "env"))
@@ -110,20 +122,38 @@ bool lint_is_untrusted(struct lint *l, const struct lint_path *path)
 
 typedef bool path_fn(struct lint *l, const struct lint_path *path);
 
-/* Through values, not through what is asked of them. */
-static bool gives(struct lint *l, const struct expr_node *x, path_fn *wanted)
+static bool json_is_untrusted(struct lint *l, const struct lint_path *path)
 {
+	return lint_is_untrusted(l, path) || holds_untrusted(path);
+}
+
+/* Only asked of, and not handed on: comparisons, contains(), success(). */
+static bool is_question(struct lint *l, const struct expr_node *x)
+{
+	return x->op == OP_NOT || (x->op >= OP_EQ && x->op <= OP_GE) ||
+	       (x->op == OP_CALL && (lint_kind(l, x) == NODE_BOOL || x->function->flags));
+}
+
+static bool is_to_json(const struct expr_node *x)
+{
+	return x->op == OP_CALL && strcmp(x->function->name, "toJSON") == 0;
+}
+
+/* The first name in it that is wanted, and whose value it gives; NULL: none. */
+static const struct expr_node *giver(struct lint *l, const struct expr_node *x, path_fn *wanted)
+{
+	const struct expr_node *found = NULL;
 	struct lint_path path;
 
-	if (x->op == OP_NOT || (x->op >= OP_EQ && x->op <= OP_GE) ||
-	    (x->op == OP_CALL && (lint_kind(l, x) == NODE_BOOL || x->function->flags)))
-		return false;
+	if (is_question(l, x))
+		return NULL;
 	if (lint_path_of(x, &path))
-		return wanted(l, &path);
-	for (size_t i = 0; i < x->count; i++)
-		if (gives(l, x->kids[i], wanted))
-			return true;
-	return false;
+		return wanted(l, &path) ? x : NULL;
+	if (is_to_json(x) && wanted == lint_is_untrusted)
+		wanted = json_is_untrusted;
+	for (size_t i = 0; i < x->count && !found; i++)
+		found = giver(l, x->kids[i], wanted);
+	return found;
 }
 
 static bool text_gives(struct lint *l, const char *text, path_fn *wanted)
@@ -137,7 +167,7 @@ static bool text_gives(struct lint *l, const char *text, path_fn *wanted)
 		const struct expr *expr =
 			part.is_expr ? expr_parse(scratch, text + part.start, part.len, &e) : NULL;
 
-		if (expr && gives(l, expr->root, wanted))
+		if (expr && giver(l, expr->root, wanted))
 			return true;
 	}
 	return false;
@@ -150,21 +180,13 @@ bool lint_is_tainted(struct lint *l, const char *text)
 
 void lint_taint(struct lint *l, const struct node *n, size_t start, const struct expr_node *x)
 {
-	struct lint_path path;
+	const struct expr_node *from = giver(l, x, lint_is_untrusted);
 
-	if (x->op == OP_NOT || (x->op >= OP_EQ && x->op <= OP_GE) ||
-	    (x->op == OP_CALL && (lint_kind(l, x) == NODE_BOOL || x->function->flags)))
-		return;
-	if (lint_path_of(x, &path)) {
-		if (lint_is_untrusted(l, &path))
-			diag_error(l->checker.diags,
-				   place_inside(&l->checker, n, start + x->position - 1),
-				   "untrusted-input",
-				   "strangers write this, and it becomes part of the script");
-		return;
-	}
-	for (size_t i = 0; i < x->count; i++)
-		lint_taint(l, n, start, x->kids[i]);
+	if (from)
+		diag_error(l->checker.diags,
+			   place_inside(&l->checker, n, start + from->position - 1),
+			   "untrusted-input",
+			   "strangers write this, and it becomes part of the script");
 }
 
 /* ---- checkouts ---- */
@@ -257,4 +279,68 @@ bool lint_is_script_input(const char *uses, const char *input)
 			return true;
 	}
 	return false;
+}
+
+/* ---- what is handed on ---- */
+
+static bool is_the_input(struct lint *l, const struct lint_path *path)
+{
+	return path->count == 2 && is(path->parts[0], "inputs") && is(path->parts[1], l->input);
+}
+
+static bool script_has_input(struct lint *l, const struct node *n)
+{
+	return node_text(n) && lint_afford(l, strlen(n->text)) &&
+	       text_gives(l, n->text, is_the_input);
+}
+
+/* The script that an input becomes a part of; NULL: none. */
+static const struct node *script_with(struct lint *l, const struct steps *steps)
+{
+	for (size_t i = 0; i < steps->count; i++) {
+		const struct step *step = &steps->list[i];
+		const struct node *run = node_get(step->as_written, "run");
+
+		if (script_has_input(l, run))
+			return run;
+		for (size_t k = 0; step->uses && step->with && k < step->with->count; k++)
+			if (lint_is_script_input(step->uses, step->with->pairs[k].key->text) &&
+			    script_has_input(l, step->with->pairs[k].value))
+				return step->with->pairs[k].value;
+	}
+	return NULL;
+}
+
+static const struct node *script_of_called(struct lint *l, const struct node *uses)
+{
+	const struct action *action = lint_find_action(l, uses->text);
+	const struct workflow *called =
+		l->step || !l->world->workflow
+			? NULL
+			: l->world->workflow(l->world->workflow_arg, uses->text, uses->at);
+	const struct node *script = action && l->step ? script_with(l, &action->steps) : NULL;
+
+	for (size_t i = 0; called && !script && i < called->job_count; i++)
+		script = script_with(l, &called->jobs[i].steps);
+	return script;
+}
+
+void lint_handed_on(struct lint *l, const struct node *caller)
+{
+	const struct node *uses = node_get(caller, "uses"), *with = node_get(caller, "with");
+
+	for (size_t i = 0; node_text(uses) && with && with->kind == NODE_MAP && i < with->count;
+	     i++) {
+		const struct node *value = with->pairs[i].value, *script;
+
+		if (value->kind != NODE_STRING || !lint_is_tainted(l, value->text))
+			continue;
+		l->input = with->pairs[i].key->text;
+		script = script_of_called(l, uses);
+		if (script)
+			diag_error(l->checker.diags, value->at, "untrusted-input",
+				   "strangers write this, and '%.100s' makes it part of the "
+				   "script at line %u of %s",
+				   uses->text, script->at.line, script->at.file);
+	}
 }

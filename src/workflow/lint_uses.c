@@ -110,7 +110,7 @@ void lint_uses(struct lint *l, const struct node *uses)
 
 /* ---- what they are given ---- */
 
-static const struct action *find_action(const struct lint *l, const char *uses)
+const struct action *lint_find_action(const struct lint *l, const char *uses)
 {
 	return l->world->action && uses && !template_has_expr(uses)
 		       ? l->world->action(l->world->action_arg, uses)
@@ -151,7 +151,7 @@ static bool is_required(const struct node *input)
 void lint_action_use(struct lint *l, const struct node *step)
 {
 	const struct node *uses = node_get(step, "uses"), *with = node_get(step, "with");
-	const struct action *action = find_action(l, node_text(uses));
+	const struct action *action = lint_find_action(l, node_text(uses));
 
 	if (!action || (with && with->kind != NODE_MAP))
 		return;
@@ -170,7 +170,7 @@ void lint_action_use(struct lint *l, const struct node *step)
 /* Only a composite action's outputs are all declared. */
 const char *lint_action_output(struct lint *l, const struct node *step, const char *name)
 {
-	const struct action *action = find_action(l, node_text(node_get(step, "uses")));
+	const struct action *action = lint_find_action(l, node_text(node_get(step, "uses")));
 
 	if (!action || action->kind != ACTION_COMPOSITE ||
 	    (action->outputs && lint_get(l, action->outputs, name)))

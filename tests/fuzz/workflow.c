@@ -42,20 +42,49 @@ static const struct workflow *find_self(void *arg, const char *uses, struct plac
 	return arg;
 }
 
+static const struct action *find_action(void *arg, const char *uses)
+{
+	(void)uses;
+	return arg;
+}
+
+/* Whatever is found has a rule, and comments answer for every line. */
+static void check_findings(struct arena *a, const char *text, size_t len, struct diags *diags)
+{
+	struct lint_comments *comments = lint_comments(a, "w.yml", text, len);
+	const struct diag **sorted = diags_sorted(diags);
+
+	for (size_t i = 0; i < diags->count; i++) {
+		if (!lint_rule_find(sorted[i]->rule))
+			abort();
+		(void)lint_silences(comments, sorted[i]->at.line, sorted[i]->rule);
+	}
+	lint_comments_check(comments, diags);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena *a = arena_new();
+	const char *text = (const char *)data;
 	struct diags diags = {.arena = a, .max = 1000}, again = {.arena = a};
-	const struct workflow *w = workflow_load(a, "w.yml", (const char *)data, size, &diags);
+	const struct workflow *w = workflow_load(a, "w.yml", text, size, &diags);
+	const struct action *action = action_load(a, "action.yml", text, size, &again);
+	const struct lint_world world = {.action = find_action,
+					 .workflow = find_self,
+					 .action_arg = (void *)action,
+					 .workflow_arg = (void *)w};
 
 	if (!w != (diags.errors > 0))
 		abort();
 	if (w) {
-		workflow_lint(a, w, (const char *)data, size, NULL, &diags);
+		workflow_lint(a, w, text, size, &world, &diags);
 		workflow_check_calls(a, w, PERMISSIONS_WRITE, find_self, (void *)w, &diags);
 		plan(a, w);
 	}
-	(void)action_load(a, "action.yml", (const char *)data, size, &again);
+	if (action)
+		action_lint(a, action, text, size, &world, &again);
+	check_findings(a, text, size, &diags);
+	check_findings(a, text, size, &again);
 	arena_free(&a);
 	return 0;
 }

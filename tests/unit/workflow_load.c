@@ -27,10 +27,14 @@ static const struct {
 	{HEAD STEPS "on: pull_request\n", "w.yml:7:1: 'on' is already defined"},
 	{"on: psuh\njobs: {a: {runs-on: x}}\n", "w.yml:1:5: unknown event 'psuh'"},
 	{"on: {push: {branch: x}}\njobs: {a: {runs-on: x}}\n",
-	 "w.yml:1:13: unknown key 'branch' of the event push; expected one of branches, "
+	 "w.yml:1:13: unknown key 'branch' of the event push; did you mean 'branches'?"},
+	{"on: {push: {where: x}}\njobs: {a: {runs-on: x}}\n",
+	 "w.yml:1:13: unknown key 'where' of the event push; expected one of branches, "
 	 "branches-ignore, tags, tags-ignore, paths, paths-ignore"},
 	{"on: {release: {types: [publish]}}\njobs: {a: {runs-on: x}}\n",
-	 "w.yml:1:24: unknown activity type 'publish' of release; expected one of published, "
+	 "w.yml:1:24: unknown activity type 'publish' of release; did you mean 'published'?"},
+	{"on: {release: {types: [gone]}}\njobs: {a: {runs-on: x}}\n",
+	 "w.yml:1:24: unknown activity type 'gone' of release; expected one of published, "
 	 "unpublished, created, edited, deleted, prereleased, released"},
 	{"on: {schedule: [{cron: '61 * * * *'}]}\njobs: {a: {runs-on: x}}\n",
 	 "w.yml:1:24: '61 * * * *' is no schedule: wrong minute"},
@@ -44,7 +48,8 @@ static const struct {
 	/* jobs */
 	{"on: push\njobs:\n  a:\n    steps:\n      - run: x\n",
 	 "w.yml:4:5: missing 'runs-on' in a job"},
-	{HEAD "    stpes: []\n", "w.yml:5:5: unknown key 'stpes' in a job; expected one of name, "},
+	{HEAD "    stpes: []\n", "w.yml:5:5: unknown key 'stpes' in a job; did you mean 'steps'?"},
+	{HEAD "    after: x\n", "w.yml:5:5: unknown key 'after' in a job; expected one of name, "},
 	{HEAD "    uses: o/r/.github/workflows/x.yml@v1\n",
 	 "w.yml:5:5: 'uses' does not go with 'runs-on' in a job"},
 	{HEAD STEPS "    needs: b\n", "w.yml:7:12: job 'a' needs 'b', which does not exist"},
@@ -79,7 +84,11 @@ static const struct {
 	 "'checkout'"},
 	/* expressions, at their place in the file */
 	{HEAD "    steps:\n      - run: echo ${{ githb.ref }}\n",
-	 "w.yml:6:23: unknown context 'githb'; available: github, inputs, vars, "},
+	 "w.yml:6:23: unknown context 'githb'; did you mean 'github'?"},
+	{HEAD "    steps:\n      - run: echo ${{ toJson(x.y) }} ${{ sucess() }}\n",
+	 "w.yml:6:30: unknown context 'x'; available: github, inputs, vars, "},
+	{HEAD STEPS "    if: sucess()\n",
+	 "w.yml:7:9: unknown function 'sucess'; did you mean 'success'?"},
 	{HEAD STEPS "    if: secrets.X == 'y'\n",
 	 "w.yml:7:9: context 'secrets' is not available here; available: github, inputs, vars, "
 	 "needs"},

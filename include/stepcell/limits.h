@@ -44,8 +44,8 @@
 #define LIMIT_REGEXP_GROUPS 100
 #define LIMIT_REGEXP_STEPS  2000000 /* back and forth, from one place of a line */
 #define LIMIT_REGEXP_HEAP   (16 * MIB)
-#define LIMIT_REGEXP_MS     1000        /* for one line; GitHub's limit */
-#define LIMIT_PROBLEM_MS    (20 * 1000) /* for all lines of a job */
+#define LIMIT_REGEXP_MS     250 /* of processor time for one line; GitHub gives a second, three times */
+#define LIMIT_PROBLEM_MS    (5 * 1000)  /* for all lines of a job */
 #define LIMIT_PROBLEM_LINE  (4 * KIB)   /* a longer line is no problem */
 #define LIMIT_PROBLEM_FILE  (256 * KIB) /* of ::add-matcher */
 #define LIMIT_PROBLEM_READS 100         /* of such files by one job */

@@ -165,7 +165,7 @@ static bool step_matches(const struct log_filter *f, const struct node *event)
 	return strcmp(text.text, f->step_key) == 0;
 }
 
-/* What belongs into a log: the lines, and the annotations of commands, as GitHub writes them there. */
+/* What belongs into a log: lines, and as GitHub writes them groups and the annotations of commands. */
 static const char *log_line(const struct node *event, struct strbuf *mark)
 {
 	const char *type = node_text(node_get(event, "type"));
@@ -173,10 +173,15 @@ static const char *log_line(const struct node *event, struct strbuf *mark)
 
 	if (strcmp(type, "log") == 0)
 		return node_text(node_get(event, "text"));
-	if (strcmp(type, "annotation") != 0 || node_get(event, "matcher"))
-		return NULL;
-	strbuf_addf(mark, "##[%s]", level ? level : "notice");
-	return node_text(node_get(event, "message"));
+	if (strcmp(type, "annotation") == 0 && !node_get(event, "matcher")) {
+		strbuf_addf(mark, "##[%s]", level ? level : "notice");
+		return node_text(node_get(event, "message"));
+	}
+	if (strcmp(type, "group") == 0) {
+		strbuf_adds(mark, "##[group]");
+		return node_text(node_get(event, "name"));
+	}
+	return strcmp(type, "group-ended") == 0 ? "##[endgroup]" : NULL;
 }
 
 static void print_log(void *arg, const struct node *event)

@@ -102,8 +102,17 @@ static void on_debug(struct step_run *step, const struct command_event *event)
 		output_say(step, "debug: %s", event->command.data);
 }
 
+/* In the log file it stands as GitHub's logs have it. */
+static void file_mark(struct step_run *step, const char *mark, const char *name)
+{
+	const char *line = arena_printf(step->scratch, "##[%s]%s\n", mark, name);
+
+	output_file(step, line, strlen(line));
+}
+
 static void on_group(struct step_run *step, const struct command_event *event)
 {
+	file_mark(step, "group", output_starred(step, event->command.data));
 	output_begin(step, "group");
 	journal_text(step->job->run->journal, "name", output_starred(step, event->command.data));
 	output_done(step->job->run);
@@ -112,6 +121,7 @@ static void on_group(struct step_run *step, const struct command_event *event)
 static void on_endgroup(struct step_run *step, const struct command_event *event)
 {
 	(void)event;
+	file_mark(step, "endgroup", "");
 	output_begin(step, "group-ended");
 	output_done(step->job->run);
 }

@@ -258,33 +258,6 @@ static bool as_problem(struct arena *a, const struct matcher_model *m,
 	return true;
 }
 
-/* The first that finds something has the line; a match over several lines ends for the others. */
-static bool try_all(struct problems *p, struct arena *a, const char *line, size_t len,
-		    struct problem *out, const char **removed)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		struct matcher_model *m = p->list[i];
-		struct problem_found found = {0};
-		struct err err = {0};
-		int matched = try_matcher(m, a, line, len, &found, &err);
-
-		if (matched < 0) {
-			*removed = arena_printf(a, "problem matcher '%s' is removed: %s", m->owner,
-						err.text);
-			drop(p, i--);
-			continue;
-		}
-		if (!matched)
-			continue;
-		for (size_t k = 0; k < p->count; k++)
-			if (k != i)
-				matcher_model_reset(p->list[k]);
-		if (as_problem(a, m, &found, out))
-			return true;
-	}
-	return false;
-}
-
 static uint64_t processor_us(void)
 {
 	struct timespec t;
@@ -293,25 +266,59 @@ static uint64_t processor_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* As try_matcher(); -1 also when it was the last that this job's time was good for. */
+static int try_in_time(struct problems *p, size_t at, struct arena *a, const char *line, size_t len,
+		       struct problem_found *out, const char **removed)
+{
+	uint64_t before = processor_us();
+	struct matcher_model *m = p->list[at];
+	struct err err = {0};
+	int matched = try_matcher(m, a, line, len, out, &err);
+
+	p->spent_us += processor_us() - before;
+	if (matched < 0) {
+		*removed =
+			arena_printf(a, "problem matcher '%s' is removed: %s", m->owner, err.text);
+		drop(p, at);
+	}
+	if (p->spent_us <= LIMIT_PROBLEM_MS * UINT64_C(1000))
+		return matched;
+	*removed = arena_printf(
+		a, "the problem matchers are removed: they took more than %u s of this job",
+		LIMIT_PROBLEM_MS / 1000);
+	drop_all(p);
+	return -1;
+}
+
+/* Another has found something: what matches over several lines begins anew. */
+static void reset_others(struct problems *p, size_t but)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (i != but)
+			matcher_model_reset(p->list[i]);
+}
+
+/* The first that finds something has the line. */
 bool problems_match(struct problems *p, struct arena *a, const char *line, size_t len,
 		    struct problem *out, const char **removed)
 {
-	uint64_t before;
-	bool found;
-
 	*removed = NULL;
-	if (!p->count || len > LIMIT_PROBLEM_LINE)
+	if (len > LIMIT_PROBLEM_LINE)
 		return false;
-	before = processor_us();
-	found = try_all(p, a, line, len, out, removed);
-	p->spent_us += processor_us() - before;
-	if (p->count && p->spent_us > LIMIT_PROBLEM_MS * UINT64_C(1000)) {
-		*removed = arena_printf(
-			a, "the problem matchers are removed: they took more than %u s of this job",
-			LIMIT_PROBLEM_MS / 1000);
-		drop_all(p);
+	for (size_t i = 0; i < p->count;) {
+		struct problem_found found = {0};
+		int matched = try_in_time(p, i, a, line, len, &found, removed);
+
+		if (matched < 0)
+			continue; /* the next is in its place */
+		if (matched) {
+			reset_others(p, i);
+			if (as_problem(a, p->list[i], &found, out))
+				return true;
+		}
+		i++;
 	}
-	return found;
+	return false;
 }
 
 /* ---- where it is ---- */

@@ -34,6 +34,7 @@ for line in sys.stdin:
 		    echo "::notice col=5::n"
 		    echo "::add-mask::hunter2"; echo "::error title=hunter2::the word is hunter2"
 		- run: for i in $(seq 1020); do echo "::notice::n$i"; done
+		- run: echo "::group::G%0Ah"; echo in; echo "::endgroup::"
 	END
 	cell_run --json
 	exits 0
@@ -53,6 +54,10 @@ counts|{\"notice\": 1020}" ]
 		"  ... and 1010 more: stepcell runs show"
 	run "$STEPCELL" runs logs last a 1
 	says '##[warning]w'
+	run "$STEPCELL" runs logs last a 3
+	[ "$output" = '##[group]G\nh
+in
+##[endgroup]' ]
 }
 
 @test "problem matchers: GitHub's python.json, from the workspace, from TEMP, and gone again" {

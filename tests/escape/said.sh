@@ -213,8 +213,41 @@ forged_lines() {
 	verdict "E14 lines that look like stepcell's own" $control $held "$out"
 }
 
+# ---- what is looked for in lines ----
+
+# Expressions and lines that take the one process that reads for all jobs as long as can be.
+endless_matchers() {
+	local dir out held=0 control=1 began
+
+	timeout 5 python3 -c 'import re; re.search("^(a|aa)+$", "a" * 60 + "!")'
+	[ $? != 124 ] || control=0
+	dir=$(repository matchers <<<"$steps
+      - run: python3 bomb.py
+      - run: echo went-on
+  b:
+    runs-on: ubuntu-latest
+    steps: [{run: echo from-b}]")
+	cat >"$dir/bomb.py" <<-'END'
+		import json
+		worst = ["^(a|aa)+$", "^(a+)+$", "(.*)(.*)(.*)(.*)(.*)[qz]x", "[^q]*[^q]*[r-t]", "(a*)*[b-d]x", "(?=(a+))a*\\1[b-d]",
+		         "^(.*)(.*)(.*)(.*)q", "(?:a?){1000}a{1000}[x-z]", "(a{0,30}){0,30}[b-d]", "((((a{1,9}){1,9}){1,9}){1,9})[x-z]"]
+		matchers = [{"owner": str(i), "pattern": [{"regexp": worst[i % len(worst)], "message": 0}]} for i in range(50)]
+		json.dump({"problemMatcher": matchers}, open("m.json", "w"))
+		print("::add-matcher::m.json", flush=True)
+		for i in range(1500):
+		    print("xzqr0" + "a" * 4000 + "!")
+	END
+	began=$SECONDS
+	out=$(run "$dir" --parallel 2) || held=1
+	grep -q '| went-on' <<<"$out" && grep -q '| from-b' <<<"$out" || held=1
+	grep -q "problem matchers are removed" <<<"$out" || held=1
+	[ $((SECONDS - began)) -lt $((40 * slow)) ] || held=1
+	verdict "beyond matchers that never end" $control $held "$(cut -c1-200 <<<"$out" | grep -v aaaa)"
+}
+
 cleaning
 option_words
+endless_matchers
 config_bombs
 stolen_credentials
 programs_of_git

@@ -152,7 +152,7 @@ escape: build/deps-TOOLS ## attack every wall from inside
 	tests/escape/rows $(BUILD)/tap/escape/*.tap && exit $$status
 
 vm: build/deps-TOOLS build/deps-VM ## cells and attacks on Linux 6.1 with cgroup v2 alone, in a virtual machine
-	$(Q)$(MAKE) $(SUB) all $(UNIT)
+	$(Q)$(MAKE) $(SUB) all $(filter $(BUILD)/unit/cell_%,$(UNIT))
 	$(Q)tests/vm/run $(BUILD)/tap/vm
 
 faults: build/deps-TOOLS ## fail every call of a cell's set-up, and of a run's, in turn (ERRORS=, EVERY=10, SUBJECTS=)

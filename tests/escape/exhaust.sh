@@ -216,19 +216,19 @@ orphans() {
 	local open who
 	open=$(as user unshare --user --map-root-user --pid --fork --mount-proc "$tmp/outside/attack" orphans 100 2>&1 | tail -n 1)
 	for who in $(users); do
-		judge "D15 orphans, as $who" "$(inside "$who" --limit pids=64 -- ./attack orphans 10000 | head -n 1)" "$open"
+		judge "D15 orphans, as $who" "$(inside "$who" --limit pids=64 -- ./attack orphans $((10000 / slow)) | head -n 1)" "$open"
 	done
 }
 
 teardown() {
-	local who start answer open
-	open=$(outside ./attack names files 30000 20000)
+	local who start answer open count=$((30000 / slow))
+	open=$(outside ./attack names files $count $((count / 2)))
 	tidy
 	for who in $(users); do
 		start=$SECONDS
-		inside "$who" --json -- ./attack names files 30000 20000 >"$tmp/json"
-		answer="held: 30000 files went in $((SECONDS - start)) seconds"
-		[ "$(said)" = "open: 30000 files" ] || answer="open: not made, $(said)"
+		inside "$who" --json -- ./attack names files $count $((count / 2)) >"$tmp/json"
+		answer="held: $count files went in $((SECONDS - start)) seconds"
+		[ "$(said)" = "open: $count files" ] || answer="open: not made, $(said)"
 		[ $((SECONDS - start)) -lt $((50 * slow)) ] || answer="open: $((SECONDS - start)) seconds"
 		[ -z "$(find "$tmp/$who-state" -path '*/names/*' -print -quit)" ] || answer="open: files are left"
 		judge "D21 many files, as $who" "$answer" "$open"

@@ -4,7 +4,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
 STEPCELL=${STEPCELL:-$top/build/release/stepcell}
 USER_ID=64123 # nobody's
-slow=${STEPCELL_SLOW:-1} # how much slower than a machine this one is: for bounds that keep a row from hanging
+# How much slower than a machine this one is: for bounds that keep a row from hanging, and for how often is often.
+slow=${STEPCELL_SLOW:-1}
 tmp=$(mktemp -d /tmp/stepcell-escape.XXXXXX) || exit 1
 chmod 755 "$tmp"
 

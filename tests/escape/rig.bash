@@ -48,11 +48,11 @@ plant() {
 	done
 	read -r port abstract <"$tmp/ports"
 	touch "$tmp/visitors"
-	sleep 600 &
+	sleep $((600 * slow)) &
 	helpers+=($!)
 	root_canary=$!
 	if [ "$(id -u)" = 0 ]; then
-		setpriv --reuid $USER_ID --regid $USER_ID --clear-groups sleep 600 &
+		setpriv --reuid $USER_ID --regid $USER_ID --clear-groups sleep $((600 * slow)) &
 		helpers+=($!)
 		user_canary=$!
 	else

@@ -239,7 +239,7 @@ jobs:
   flood:
     runs-on: ubuntu-latest
     steps:
-      - run: for ((i = 0; i < 200000; i++)); do echo \"::set-output name=o\$i::v\"; done")
+      - run: for ((i = 0; i < $((200000 / slow)); i++)); do echo \"::set-output name=o\$i::v\"; done")
 	began=$SECONDS
 	out=$(run "$dir") && held=1
 	grep -q 'more outputs than a step may have' <<<"$out" || held=1
@@ -303,17 +303,17 @@ for fd in 0, 1:
         os.fchmod(fd, 0o6755)
     except OSError:
         pass'
-	local as=()
+	local become=()
 
-	[ "$(id -u)" != 0 ] || as=(setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups)
+	[ "$(id -u)" != 0 ] || become=(setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups)
 	mkdir -p "$tmp/user"
 	touch "$tmp/user/in" "$tmp/user/out"
 	[ "$(id -u)" != 0 ] || chown -R $USER_ID:$USER_ID "$tmp/user"
-	"${as[@]}" /usr/bin/python3 -c "$script" <"$tmp/user/in" >"$tmp/user/out"
+	"${become[@]}" /usr/bin/python3 -c "$script" <"$tmp/user/in" >"$tmp/user/out"
 	[ -u "$tmp/user/in" ] && [ -u "$tmp/user/out" ] && control=0
 	chmod 644 "$tmp/user/in" "$tmp/user/out"
 	# shellcheck disable=SC2016 # for the inner shell
-	out=$(STEPCELL_HOME=$tmp/user/home "${as[@]}" sh -c '"$0" exec python3 -c "$1" <"$2/in" >>"$2/out"' \
+	out=$(STEPCELL_HOME=$tmp/user/home "${become[@]}" sh -c '"$0" exec python3 -c "$1" <"$2/in" >>"$2/out"' \
 		"$STEPCELL" "$script" "$tmp/user" 2>&1) || held=1
 	[ -u "$tmp/user/in" ] || [ -u "$tmp/user/out" ] && held=1
 	verdict "$name" $control $held "$out"

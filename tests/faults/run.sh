@@ -85,7 +85,7 @@ one() {
 		echo "$FAULTS_WHO $name $process $error $call $n: $(judge "$name" "$error" "$call" $rc)"
 	done
 	# What a killed one left is swept by the next.
-	[ "$name" = exec ] || mv "$STEPCELL_HOME.runs"/* "$STEPCELL_HOME/runs"
+	[ "$name" = exec ] || mv "$STEPCELL_HOME.runs"/* "$STEPCELL_HOME/runs" 2>/dev/null # none where each failed early
 	"${command[@]}" >"$STEPCELL_HOME.out" 2>"$STEPCELL_HOME.err" ||
 		echo "$FAULTS_WHO $name $process $error - 0: BAD the next one fails: $(tail -n 1 "$STEPCELL_HOME.err")"
 	find "$STEPCELL_HOME"/{exec,cgroups} "$STEPCELL_HOME"/runs/*/layers -mindepth 1 -not -empty 2>/dev/null |

@@ -141,6 +141,15 @@ static int prepare_socket(int *ours, int *childs, struct err *err)
 	return 0;
 }
 
+/* Where a cgroup counts processes and memory nobody else has to; nobody else could slow a disk. */
+static bool counts_all(const struct cell *cell)
+{
+	struct cell_limits counted = cell->limits;
+
+	counted.io = 0;
+	return cgroup_covers(cell->cgroup, &counted);
+}
+
 static int prepare(struct cell *cell, struct setup *s, struct err *err)
 {
 	const struct cell_spec *spec = s->spec;
@@ -149,7 +158,7 @@ static int prepare(struct cell *cell, struct setup *s, struct err *err)
 	if (cgroup_open(spec->state, spec->name, &limits, &cell->cgroup, err) < 0)
 		return err_wrap(err, "making the cgroup");
 	s->missing = walls_missing(cell->cgroup, &cell->limits);
-	s->have_cgroup = !(s->missing & CELL_WALL_CGROUP);
+	s->have_cgroup = counts_all(cell);
 	s->watch = !s->have_cgroup && (spec->limits.pids || spec->limits.memory);
 	if (s->missing & spec->require)
 		return walls_refuse(s->missing & spec->require, err);

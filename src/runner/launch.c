@@ -124,8 +124,8 @@ static const struct {
 	enum cell_wall wall;
 	const char *instead;
 } without[] = {
-	{CELL_WALL_CGROUP,
-	 "memory and processes are limited by rlimit instead, processor time is not"},
+	{CELL_WALL_CGROUP, "memory and processes are limited by other means, processor time and "
+			   "disks are not"},
 	{CELL_WALL_LANDLOCK, "files are guarded by the mounts alone"},
 	{CELL_WALL_SECCOMP, "every system call is within reach"},
 	{CELL_WALL_TIMENS, "steps see how long the host has been up"},

@@ -29,12 +29,16 @@ print(json.dumps(rows[sys.argv[2]]))' "$output" "$1")
 	wall userns up
 	wall proc up
 	local walls=$output
-	run --separate-stderr "$STEPCELL" exec --json true
+	run --separate-stderr "$STEPCELL" exec --json --limit io=1GiB true
 	exits 0
 	local cell=$output
 	output=$walls
 	if [[ $cell == *'"memory":"cgroup"'* ]]; then wall cgroup-memory up; else wall cgroup-memory down; fi
 	if [[ $cell == *'"pids":"cgroup"'* ]]; then wall cgroup-pids up; else wall cgroup-pids down; fi
+	if [[ $cell == *'"io":"cgroup"'* ]]; then wall cgroup-io up; else
+		wall cgroup-io down
+		[[ $cell == *'"missing":['*'"cgroup"'* ]] # a limit that nothing enforces is a missing wall
+	fi
 }
 
 @test "an ordinary user without cgroups: why, and who mends it" {

@@ -95,19 +95,31 @@ static bool fork_is_refused(void)
 	return pid < 0 && errno == EAGAIN;
 }
 
-/* Was the cell full when its main process ended? It has just left one place. */
+/*
+ * Was the cell full when its main process ended? That has just left one place,
+ * and a look of ours may have taken another for a moment, at which a fork of
+ * the step's was refused.
+ */
 static bool was_full(void)
 {
-	pid_t stand_in = fork();
-	bool refused;
+	pid_t stand_ins[2];
+	size_t count = 0;
+	bool refused = false;
 
-	if (stand_in == 0)
-		for (;;)
-			(void)pause();
-	refused = stand_in < 0 ? errno == EAGAIN : fork_is_refused();
-	if (stand_in > 0) {
-		(void)kill(stand_in, SIGKILL);
-		(void)waitpid(stand_in, NULL, 0);
+	while (count < COUNT(stand_ins) && !refused) {
+		const pid_t pid = fork();
+
+		if (pid == 0)
+			for (;;)
+				(void)pause();
+		refused = pid < 0;
+		if (!refused)
+			stand_ins[count++] = pid;
+	}
+	refused = refused ? errno == EAGAIN : fork_is_refused();
+	while (count) {
+		(void)kill(stand_ins[--count], SIGKILL);
+		(void)waitpid(stand_ins[count], NULL, 0);
 	}
 	return refused;
 }

@@ -311,11 +311,23 @@ static void judge_status(struct cell_result *r, int status)
  */
 static bool wrote_too_much(struct cell *cell)
 {
-	if (cell->killed || !disk_is_limited(&cell->disk))
+	if (cell->killed)
+		return cell->why == CELL_DISK_LIMIT;
+	if (!disk_is_limited(&cell->disk))
 		return false;
 	if (cell->result.verdict == CELL_PASSED && !disk_is_suspicious(&cell->disk))
 		return false;
 	return disk_last_count(&cell->disk);
+}
+
+/* The end that was ordered: of a cell whose step had not ended by itself a moment before. */
+static bool was_in_time(const struct cell *cell)
+{
+	const bool by_limit = cell->why >= CELL_OUT_OF_MEMORY && cell->why <= CELL_LOG_LIMIT;
+
+	/* what had failed just before may well have failed of the limit that was found passed */
+	return cell->killed &&
+	       (!cell->reported || (by_limit && cell->result.verdict != CELL_PASSED));
 }
 
 /* A limit explains a failure only where there is one: a step that copes has passed. */
@@ -333,7 +345,7 @@ static void judge(struct cell *cell)
 	}
 	if (cgroup_oom(cell->cgroup))
 		r->verdict = CELL_OUT_OF_MEMORY;
-	else if (cell->killed && !cell->reported)
+	else if (was_in_time(cell))
 		r->verdict = cell->why;
 	else if (r->verdict != CELL_PASSED && r->pids_refused)
 		r->verdict = CELL_PIDS_LIMIT;

@@ -145,13 +145,14 @@ static void check_disk(void)
 
 	world_make(&w);
 	w.spec.limits.disk = 2 << 20;
+	w.spec.limits.io = UINT64_C(64) << 30; /* who limits it counts it */
 	for (size_t i = 0; i < COUNT(disk_rows); i++) {
 		print_message("%s\n", disk_rows[i].what);
 		r = world_run(&w, disk_rows[i].script, NULL);
 		assert_string_equal(cell_verdict_name(r.verdict), disk_rows[i].verdict);
 		assert_string_equal(cell_means_name(r.means.disk), "sampled");
-		/* where no cgroup counts it, the kernel does */
-		if (r.means.memory == CELL_BY_NONE && i == 3)
+		/* where no cgroup counts what reaches a disk, the kernel counts what is written */
+		if (r.means.io == CELL_BY_NONE && i == 3)
 			assert_true(r.usage.written_bytes >= 4 << 20);
 		world_upper(&w);
 	}
@@ -238,6 +239,44 @@ static void test_cancelled(void **state)
 	MUST(cell_wait(cell, &r, &err));
 	assert_int_equal(r.verdict, CELL_CANCELLED);
 	cell_release(&cell);
+	world_drop(&w);
+}
+
+/* The step ends by itself, and then, before anybody heard of it, its end is ordered. */
+static const struct {
+	const char *script;
+	enum cell_verdict why, verdict;
+} late_rows[] = {
+	{"exit 3", CELL_DISK_LIMIT, CELL_DISK_LIMIT},
+	{"exit 3", CELL_OUT_OF_MEMORY, CELL_OUT_OF_MEMORY},
+	{"exit 3", CELL_LOG_LIMIT, CELL_LOG_LIMIT},
+	{"exit 3", CELL_CANCELLED, CELL_FAILED},
+	{"exit 3", CELL_TIMEOUT, CELL_FAILED},
+	{"exit 0", CELL_DISK_LIMIT, CELL_DISK_LIMIT}, /* it did take too much, and that counts */
+	{"exit 0", CELL_LOG_LIMIT, CELL_PASSED},
+	{"exit 0", CELL_TIMEOUT, CELL_PASSED},
+};
+
+static void test_ended_before(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w);
+	for (size_t i = 0; i < COUNT(late_rows); i++) {
+		struct cell *cell = start(&w, late_rows[i].script, 0);
+		struct pollfd end = {.fd = cell->pidfd, .events = POLLIN};
+		struct cell_result r;
+		struct err err = {0};
+
+		assert_int_equal(poll(&end, 1, 30000), 1);
+		cell_kill(cell, late_rows[i].why);
+		MUST(cell_wait(cell, &r, &err));
+		assert_string_equal(cell_verdict_name(r.verdict),
+				    cell_verdict_name(late_rows[i].verdict));
+		cell_release(&cell);
+		world_upper(&w);
+	}
 	world_drop(&w);
 }
 
@@ -388,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_survivors),
 		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_cancelled),
+		cmocka_unit_test(test_ended_before),
 		cmocka_unit_test(test_init_killed),
 		cmocka_unit_test(test_death_of_stepcell),
 		cmocka_unit_test(test_death_of_stepcell_as_user),

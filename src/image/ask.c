@@ -51,6 +51,7 @@ static const struct {
 	bool again;
 	const char *text;
 } statuses[] = {
+	{400, false, "it does not understand this"},
 	{401, false, "it does not accept the login"},
 	{403, false, "it forbids this"},
 	{404, false, "it has no such image"},
@@ -63,8 +64,8 @@ static const struct {
 	{504, true, "it is not available"},
 };
 
-static int refuse(struct arena *a, struct ask *ask, const struct http_response *response,
-		  struct err *err)
+int registry_refuse(struct arena *a, struct ask *ask, const struct http_response *response,
+		    struct err *err)
 {
 	const char *meaning = "an answer that makes no sense here";
 
@@ -149,6 +150,7 @@ static int send_along(struct registry *r, struct arena *a, struct source *source
 		list_fields(a, source, ask, &url, fields);
 		if (http_send(r->http, a, &request, response, &ask->again, err) < 0)
 			return -1;
+		ask->answered = url_same_origin(&url, &source->base) ? NULL : url.origin;
 		if (!is_redirect(response->status))
 			return 0;
 		if (follow(r, a, &url, response, err) < 0)
@@ -159,7 +161,29 @@ static int send_along(struct registry *r, struct arena *a, struct source *source
 
 /* ---- asking ---- */
 
-/* A second 401 says that what we have to show is not enough. */
+static int withheld(const struct source *source, struct err *err)
+{
+	return err_fail(err, ERR_SYSTEM,
+			"it takes logins at '%.100s', which was not shown the one for '%s': to let "
+			"it, name it under 'tokens' of '%s' in config.yml",
+			source->withheld_at, source->at->key, source->at->host);
+}
+
+static int judge(struct arena *a, const struct source *source, struct ask *ask,
+		 const struct http_response *response, struct err *err)
+{
+	if (response->status == 200 || response->status == 206)
+		return 0;
+	if (source->withheld_at && (response->status == 401 || response->status == 403))
+		return withheld(source, err);
+	(void)registry_refuse(a, ask, response, err);
+	return ask->answered ? err_wrap(err, "sent on to '%.100s'", ask->answered) : -1;
+}
+
+/*
+ * Only the source itself is shown anything for its 401, not whom it sent us on to.
+ * A second 401 says that what there is to show is not enough.
+ */
 static int ask_once(struct registry *r, struct arena *a, struct source *source, struct ask *ask,
 		    struct err *err)
 {
@@ -169,21 +193,13 @@ static int ask_once(struct registry *r, struct arena *a, struct source *source, 
 		source->permit = NULL;
 	if (send_along(r, a, source, ask, &response, err) < 0)
 		return -1;
-	if (response.status == 401) {
+	if (response.status == 401 && !ask->answered) {
 		source->permit = NULL;
-		if (registry_authenticate(r, a, source, response.challenge, err) < 0 ||
+		if (registry_authenticate(r, a, source, response.challenge, ask, err) < 0 ||
 		    send_along(r, a, source, ask, &response, err) < 0)
 			return -1;
 	}
-	if (response.status == 200 || response.status == 206)
-		return 0;
-	(void)refuse(a, ask, &response, err);
-	if (source->withheld_at && (response.status == 401 || response.status == 403))
-		(void)err_fail(err, ERR_SYSTEM,
-			       "it takes logins at '%.100s', which was not shown the one for '%s': "
-			       "to let it, name it under 'tokens' of '%s' in config.yml",
-			       source->withheld_at, source->at->key, source->at->host);
-	return -1;
+	return judge(a, source, ask, &response, err);
 }
 
 int registry_ask(struct registry *r, struct source *source, struct ask *ask, struct err *err)
@@ -193,7 +209,9 @@ int registry_ask(struct registry *r, struct source *source, struct ask *ask, str
 
 	ask->again = ask->past_end = false;
 	ask->retry_after = NULL;
+	ask->answered = NULL;
 	result = ask_once(r, a, source, ask, err);
+	ask->answered = NULL;
 	if (ask->retry_after) /* the answer goes with its arena */
 		ask->retry_after = arena_strdup(r->arena, ask->retry_after);
 	return result < 0 ? err_wrap(err, "%s", source->at->host) : 0;

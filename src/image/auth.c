@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "image/challenge.h"
+#include "image/login.h"
 #include "image/registry_parts.h"
 #include "stepcell/base64.h"
 #include "stepcell/json.h"
@@ -157,7 +158,8 @@ static int token_url(struct registry *r, struct arena *a, const struct source *s
 
 /* No redirect is followed: what is shown here is shown to this one server. */
 static int fetch_token(struct registry *r, struct arena *a, struct source *source,
-		       const struct challenge *c, struct url *realm, struct err *err)
+		       const struct challenge *c, struct url *realm, struct ask *ask,
+		       struct err *err)
 {
 	const struct login *login = &source->at->login;
 	const bool trusted = is_trusted(source, realm);
@@ -174,7 +176,6 @@ static int fetch_token(struct registry *r, struct arena *a, struct source *sourc
 		.sink = take_body,
 		.arg = &body,
 	};
-	bool again;
 
 	if (!trusted && (login->secret || login->identity))
 		source->withheld_at = arena_strdup(r->arena, realm->origin);
@@ -184,12 +185,12 @@ static int fetch_token(struct registry *r, struct arena *a, struct source *sourc
 		return -1;
 	if (trusted && login->secret && !login->identity)
 		fields[0] = arena_printf(a, "Authorization: Basic %s", basic_text(a, login));
-	if (http_send(r->http, a, &request, &response, &again, err) < 0)
+	if (http_send(r->http, a, &request, &response, &ask->again, err) < 0)
 		return -1;
-	if (response.status != 200)
-		return err_fail(
-			err, ERR_SYSTEM, "it gives no token (status %ld)%s", response.status,
-			login->secret || login->identity ? "" : "; there is no login for it");
+	if (response.status != 200) {
+		(void)registry_refuse(a, ask, &response, err);
+		return login_is_set(login) ? -1 : err_wrap(err, "without a login");
+	}
 	return take_token(r, a, source, &body, err);
 }
 
@@ -204,7 +205,7 @@ static int no_login(const struct source *source, struct err *err)
 }
 
 int registry_authenticate(struct registry *r, struct arena *a, struct source *source,
-			  const char *text, struct err *err)
+			  const char *text, struct ask *ask, struct err *err)
 {
 	const struct login *login = &source->at->login;
 	struct challenge c;
@@ -215,6 +216,9 @@ int registry_authenticate(struct registry *r, struct arena *a, struct source *so
 		return err_fail(err, ERR_SYSTEM,
 				"it asks for a login, and does not say which kind");
 	if (login->bearer) {
+		if (!is_token(login->bearer))
+			return err_fail(err, ERR_USAGE, "the token for '%s' is none",
+					source->at->key);
 		permit(r, source, "Bearer", login->bearer, TOKEN_SECONDS_MAX);
 		return 0;
 	}
@@ -228,7 +232,7 @@ int registry_authenticate(struct registry *r, struct arena *a, struct source *so
 		return -1;
 	const char *origin = realm.origin;
 
-	if (fetch_token(r, a, source, &c, &realm, err) < 0)
+	if (fetch_token(r, a, source, &c, &realm, ask, err) < 0)
 		return err_wrap(err, "asking '%.100s' for a token", origin);
 	return 0;
 }

@@ -41,10 +41,22 @@ static bool decode_location(struct decode *d, const struct field *field, const s
 	return true;
 }
 
+static bool decode_path(struct decode *d, const struct field *field, const struct node *value,
+			void *out)
+{
+	const char *text = node_text(value);
+
+	(void)field;
+	if (!text || text[0] != '/')
+		return decode_wrong(d, value, "an absolute path");
+	*(const char **)out = text;
+	return true;
+}
+
 static const struct field settings_fields[] = {
 	{"location", decode_location, offsetof(struct settings, location), 0, NULL},
 	{"credentials", decode_text, offsetof(struct settings, credentials), 0, NULL},
-	{"ca", decode_text, offsetof(struct settings, ca), 0, NULL},
+	{"ca", decode_path, offsetof(struct settings, ca), 0, NULL},
 	{"tokens", decode_texts, offsetof(struct settings, tokens), 0, NULL},
 	{"mirrors", decode_list, offsetof(struct settings, mirrors), 0, NULL},
 	{"plain-http", decode_flag, offsetof(struct settings, plain), 0, NULL},

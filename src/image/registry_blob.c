@@ -16,12 +16,17 @@
 
 #define PROGRESS_ENOUGH MIB /* after so much a broken connection is one try, not the next */
 
+/* Slower than this over all of a blob, and the first minutes given, nobody waits for it. */
+#define SLOWEST_BYTES (32 * KIB) /* a second */
+#define FIRST_SECONDS 600
+
 struct blob {
 	struct registry *registry;
 	const struct digest *digest;
 	uint64_t size;
 	int fd;
 	uint64_t have; /* bytes in the file, all of them in the hash */
+	int64_t until; /* seconds of the monotonic clock */
 	struct digest_stream *hash;
 };
 
@@ -73,6 +78,9 @@ static int blob_write(struct blob *b, const void *bytes, size_t len, struct err 
 	if (len > b->size - b->have)
 		return err_fail(err, ERR_SYSTEM,
 				"it sends more than the %" PRIu64 " bytes there are", b->size);
+	if (seconds_now() > b->until)
+		return err_fail(err, ERR_SYSTEM, "it is too slow: %" PRIu64 " of %" PRIu64 " bytes",
+				b->have, b->size);
 	if (write_full(b->fd, bytes, len) < 0)
 		return err_sys(err, "cannot write the download");
 	digest_add(b->hash, bytes, len);
@@ -144,6 +152,7 @@ static int blob_fetch(struct registry *r, struct source *source, struct blob *b,
 	struct patience patience = {0};
 	struct ask ask = {.path = path, .sink = blob_sink, .arg = b};
 
+	b->until = seconds_now() + FIRST_SECONDS + (int64_t)(b->size / SLOWEST_BYTES);
 	(void)snprintf(path, sizeof(path), "blobs/sha256:%s", b->digest->hex);
 	while (b->have < b->size || !b->size) {
 		const uint64_t before = b->have;

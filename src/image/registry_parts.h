@@ -35,7 +35,8 @@ struct ask {
 	bool small;
 	http_sink *sink;
 	void *arg;
-	/* results, when it failed */
+	/* results */
+	const char *answered;    /* the origin that did, where that is not the place asked */
 	bool again;              /* it might work another time */
 	bool past_end;           /* there is nothing behind `offset` */
 	const char *retry_after; /* when the place asked for patience */
@@ -45,11 +46,16 @@ struct ask {
 bool registry_may_ask(const struct registry *r, const struct url *url);
 
 /*
- * auth.c: something to show to a place that answered 401 with this challenge, in
- * `permit`. -1 when there is nothing, and the reason.
+ * auth.c: something to show to a source that answered 401 with this challenge, in
+ * `permit`. -1 when there is nothing, and the reason; `ask` says whether it may be
+ * otherwise another time.
  */
 int registry_authenticate(struct registry *r, struct arena *a, struct source *source,
-			  const char *text, struct err *err);
+			  const char *text, struct ask *ask, struct err *err);
+
+/* ask.c: a status that is no success, in words. Returns -1. */
+int registry_refuse(struct arena *a, struct ask *ask, const struct http_response *response,
+		    struct err *err);
 
 /* ask.c: 0 when the sink got a body. */
 int registry_ask(struct registry *r, struct source *source, struct ask *ask, struct err *err);

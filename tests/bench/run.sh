@@ -62,3 +62,8 @@ awk -v n="${STEPS:-100}" -v bare="$(middle <"$tmp/bare")" -v run="$(middle <"$tm
 	printf "a workflow of %d steps, the middle one of five runs\n", n
 	printf "  bash -c true, bare %.2f ms a step; stepcell run, everything %.2f; on top %.2f (goal 5)\n",
 		bare / n, run / n, (run - bare) / n }'
+
+# ---- an image from a registry ----
+
+mkdir "$tmp/pull"
+"$here/pull.sh" "$tmp/pull"

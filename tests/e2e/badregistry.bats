@@ -9,11 +9,16 @@ load registry
 
 setup_file() {
 	local ports
-	"$BATS_TEST_DIRNAME/badregistry.py" "$BATS_FILE_TMPDIR/ports" "$BATS_FILE_TMPDIR/log" 2>"$BATS_FILE_TMPDIR/err" 3>&- &
+	command -v openssl >/dev/null || cannot "openssl is not installed"
+	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=tests -addext subjectAltName=IP:127.0.0.1 -days 2 \
+		-keyout "$BATS_FILE_TMPDIR/key.pem" -out "$BATS_FILE_TMPDIR/cert.pem" 2>/dev/null
+	"$BATS_TEST_DIRNAME/badregistry.py" "$BATS_FILE_TMPDIR/ports" "$BATS_FILE_TMPDIR/log" \
+		"$BATS_FILE_TMPDIR/cert.pem" "$BATS_FILE_TMPDIR/key.pem" 2>"$BATS_FILE_TMPDIR/err" 3>&- &
 	servers=$!
 	within 10 test -s "$BATS_FILE_TMPDIR/ports" || { cat "$BATS_FILE_TMPDIR/err"; return 1; }
 	read -ra ports <"$BATS_FILE_TMPDIR/ports"
-	export servers at=127.0.0.1:${ports[0]} other=127.0.0.2:${ports[1]} log=$BATS_FILE_TMPDIR/log
+	export servers
+	export at=127.0.0.1:${ports[0]} other=127.0.0.2:${ports[1]} secure=127.0.0.1:${ports[2]} log=$BATS_FILE_TMPDIR/log
 	: >"$log"
 }
 
@@ -190,9 +195,13 @@ takes() {
 	refuses realmfile "no URL"
 	refuses realmplain "without TLS"
 	refuses realmuser "no URL"
-	refuses tokenaway "it gives no token (status 307)"
+	refuses tokenaway "makes no sense here (status 307)"
 	refuses tokenless "its answer has no token"
 	refuses tokenbreak "its answer has no token"
+	refuses away "sent on to 'http://$other'"
+	never '^elsewhere GET /guarded [^-]' "$log"
+	never 'token/good.*away' "$log"
+	takes tokenbusy
 	refuses mute "does not say which kind"
 	refuses riddle "does not say which kind"
 	: >"$log"
@@ -244,15 +253,67 @@ takes() {
 	[ ! -s "$log" ]
 }
 
+@test "with TLS: whom to believe, and never from there to no TLS" {
+	bad_setup
+	config <<-END
+		registries:
+		  "$secure": {plain-http: false}
+		  "localhost:${secure#*:}": {plain-http: false, ca: $BATS_FILE_TMPDIR/cert.pem}
+		  "$at": {plain-http: false}
+	END
+	printf '{"auths": {"%s": {"username": "ann", "password": "secret"}, "localhost:%s": {"username": "ann", "password": "secret"}}}' \
+		"$secure" "${secure#*:}" >logins
+	: >"$log"
+	pull "$secure/guarded" # an authority that nobody knows
+	exits 4
+	says "certificate"
+	pull "localhost:${secure#*:}/guarded" # a certificate for another name
+	exits 4
+	says "certificate subject name"
+	pull "$at/good" # TLS with who has none
+	exits 4
+	[ ! -s "$log" ]
+	config <<-END
+		registries:
+		  "$secure": {plain-http: false, ca: $BATS_FILE_TMPDIR/cert.pem}
+	END
+	pull "$secure/good"
+	exits 0
+	grep -q '^secure GET /v2/good/blobs/' "$log"
+	for name in downgrade realmdown; do
+		pull "$secure/$name"
+		exits 4
+	done
+	says "without TLS"
+	never '^registry' "$log"
+}
+
+@test "a login that goes to nobody's command line, environment or log" {
+	bad_setup
+	"$STEPCELL" image pull "$at/busy-slow" >out 2>err 3>&- &
+	puller=$!
+	within 10 grep -q 'trying again' err
+	: >seen
+	for pid in $puller $(pgrep -P $puller); do
+		cat "/proc/$pid/cmdline" "/proc/$pid/environ" >>seen 2>/dev/null || true
+	done
+	wait $puller
+	[ -s seen ]
+	never 'secret|YW5u' seen
+	never 'secret|YW5u' err
+	run grep -rlE 'YW5uOnNlY3JldA|ann:secret' "$STEPCELL_HOME"
+	[ -z "$output" ]
+}
+
 @test "without TLS only this machine is spoken to" {
 	bad_setup
 	refuses ../x "is no name" 2
-	pull registry.example.com:1/x
-	exits 4
+	: >"$log"
 	config <<-END
 		registries:
-		  "$at": {plain-http: false}
+		  registry.example.com: {location: "$other"}
 	END
-	pull "$at/good"
+	pull registry.example.com/good # a name of somebody else, though it leads here
 	exits 4
+	[ ! -s "$log" ]
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A registry that misbehaves: badregistry.py PORTS-FILE LOG.
+"""A registry that misbehaves: badregistry.py PORTS-FILE LOG CERT KEY.
 
 The name of a repository says how, up to its first hyphen: HOST/short is an image whose layer is cut off.
-HOST is at 127.0.0.1; at 127.0.0.2 is somebody else, who must never be shown a login. Each request is a line of LOG:
+HOST is at 127.0.0.1, at a second port of it with TLS; at 127.0.0.2 is somebody else, who must never be shown a login. Each request is a line of LOG:
 WHO METHOD PATH AUTHORIZATION RANGE.
 """
 import base64
@@ -12,12 +12,13 @@ import http.server
 import io
 import json
 import os
+import ssl
 import sys
 import tarfile
 import threading
 import time
 
-port_file, log_file = sys.argv[1:]
+port_file, log_file, certificate, key = sys.argv[1:]
 BASIC = 'Basic ' + base64.b64encode(b'ann:secret').decode()
 OCI = 'application/vnd.oci.image.'
 INDEX, MANIFEST = OCI + 'index.v1+json', OCI + 'manifest.v1+json'
@@ -91,7 +92,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def note(self):
-        who = 'registry' if self.server.server_address[0] == '127.0.0.1' else 'elsewhere'
+        who = ('registry', 'elsewhere', 'secure')[servers.index(self.server)]
         with LOCK, open(log_file, 'a') as out:
             shown = self.headers.get('Authorization', '-').replace(' ', '_')
             out.write(f"{who} {self.command} {self.path} {shown} {self.headers.get('Range', '-')}\n")
@@ -177,6 +178,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def elsewhere(self):
         if self.path.startswith('/token'):
             return self.say(200, b'{"token": "from-elsewhere"}', Content_Type='application/json')
+        if self.path == '/guarded':
+            return self.challenge(f'Basic realm="x", Bearer realm="http://127.0.0.1:{ports[0]}/token/good"')
         if self.path.startswith('/v2/nothing/'):
             return self.say(404)
         return self.blob(self.path.rsplit('/', 1)[1])
@@ -339,6 +342,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def manifests_plain(self, _):
         self.redirect('http://registry.example.com/x')
 
+    def manifests_downgrade(self, what):
+        self.redirect(f'http://127.0.0.1:{ports[0]}/v2/good/manifests/{what}')
+
+    def blobs_downgrade(self, what):
+        self.redirect(f'http://127.0.0.1:{ports[0]}/v2/good/blobs/{what}')
+
     def manifests_metadata(self, _):
         self.redirect('http://169.254.169.254/latest/meta-data/')
 
@@ -371,6 +380,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def guard_realmplain(self):
         return self.bearer('http://auth.example.com/token')
 
+    def guard_realmdown(self):
+        return self.bearer(f'http://127.0.0.1:{ports[0]}/token/good')
+
+    def guard_away(self):
+        """Nobody is to be shown anything for somebody else's 401."""
+        if '/away/' not in self.path:
+            return False
+        self.redirect(f'http://{self.other()}/guarded')
+        return True
+
+    def guard_tokenbusy(self):
+        return self.bearer(f'http://127.0.0.1:{ports[0]}/token/busy')
+
     def guard_realmuser(self):
         return self.bearer(f'http://ann:secret@{self.other()}/token')
 
@@ -401,6 +423,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.say(200, b'{"expires_in": 1e300}')
         if kind == 'break':
             return self.say(200, json.dumps({'token': 'x\r\nX-Evil: yes'}).encode())
+        if kind == 'busy' and self.busy(503):
+            return None
         if kind == 'flood':
             return self.endless(200)
         if kind == 'away':
@@ -441,10 +465,15 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-servers = [Server((host, 0), Handler) for host in ('127.0.0.1', '127.0.0.2')]
+servers = [Server((host, 0), Handler) for host in ('127.0.0.1', '127.0.0.2', '127.0.0.1')]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+# in the thread of its own that each connection gets: one that fails here must not stop the others
+servers[2].socket = context.wrap_socket(servers[2].socket, server_side=True, do_handshake_on_connect=False)
 ports = [server.server_address[1] for server in servers]
 with open(port_file + '.new', 'w') as f:
     f.write(' '.join(map(str, ports)) + '\n')
 os.rename(port_file + '.new', port_file)
-threading.Thread(target=servers[1].serve_forever, daemon=True).start()
+for server in servers[1:]:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 servers[0].serve_forever()

@@ -155,9 +155,9 @@ vm: build/deps-TOOLS build/deps-VM ## cells and attacks on Linux 6.1 with cgroup
 	$(Q)$(MAKE) $(SUB) all $(filter $(BUILD)/unit/cell_%,$(UNIT))
 	$(Q)tests/vm/run $(BUILD)/tap/vm
 
-faults: build/deps-TOOLS ## fail every call of a cell's set-up, and of a run's, in turn (ERRORS=, EVERY=10, SUBJECTS=)
+faults: build/deps-TOOLS ## fail every call of a cell's set-up and of a run's, and crash the store at each (ERRORS=, EVERY=10, SUBJECTS=)
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_SHOW=1 TAP_TIMEOUT=7200 $(TAP)/faults tests/faults/run.sh
+	$(Q)TAP_SHOW=1 TAP_JOBS=1 TAP_TIMEOUT=7200 $(TAP)/faults tests/faults/run.sh tests/faults/store.sh
 
 SOAK := $(BUILD)/soak/soak
 $(SOAK): tests/faults/soak.c tests/unit/cell_fixture.h $(BUILD)/libstepcell-all.a

@@ -158,14 +158,15 @@ static int conclude(struct store *store, const struct shelf *at, struct arena *a
 		    const struct staging *staging, int dir, struct image_finding *out,
 		    struct err *err)
 {
-	auto_strbuf struct strbuf found = STRBUF(64 * MIB);
+	auto_strbuf struct strbuf found = STRBUF(64 * MIB), what = STRBUF(20 * LIMIT_PATH);
 
 	if (file_read(staging->dir, FINDINGS, &found, err) < 0)
 		return -1;
 	set_findings(a, &found, out);
 	if (out->change_count)
 		return set_aside(store, at, a, dir, out, err);
-	(void)renameat(staging->dir, STAMPS_FILE, dir, STAMPS_FILE);
+	if (!stamps_hold(dir, &out->tree, STAMPS_ALL, &what))
+		(void)renameat(staging->dir, STAMPS_FILE, dir, STAMPS_FILE);
 	return 0;
 }
 

@@ -66,10 +66,10 @@ fresh() {
 
 # taken WHO: what the fresh store of WHO holds, names alone
 taken() {
-	find "$tmp/$1-fresh/store" -mindepth 2 ! -path '*/blobs/sha256' -printf '%P\n' 2>/dev/null |
+	find "$tmp/$1-fresh/store" -mindepth 2 ! -path '*/blobs/sha256' ! -path '*/turns/*' -printf '%P\n' 2>/dev/null |
 		sed 's/[0-9a-f]\{64\}/HASH/' | sort | tr '\n' ' '
 }
-nothing_else='blobs/sha256/HASH images/hostile trees/HASH trees/HASH/manifest trees/HASH/owners trees/HASH/root trees/HASH/root/bin trees/HASH/root/bin/hello trees/HASH/root/bin/link '
+nothing_else='blobs/sha256/HASH images/hostile trees/HASH trees/HASH/manifest trees/HASH/owners trees/HASH/root trees/HASH/root/bin trees/HASH/root/bin/hello trees/HASH/root/bin/link trees/HASH/stamps '
 
 # judge_canaries NAME SAID CONTROL: and the folder of canaries is what it was
 judge_canaries() {
@@ -211,7 +211,7 @@ false_proc() {
 }
 
 poisoned() {
-	local who open
+	local who open said
 	mkdir "$tmp/naive"
 	for i in 1 2 3; do echo pure >"$tmp/naive/$i"; done
 	"$STATIC" poison "$tmp/naive" now >/dev/null
@@ -222,6 +222,31 @@ poisoned() {
 		count_from_here
 		judge "B10 a toolchain to be poisoned, as $who" "$(image=poison inside "$who" /attack poison /data now)" "$open"
 		judge "B10 the same toolchain for the next, as $who" "$(image=poison inside "$who" /attack poison /data)" "$open"
+		said="open: $(as "$who" "$tmp/bin/stepcell" image verify poison 2>&1)" &&
+			said="held: it was read, and every file is what it was"
+		judge "B10 every file of the poisoned toolchain, as $who" "$said" "$open"
+	done
+}
+
+# What somebody with the store's rights could do behind its back: a tree under another's name.
+swapped() {
+	local who said open trees name
+	for who in $(users); do
+		fresh "$who"
+		if ! import "$who" whole fresh || ! import "$who" B10-poison fresh; then
+			fail "B10 a tree in another's place, as $who" "$(cat "$tmp/stderr")"
+			continue
+		fi
+		mapfile -t trees < <(find "$tmp/$who-fresh/store/trees" -mindepth 1 -maxdepth 1)
+		open=$(ls "${trees[0]}/root")
+		mv "${trees[0]}" "$tmp/kept" && mv "${trees[1]}" "${trees[0]}" && mv "$tmp/kept" "${trees[1]}"
+		[ "$open" = "$(ls "${trees[0]}/root")" ] || open="open: its path leads to the other's files"
+		for name in whole poison; do
+			said="open: it ran"
+			as "$who" env STEPCELL_HOME="$tmp/$who-fresh" "$tmp/bin/stepcell" exec --image $name -- /attack 2>"$tmp/stderr" </dev/null ||
+				{ grep -q "its files were changed in the store" "$tmp/stderr" && said="held: refused, and set aside"; }
+			judge "B10 a tree in another's place ($name), as $who" "$said" "$open"
+		done
 	done
 }
 
@@ -238,5 +263,6 @@ for place in dev proc sys tmp home; do linked_places A5 $place; done
 for place in etc usr; do linked_places A6 $place; done
 false_proc
 poisoned
+swapped
 echo "1..$tests"
 exit $((failed > 0))

@@ -167,20 +167,12 @@ static int complete_overlays(struct complete_spec *c, const struct cell_spec *fr
 	return 0;
 }
 
-/* In the caller's network names are looked up as the caller does. */
-static const char *const from_network[] = {"/etc/resolv.conf", "/etc/hosts"};
-static_assert(COUNT(from_network) == COUNT(((struct complete_spec *)0)->lookup), "room for each");
-
-/* Each is often a link. A root that is read-only and has none cannot be given one. */
-static size_t add_lookup(struct complete_spec *c, const struct cell_spec *from, size_t n)
+/* In the caller's network names are looked up as the caller does. A read-only root may lack the place. */
+static void find_lookup(struct complete_spec *c, const struct cell_spec *from)
 {
-	if (from->network != CELL_NET_FULL || (!names_no_root(from) && !from->overlays[0].upper))
-		return n;
-	for (size_t i = 0; i < COUNT(from_network); i++)
-		if (realpath(from_network[i], c->lookup[i]) && access(c->lookup[i], R_OK) == 0)
-			c->binds[n++] =
-				(struct cell_bind){.from = c->lookup[i], .at = from_network[i]};
-	return n;
+	c->lookup.count = 0;
+	if (from->network == CELL_NET_FULL && (names_no_root(from) || from->overlays[0].upper))
+		lookup_find(&c->lookup, LOOKUP_ROOT);
 }
 
 static int complete_binds(struct complete_spec *c, const struct cell_spec *from, struct err *err)
@@ -188,13 +180,15 @@ static int complete_binds(struct complete_spec *c, const struct cell_spec *from,
 	const size_t etc = names_no_root(from) ? COUNT(from_etc) : 0;
 	size_t n = 0;
 
-	c->binds = calloc(etc + COUNT(from_network) + from->bind_count + 1, sizeof(*c->binds));
+	find_lookup(c, from);
+	c->binds = calloc(etc + c->lookup.count + from->bind_count + 1, sizeof(*c->binds));
 	if (!c->binds)
 		return err_sys(err, "cannot list the binds");
 	for (size_t i = 0; i < etc; i++)
 		if (access(from_etc[i], R_OK) == 0)
 			c->binds[n++] = (struct cell_bind){.from = from_etc[i], .at = from_etc[i]};
-	n = add_lookup(c, from, n);
+	for (size_t i = 0; i < c->lookup.count; i++)
+		c->binds[n++] = c->lookup.binds[i];
 	if (from->bind_count)
 		memcpy(c->binds + n, from->binds, from->bind_count * sizeof(*c->binds));
 	c->spec.binds = c->binds;

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 
+#include "lookup.h"
 #include "stepcell/cell.h"
 
 /* A spec with nothing left out; what it points to is the caller's, or is in here. */
@@ -13,7 +14,7 @@ struct complete_spec {
 	struct cell_bind *binds;
 	struct cell_layer layers[8]; /* of the host's root */
 	char state[PATH_MAX], seccomp[PATH_MAX], root[PATH_MAX];
-	char lookup[2][PATH_MAX]; /* where the files of look-ups are */
+	struct lookup lookup;
 };
 
 /* Whatever it returns, completed_release() is to be called. */

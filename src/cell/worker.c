@@ -27,6 +27,7 @@
 #include "birth.h"
 #include "inside.h"
 #include "landlock.h"
+#include "lookup.h"
 #include "newmount.h"
 #include "overlay.h"
 #include "stepcell/fd.h"
@@ -82,24 +83,16 @@ static int attach_dirs(struct setup *s, struct err *err)
 	return 0;
 }
 
-/* By which libc finds a host by its name. What is missing on the host is missed here too. */
-static const char *const name_files[] = {
-	"/etc/resolv.conf",
-	"/etc/hosts",
-	"/etc/nsswitch.conf",
-	"/etc/gai.conf",
-};
-
 static int attach_name_files(struct setup *s, struct err *err)
 {
+	struct lookup lookup;
+
 	if (s->spec->network == CELL_NET_NONE)
 		return 0;
-	for (size_t i = 0; i < COUNT(name_files); i++) {
-		struct cell_bind bind = {.from = name_files[i], .at = name_files[i]};
-
-		if (access(bind.from, R_OK) == 0 && attach(s, &bind, false, err) < 0)
+	lookup_find(&lookup, LOOKUP_FILES);
+	for (size_t i = 0; i < lookup.count; i++)
+		if (attach(s, &lookup.binds[i], false, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

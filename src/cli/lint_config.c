@@ -99,16 +99,19 @@ static int walk(struct arena *a, FTS *fts, struct lint_files *files, struct err 
 	return errno ? err_sys(err, "cannot list the files") : 0;
 }
 
-/* Every YAML file below a folder; no link is followed. */
+/* Every YAML file below a folder; no link inside is followed. */
 static int add_folder(struct arena *a, const char *folder, struct lint_files *files,
 		      struct err *err)
 {
+	size_t before = files->count;
 	char *const roots[] = {arena_strdup(a, folder), NULL};
-	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
 	int got = fts ? walk(a, fts, files, err) : err_sys(err, "cannot open '%s'", folder);
 
 	if (fts)
 		(void)fts_close(fts);
+	if (!got && files->count == before)
+		return err_fail(err, ERR_USAGE, "no YAML file (*.yml, *.yaml) below '%s'", folder);
 	return got;
 }
 

@@ -317,6 +317,7 @@ static void lint_step(struct lint *l, const struct node *step)
 		step_key(key)(l, step->pairs[i].value);
 	}
 	lint_action_use(l, step);
+	lint_known_inputs(l, step);
 	lint_handed_on(l, step);
 	lint_checkout(l, step);
 	l->step = around;

@@ -44,6 +44,7 @@ void lint_on(struct lint *l);
 /* The rules, a file each. What is NULL is passed over. */
 void lint_uses(struct lint *l, const struct node *uses);
 void lint_action_use(struct lint *l, const struct node *step);
+void lint_known_inputs(struct lint *l, const struct node *step);
 void lint_checkout(struct lint *l, const struct node *step);
 void lint_commands(struct lint *l, const struct node *script);
 void lint_permissions(struct lint *l, const struct node *permissions);

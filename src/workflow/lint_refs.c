@@ -90,8 +90,9 @@ static const char *call_output(struct lint *l, const struct job *job, const char
 {
 	const struct node *uses = node_get(job->as_written, "uses");
 	const struct workflow *called =
-		l->world->workflow ? l->world->workflow(l->world->workflow_arg, job->uses, uses->at)
-				   : NULL;
+		l->world->workflow && lint_afford(l, l->workflow->job_count)
+			? l->world->workflow(l->world->workflow_arg, job->uses, uses->at)
+			: NULL;
 	const struct node *call = called ? node_get(called->on, "workflow_call") : NULL;
 	const struct node *outputs = node_get(call, "outputs");
 

@@ -297,6 +297,8 @@ static bool script_has_input(struct lint *l, const struct node *n)
 /* The script that an input becomes a part of; NULL: none. */
 static const struct node *script_with(struct lint *l, const struct steps *steps)
 {
+	if (!lint_afford(l, steps->count))
+		return NULL;
 	for (size_t i = 0; i < steps->count; i++) {
 		const struct step *step = &steps->list[i];
 		const struct node *run = node_get(step->as_written, "run");

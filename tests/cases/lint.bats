@@ -189,6 +189,9 @@ PY
 @test "without a file it takes .github/workflows, of a folder all below it" {
 	lint
 	[ "$status" = 2 ] && [[ $stderr == *'.github/workflows'* ]]
+	mkdir empty
+	lint empty
+	[ "$status" = 2 ] && [[ $stderr == *"below 'empty'"* ]]
 	workflow 'uses: example/tool@v1'
 	mkdir -p .github/workflows deep/er act
 	cp a.yml .github/workflows/a.yaml

@@ -262,6 +262,8 @@ static void lint_if(struct lint *l, const struct node *n)
 
 static void lint_run(struct lint *l, const struct node *n)
 {
+	if (!node_text(n) || !n->text[strspn(n->text, " \t\r\n")])
+		diag_warn(l->checker.diags, n->at, "no-effect", "the script is empty");
 	lint_script(l, n);
 	lint_commands(l, n);
 	lint_plain_text(l, n);

@@ -70,6 +70,9 @@ static struct steps load_steps(struct arena *a, const struct node *list)
 		steps.list[i] =
 			(struct step){.at = list->items[i]->at, .as_written = list->items[i]};
 		fill(&steps.list[i], list->items[i], step_members, COUNT(step_members));
+		/* `run:` with nothing behind it is an empty script, as on GitHub */
+		if (!steps.list[i].run && node_get(list->items[i], "run"))
+			steps.list[i].run = "";
 	}
 	return steps;
 }

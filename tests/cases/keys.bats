@@ -6,16 +6,13 @@
 : "${STEPCELL:=$BATS_TEST_DIRNAME/../../build/release/stepcell}"
 page=$BATS_TEST_DIRNAME/../../docs/WORKFLOWS.md
 
-# The smallest job, or action, that uses the key.
+# The smallest job that uses the key.
 declare -gA job=(
-	['jobs.<id>.container']='{runs-on: x, container: debian, steps: [{run: x}]}'
-	['jobs.<id>.services']='{runs-on: x, services: {db: {image: postgres}}, steps: [{run: x}]}'
 	['jobs.<id>.steps[*].background']='{runs-on: x, steps: [{run: x, background: true}]}'
 	['jobs.<id>.steps[*].wait']='{runs-on: x, steps: [{run: x}, {wait: a}]}'
 	['jobs.<id>.steps[*].wait-all']='{runs-on: x, steps: [{run: x}, {wait-all: }]}'
 	['jobs.<id>.steps[*].cancel']='{runs-on: x, steps: [{run: x}, {cancel: a}]}'
 	['jobs.<id>.steps[*].parallel']='{runs-on: x, steps: [{parallel: [{run: x}]}]}'
-	['action.runs.image']='{runs-on: x, steps: [{run: x}, {uses: docker://debian}]}'
 )
 
 @test "what the page calls refused is refused before anything starts" {

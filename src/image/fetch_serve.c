@@ -1,9 +1,10 @@
 /*
  * The worker of fetch.c: one order after the other until there are no more.
  *
- * A blob is downloaded under its name in partial/, locked by whoever does so,
+ * What comes is written under its name in partial/, locked by whoever does so,
  * and gets its name in the folder when it is whole: what has that name is right,
- * and two pulls of one layer are one download.
+ * and two pulls of one layer are one download. (Every worker is process 1: a
+ * name with that in it would be the same for all of them.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,32 +67,7 @@ static void on_note(void *arg, const char *text)
 	(void)reply(arg, &r);
 }
 
-/* ---- documents ---- */
-
-static int serve_document(struct server *s, const struct fetch_order *order,
-			  struct fetch_reply *out, struct err *err)
-{
-	auto_strbuf struct strbuf text = STRBUF(LIMIT_OCI_DOCUMENT);
-	struct registry_document found = {0};
-
-	if (registry_document(s->registry, order->tag[0] ? order->tag : NULL,
-			      order->tag[0] ? NULL : &order->digest, &text, &found, err) < 0)
-		return -1;
-	(void)snprintf(out->type, sizeof(out->type), "%s", found.type);
-	out->digest = found.digest;
-	return file_write(s->folder, found.digest.hex, text.text, text.len, 0600, err);
-}
-
-/* ---- blobs ---- */
-
-/* There already, from a pull that did not get to its end? */
-static bool is_whole(const struct server *s, const struct fetch_order *order)
-{
-	struct stat st;
-
-	return fstatat(s->folder, order->digest.hex, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode) && (uint64_t)st.st_size == order->size;
-}
+/* ---- files ---- */
 
 /* Has the file that was locked still its name? Who had it before us may be done with it. */
 static bool is_current(const struct server *s, int fd, const char *name)
@@ -122,6 +98,59 @@ static int open_partial(const struct server *s, const char *name, struct err *er
 	}
 }
 
+/* It is whole: its name is in the folder from now on. */
+static int keep(const struct server *s, const char *name, struct err *err)
+{
+	if (renameat(s->partial, name, s->folder, name) < 0)
+		return err_sys(err, "cannot keep the download");
+	return 0;
+}
+
+/* ---- documents ---- */
+
+static int serve_document(struct server *s, const struct fetch_order *order,
+			  struct fetch_reply *out, struct err *err)
+{
+	auto_strbuf struct strbuf text = STRBUF(LIMIT_OCI_DOCUMENT);
+	struct registry_document found = {0};
+	auto_fd int fd = -1;
+
+	if (registry_document(s->registry, order->tag[0] ? order->tag : NULL,
+			      order->tag[0] ? NULL : &order->digest, &text, &found, err) < 0)
+		return -1;
+	(void)snprintf(out->type, sizeof(out->type), "%s", found.type);
+	out->digest = found.digest;
+	fd = open_partial(s, found.digest.hex, err);
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, 0) < 0 || write_full(fd, text.text, text.len) < 0)
+		return err_sys(err, "cannot write the download");
+	return keep(s, found.digest.hex, err);
+}
+
+/* ---- blobs ---- */
+
+/*
+ * There already, from a pull that did not get to its end? What a disk has made
+ * something else of goes.
+ */
+static bool is_whole(const struct server *s, const struct fetch_order *order)
+{
+	const char *name = order->digest.hex;
+	auto_fd int fd = openat(s->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct digest found;
+	struct err ignored;
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == order->size &&
+	    digest_of_fd(fd, &found, &ignored) == 0 && digest_equal(&found, &order->digest))
+		return true;
+	(void)unlinkat(s->folder, name, 0);
+	return false;
+}
+
 static int serve_blob(struct server *s, const struct fetch_order *order, struct fetch_reply *out,
 		      struct err *err)
 {
@@ -138,11 +167,9 @@ static int serve_blob(struct server *s, const struct fetch_order *order, struct 
 		(void)unlinkat(s->partial, name, 0);
 		return 0;
 	}
-	if (registry_blob(s->registry, &order->digest, order->size, fd, err) < 0)
-		return -1;
-	if (renameat(s->partial, name, s->folder, name) < 0)
-		return err_sys(err, "cannot keep the download");
-	return 0;
+	return registry_blob(s->registry, &order->digest, order->size, fd, err) < 0
+		       ? -1
+		       : keep(s, name, err);
 }
 
 /* ---- orders ---- */

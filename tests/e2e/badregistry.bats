@@ -134,6 +134,72 @@ takes() {
 	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
 }
 
+half_is_here() { [ -n "$(find "$STEPCELL_HOME/store/downloads/partial" -type f -size +1M 2>/dev/null)" ]; }
+worker_is_gone() { ! pgrep -f "image pull $at/slow" >/dev/null; }
+
+@test "killed in the middle of a layer: its worker goes with it, and the next pull asks for the rest" {
+	bad_setup
+	"$STEPCELL" image pull "$at/slow" >/dev/null 2>&1 3>&- &
+	puller=$!
+	within 20 half_is_here
+	kill -KILL $puller
+	wait $puller || true
+	within 5 worker_is_gone
+	half_is_here
+	takes slow
+	[ "$(grep -c '^registry GET /v2/slow/blobs/.* bytes=' "$log")" = 1 ]
+	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
+}
+
+@test "what an earlier pull left whole is taken, unless the disk has changed it" {
+	bad_setup
+	pull "$at/gone-whole" # has its config, not its layer
+	exits 4
+	config=$(sed -n 's|^registry GET /v2/gone-whole/blobs/sha256:\([^ ]*\) .*|\1|p' "$log" | head -n 1)
+	[ -s "$STEPCELL_HOME/store/downloads/$config" ]
+	pull "$at/gone-whole"
+	exits 4
+	[ "$(grep -c "^registry GET /v2/gone-whole/blobs/sha256:$config" "$log")" = 1 ]
+	printf 'x' | dd of="$STEPCELL_HOME/store/downloads/$config" conv=notrunc status=none
+	takes good-whole
+	[ "$(grep -c "^registry GET /v2/good-whole/blobs/sha256:$config" "$log")" = 1 ]
+}
+
+@test "eight pulls of one image at once are one download and eight successes" {
+	bad_setup
+	pids=()
+	for i in {1..8}; do
+		"$STEPCELL" image pull "$at/good-eight" >"out.$i" 2>"err.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in {1..8}; do
+		wait "${pids[i - 1]}" || { cat "err.$i"; return 1; }
+	done
+	[ "$(sort -u out.* | wc -l)" = 1 ]
+	[ "$(grep -c '^registry GET /v2/good-eight/blobs/' "$log")" = 2 ] # its config and its layer
+}
+
+@test "images that share a layer, pulled at once" {
+	bad_setup
+	pids=()
+	for i in {1..4}; do
+		"$STEPCELL" image pull "$at/good-share$i" >"out.$i" 2>"err.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in {1..4}; do
+		wait "${pids[i - 1]}" || { cat "err.$i"; return 1; }
+	done
+	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
+}
+
+@test "on a terminal one line moves, and what was downloaded stays" {
+	bad_setup
+	run --separate-stderr "$BATS_TEST_DIRNAME/onpty.py" -- "$STEPCELL" image pull "$at/good-live"
+	exits 0
+	says "layer 1 of 1: " " MiB" "sha256:"
+	[[ "$output" == *$'\x1b[K'* ]]
+}
+
 @test "a registry that stays broken is asked five times, and says why" {
 	bad_setup
 	start=$SECONDS

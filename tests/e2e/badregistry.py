@@ -299,6 +299,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.damaged(what, lambda data: self.part(data, start, f'bytes {start}-{len(data) - 1}/{len(data)}')
                      if start else self.say(200, data))
 
+    def blobs_slow(self, what):
+        """Half of it, then nothing for a while; the rest to whoever asks for that."""
+        if self.headers.get('Range') or what != sha(LAYER):
+            return self.blobs_ranged(what)
+        self.head(200, len(LAYER))
+        self.wfile.write(LAYER[:len(LAYER) // 2])
+        self.wfile.flush()
+        time.sleep(20)
+        self.close_connection = True
+        return None
+
     def blobs_ignored(self, what):
         self.resume(what, lambda data, half: self.say(200, data))
 

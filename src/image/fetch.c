@@ -85,23 +85,26 @@ static int read_authorities(struct fetcher *f, struct err *err)
 	return 0;
 }
 
-/* In either case; of the upper ones HTTP_PROXY is what a CGI script is given by its client. */
-static const char *variable(const char *lower, const char *upper)
+/*
+ * In either case; of the upper ones HTTP_PROXY is what a CGI script is given by its
+ * client. A copy: the worker's environment is wiped.
+ */
+static const char *variable(struct arena *a, const char *lower, const char *upper)
 {
 	const char *value = secure_getenv(lower);
 
 	if ((!value || !*value) && upper)
 		value = secure_getenv(upper);
-	return value && *value ? value : NULL;
+	return value && *value ? arena_strdup(a, value) : NULL;
 }
 
-static void read_proxies(struct http_proxies *out)
+static void read_proxies(struct arena *a, struct http_proxies *out)
 {
-	const char *all = variable("all_proxy", "ALL_PROXY");
+	const char *all = variable(a, "all_proxy", "ALL_PROXY");
 
-	out->http = variable("http_proxy", NULL);
-	out->https = variable("https_proxy", "HTTPS_PROXY");
-	out->none = variable("no_proxy", "NO_PROXY");
+	out->http = variable(a, "http_proxy", NULL);
+	out->https = variable(a, "https_proxy", "HTTPS_PROXY");
+	out->none = variable(a, "no_proxy", "NO_PROXY");
 	out->http = out->http ? out->http : all;
 	out->https = out->https ? out->https : all;
 }
@@ -154,7 +157,7 @@ int fetch_start(const struct fetch_setup *setup, struct fetcher **out, struct er
 	f->folder = open(setup->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f->work.setup.api = &f->api;
 	f->work.setup.endpoints = setup->endpoints;
-	read_proxies(&f->work.setup.proxies);
+	read_proxies(f->arena, &f->work.setup.proxies);
 	if (f->folder < 0) {
 		(void)err_sys(err, "cannot open '%s'", setup->folder);
 	} else if (curl_load(&f->api, err) == 0 && read_authorities(f, err) == 0 &&
@@ -252,6 +255,8 @@ static int hear(struct fetcher *f, struct fetch_reply *out, struct err *err)
 		return -1;
 	}
 	out->err.text[sizeof(out->err.text) - 1] = '\0';
+	if (out->err.kind <= ERR_NONE || out->err.kind >= ERR_KIND_COUNT)
+		out->err.kind = ERR_SYSTEM;
 	out->type[sizeof(out->type) - 1] = '\0';
 	return 0;
 }

@@ -58,10 +58,14 @@ static int open_folder(struct pull *p, char path[PATH_MAX], struct err *err)
 	return 0;
 }
 
-/* Files of a folder that nobody has touched since `before`. */
+/*
+ * Files of a folder that nobody has touched since `before`. The worker could write
+ * in it, and put a link where a folder was.
+ */
 static void remove_files(int folder, const char *path, time_t before)
 {
-	int fd = openat(folder, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err ignored;
+	int fd = open_nolinks(folder, path, O_RDONLY | O_DIRECTORY, 0, &ignored);
 	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
 	struct stat st;
 

@@ -112,7 +112,7 @@ static int document_from(struct registry *r, struct source *source, void *arg, s
 	(void)snprintf(path, sizeof(path), "manifests/%s%s", wish->digest ? "sha256:" : "",
 		       wish->digest ? wish->digest->hex : wish->tag);
 	while (registry_ask(r, source, &ask, err) < 0)
-		if (patience_wait(r, &patience, &ask, err) < 0)
+		if (registry_wait(r, &patience, &ask, err) < 0)
 			return -1;
 	if (document_judge(&wish->document, wish->digest, err) < 0)
 		return err_wrap(err, "%s", source->at->host);

@@ -161,7 +161,7 @@ static int blob_fetch(struct registry *r, struct source *source, struct blob *b,
 			break;
 		if (b->have > before && b->have - before >= PROGRESS_ENOUGH)
 			patience.tries = 0;
-		if (patience_wait(r, &patience, &ask, err) < 0)
+		if (registry_wait(r, &patience, &ask, err) < 0)
 			return -1;
 	}
 	return 0;

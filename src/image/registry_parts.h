@@ -46,18 +46,18 @@ struct ask {
 bool registry_may_ask(const struct registry *r, const struct url *url);
 
 /*
- * auth.c: something to show to a source that answered 401 with this challenge, in
+ * registry_auth.c: something to show to a source that answered 401 with this challenge, in
  * `permit`. -1 when there is nothing, and the reason; `ask` says whether it may be
  * otherwise another time.
  */
 int registry_authenticate(struct registry *r, struct arena *a, struct source *source,
 			  const char *text, struct ask *ask, struct err *err);
 
-/* ask.c: a status that is no success, in words. Returns -1. */
+/* registry_ask.c: a status that is no success, in words. Returns -1. */
 int registry_refuse(struct arena *a, struct ask *ask, const struct http_response *response,
 		    struct err *err);
 
-/* ask.c: 0 when the sink got a body. */
+/* registry_ask.c: 0 when the sink got a body. */
 int registry_ask(struct registry *r, struct source *source, struct ask *ask, struct err *err);
 
 /*
@@ -67,10 +67,10 @@ int registry_ask(struct registry *r, struct source *source, struct ask *ask, str
 typedef int source_fn(struct registry *r, struct source *source, void *arg, struct err *err);
 int registry_from_any(struct registry *r, bool by_tag, source_fn *from, void *arg, struct err *err);
 
-/* patience.c: wait before another try; -1, with `err` as it was, when there is to be none. */
+/* registry_wait.c: wait before another try; -1, with `err` as it was, when there is to be none. */
 struct patience {
 	unsigned tries;
 };
-int patience_wait(struct registry *r, struct patience *p, const struct ask *ask, struct err *err);
+int registry_wait(struct registry *r, struct patience *p, const struct ask *ask, struct err *err);
 
 int64_t seconds_now(void); /* of the monotonic clock */

@@ -354,6 +354,24 @@ worker_is_gone() { ! pgrep -f "image pull $at/slow" >/dev/null; }
 	never '^registry' "$log"
 }
 
+@test "through a proxy, but never to this machine" {
+	bad_setup
+	config <<-END
+		registries:
+		  registry.example.com: {plain-http: true}
+	END
+	: >"$log"
+	http_proxy=http://$other pull registry.example.com/good
+	exits 4
+	grep -q '^elsewhere GET http://registry.example.com/v2/good/manifests/latest - ' "$log"
+	: >"$log"
+	http_proxy=http://$other pull "$at/good"
+	exits 0
+	http_proxy=http://$other no_proxy=example.com pull registry.example.com/good
+	exits 4
+	never '^elsewhere' "$log"
+}
+
 @test "a login that goes to nobody's command line, environment or log" {
 	bad_setup
 	"$STEPCELL" image pull "$at/busy-slow" >out 2>err 3>&- &

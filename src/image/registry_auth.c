@@ -1,5 +1,5 @@
 /*
- * auth: what a registry that answers 401 is shown.
+ * registry_auth: what a registry that answers 401 is shown.
  *
  * The realm of a challenge is the registry's word, and the login is the user's:
  * it goes to the registry itself and to whom the operator named, nobody else.

@@ -1,4 +1,4 @@
-/* patience: when to try again. What a place asks for is heard, up to a point. */
+/* registry_wait: when to try again. What a place asks for is heard, up to a point. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -26,17 +26,16 @@ static void sleep_ms(uint64_t ms)
 	(void)nanosleep(&time, NULL);
 }
 
-static int say(struct registry *r, const struct err *why, uint64_t ms)
+static void say(struct registry *r, const struct err *why, uint64_t ms)
 {
 	char text[600];
 
 	(void)snprintf(text, sizeof(text), "%.500s; trying again in %.1f s", why->text,
 		       (double)ms / 1000);
 	r->news.note(r->news.arg, text);
-	return 0;
 }
 
-int patience_wait(struct registry *r, struct patience *p, const struct ask *ask, struct err *err)
+int registry_wait(struct registry *r, struct patience *p, const struct ask *ask, struct err *err)
 {
 	uint64_t ms = FIRST_WAIT_MS;
 	int64_t asked = -1;
@@ -52,7 +51,7 @@ int patience_wait(struct registry *r, struct patience *p, const struct ask *ask,
 		return err_wrap(err, "it asks to be left alone for %" PRId64 " seconds", asked);
 	if (asked >= 0 && (uint64_t)asked * 1000 > ms)
 		ms = (uint64_t)asked * 1000;
-	(void)say(r, err, ms);
+	say(r, err, ms);
 	sleep_ms(ms);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* ask: one question to one place of the registry: redirects, 401, and refusals in words. */
+/* registry_ask: one question to one place of the registry: redirects, 401, and refusals in words. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -154,6 +154,10 @@ void image_describe(struct store *store, struct arena *a, const struct image *im
 int image_packages(struct store *store, struct arena *a, const struct image *image,
 		   struct image_package **out, size_t *count, struct err *err);
 
+/* Them as a document of SPDX 2.3. The same image of the same store gives the same. */
+const struct node *image_sbom(struct arena *a, const struct image *image,
+			      const struct image_package *packages, size_t count);
+
 /*
  * The image that carries a Python for a version as setup-python takes it: what
  * `current` carries if anything of it will do, else what the store has; the

@@ -22,6 +22,7 @@ static inline const struct image_options *image_options(const struct session *s)
 /* image_show.c */
 int image_cmd_list(struct session *s, struct err *err);
 int image_cmd_show(struct session *s, struct err *err);
+int image_cmd_sbom(struct session *s, struct err *err);
 
 /* image_keep.c */
 int image_cmd_verify(struct session *s, struct err *err);

@@ -216,3 +216,19 @@ int image_cmd_show(struct session *s, struct err *err)
 	image_release(&image);
 	return r;
 }
+
+int image_cmd_sbom(struct session *s, struct err *err)
+{
+	struct image_package *packages;
+	struct image image;
+	size_t count;
+	int r;
+
+	if (image_find(s->store, s->arena, s->words[0], &image, err) < 0)
+		return -1;
+	r = image_packages(s->store, s->arena, &image, &packages, &count, err);
+	image_release(&image);
+	if (r == 0)
+		print_json(image_sbom(s->arena, &image, packages, count));
+	return r;
+}

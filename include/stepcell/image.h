@@ -198,6 +198,7 @@ struct build_options {
 	const char *data;   /* the data home */
 	const char *source; /* of a prefix: instead of the recipe's */
 	const char *name;   /* of the image; NULL: the recipe's */
+	bool network;       /* granted to commands of recipes that ask for one */
 	bool force;         /* even when an image of the same inputs exists */
 	FILE *progress;     /* gets lines of talk; NULL: none */
 };

@@ -83,6 +83,7 @@
 #define LIMIT_POLICY_BYTES (256 * KIB)
 #define LIMIT_CONFIG_BYTES (256 * KIB)
 #define LIMIT_RECIPE_BYTES (256 * KIB)
+#define LIMIT_RECIPE_FILE  (16 * MIB) /* that a recipe puts into its image */
 #define LIMIT_EVENT_BYTES  (32 * MIB)
 
 /* A line of a journal: the longest text of an event (LIMIT_SUMMARY), every byte escaped. */

@@ -66,6 +66,7 @@ static int image_cmd_build(struct session *s, struct err *err)
 	char data[PATH_MAX];
 	struct build_options options = {
 		.source = image_options(s)->source,
+		.network = image_options(s)->network,
 		.force = image_options(s)->force,
 		.progress = image_options(s)->quiet ? NULL : stderr,
 	};
@@ -144,6 +145,8 @@ static const struct option_row import_rows[] = {
 static const struct option_row build_rows[] = {
 	{0, "source", "DIR", opt_text, offsetof(struct image_options, source),
 	 "the installation that a prefix recipe takes, instead of the one it would find"},
+	{0, "allow-network", NULL, opt_flag, offsetof(struct image_options, network),
+	 "commands of a recipe that asks for a network get the caller's"},
 	{0, "force", NULL, opt_flag, offsetof(struct image_options, force),
 	 "build although nothing changed since the last time"},
 	{'q', "quiet", NULL, opt_flag, offsetof(struct image_options, quiet), "no progress"},
@@ -202,7 +205,7 @@ static const struct subcommand subcommands[] = {
 	 image_cmd_build,
 	 1,
 	 1,
-	 {.synopsis = "stepcell image build [--source DIR] [--force] [--quiet] RECIPE",
+	 {.synopsis = "stepcell image build [OPTION]... RECIPE",
 	  .about = "Builds the image of a recipe: a name in rootfs/, or a path with a slash.",
 	  .rows = build_rows,
 	  .count = COUNT(build_rows)},

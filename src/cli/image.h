@@ -8,7 +8,7 @@
 
 /* Of all its subcommands. */
 struct image_options {
-	bool json, force, quiet, replace, prereleases, freethreaded, latest, all, dry_run,
+	bool json, force, quiet, replace, prereleases, freethreaded, latest, network, all, dry_run,
 		quarantine;
 	const char *on, *source, *out, *arch, *as, *name, *ref, *platform, *auth_file;
 	const char *keep, *unused;

@@ -18,6 +18,7 @@
 #include "image/child.h"
 #include "image/compose.h"
 #include "image/manifest.h"
+#include "image/ontop.h"
 #include "image/tree.h"
 #include "image/turn.h"
 #include "image/verify.h"
@@ -105,6 +106,12 @@ static int hash_inputs(struct build *b, struct err *err)
 		add_source(&text, b->source);
 		strbuf_addf(&text, "%s\n", b->base.layers[b->base.layer_count - 1].tree.hex);
 	}
+	if (b->recipe.kind == RECIPE_LAYER) {
+		for (size_t i = 0; i < b->recipe.file_count; i++)
+			if (add_file(&text, b->recipe.folder, b->recipe.files[i].from, err) < 0)
+				return -1;
+		strbuf_addf(&text, "%s\n", b->base_image.digest.hex);
+	}
 	b->inputs = digest_of(text.text, text.len);
 	return 0;
 }
@@ -145,16 +152,29 @@ static int explain(const struct staging *staging, struct err *err)
 	return err_fail(err, err->kind, "%s; its last words:\n%s", problem, tail);
 }
 
+static int open_log(const struct staging *staging, struct err *err)
+{
+	int log = openat(staging->dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	return log < 0 ? err_sys(err, "cannot make a log") : log;
+}
+
+static void say_tree(const struct build *b, const struct tree *tree)
+{
+	say(b, "%llu files, %llu MiB", (unsigned long long)tree->entries,
+	    (unsigned long long)(tree->bytes / MIB));
+}
+
 static int run(struct build *b, const struct build_command *command, struct staging *staging,
 	       struct tree *tree, struct err *err)
 {
 	auto_child struct child child = {0};
-	auto_fd int log = openat(staging->dir, "log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	auto_fd int log = open_log(staging, err);
 	struct err unpacking = {0};
 	int r;
 
 	if (log < 0)
-		return err_sys(err, "cannot make a log");
+		return -1;
 	const struct child_spec spec = {.argv = command->argv,
 					.env = command->env,
 					.log = log,
@@ -171,23 +191,56 @@ static int run(struct build *b, const struct build_command *command, struct stag
 	if (r < 0)
 		*err = unpacking;
 	else
-		say(b, "%llu files, %llu MiB", (unsigned long long)tree->entries,
-		    (unsigned long long)(tree->bytes / MIB));
+		say_tree(b, tree);
 	return r;
+}
+
+/* As run(), of a cell on top of the base. */
+static int run_on_top(struct build *b, struct staging *staging, struct tree *tree, struct err *err)
+{
+	auto_ontop struct ontop cell = {.out = -1};
+	auto_fd int log = open_log(staging, err);
+	bool network = b->recipe.network == RECIPE_NET_FULL;
+
+	if (log < 0)
+		return -1;
+	if (network && !b->options->network)
+		return err_fail(err, ERR_POLICY,
+				"its commands want a network (network: full); --allow-network "
+				"grants it");
+	say(b, "%zu files and %zu commands on top of %s", b->recipe.file_count,
+	    b->recipe.commands.count, b->recipe.base);
+	if (ontop_start(staging, b->arena, &b->recipe, &b->base_image, network, log, &cell, err) <
+	    0)
+		return explain(staging, err);
+	if (tree_unpack(staging, cell.out, tree, err) < 0)
+		return -1;
+	if (ontop_end(&cell, err) < 0)
+		return explain(staging, err);
+	say_tree(b, tree);
+	return 0;
 }
 
 /* ---- the image ---- */
 
 static int load_base(struct build *b, struct err *err)
 {
+	const char *path =
+		arena_printf(b->arena, "%s/rootfs/%s.yml", b->options->data, b->recipe.base);
+	struct image_name name;
 	struct digest digest;
 
 	/* It is built when it is missing or its recipe changed; --force is for what was asked. */
 	const struct build_options options = {.data = b->options->data,
+					      .network = b->options->network,
 					      .progress = b->options->progress};
 
-	if (image_build(b->store, b->recipe.base, &options, &digest, err) < 0 ||
-	    image_load(b->store, b->arena, &digest, &b->base, &b->base_image, err) < 0)
+	if (b->recipe.kind == RECIPE_LAYER && access(path, F_OK) < 0 &&
+	    image_name_read(b->store, b->recipe.base, &name, err) == 0)
+		digest = name.manifest; /* pulled or imported */
+	else if (image_build(b->store, b->recipe.base, &options, &digest, err) < 0)
+		return err_wrap(err, "base '%s'", b->recipe.base);
+	if (image_load(b->store, b->arena, &digest, &b->base, &b->base_image, err) < 0)
 		return err_wrap(err, "base '%s'", b->recipe.base);
 	return 0;
 }
@@ -216,6 +269,8 @@ static int build_layer(struct build *b, struct staging *staging, struct tree *tr
 {
 	struct build_command command;
 
+	if (b->recipe.kind == RECIPE_LAYER)
+		return run_on_top(b, staging, tree, err);
 	if (b->recipe.kind == RECIPE_DEBIAN) {
 		say(b, "installing %zu packages of Debian %s", b->recipe.packages.count,
 		    b->recipe.suite);
@@ -229,20 +284,48 @@ static int build_layer(struct build *b, struct staging *staging, struct tree *tr
 	return run(b, &command, staging, tree, err);
 }
 
+/* Its tree is the base's too: nothing of that lies below. */
+static struct manifest below(const struct build *b)
+{
+	return b->recipe.kind == RECIPE_LAYER ? (struct manifest){.env = b->base.env} : b->base;
+}
+
 static int build(struct build *b, struct digest *out, struct err *err)
 {
 	auto_staging struct staging staging = {.dir = -1};
-	struct manifest m = {.name = b->recipe.name};
+	struct manifest m = {.name = b->recipe.name, .config = b->base.config};
+	struct manifest base = below(b);
 	auto_fd int gate = -1;
 	struct tree tree;
 
 	if (staging_open(b->store, &staging, err) < 0 || build_layer(b, &staging, &tree, err) < 0 ||
-	    compose(b->arena, &staging, &tree, &b->recipe, &b->base, &m, err) < 0)
+	    compose(b->arena, &staging, &tree, &b->recipe, &base, &m, err) < 0)
 		return -1;
 	tree_heal(b->store, &tree.digest);
 	gate = publish_gate(b->store, LOCK_SH, err);
 	if (gate < 0 || tree_publish(&staging, &tree, err) < 0)
 		return -1;
+	return publish(b, &m, out, err);
+}
+
+/* A reference with a digest: pulled, under the recipe's name, with the recipe's variables. */
+static int build_pulled(struct build *b, struct digest *out, struct err *err)
+{
+	const struct pull_options options = {
+		.name = b->recipe.name,
+		.platform = b->recipe.platform,
+		.replace = true,
+		.progress = b->options->progress,
+	};
+	struct digest digest;
+	struct manifest m;
+
+	if (image_pull(b->store, b->recipe.ref, &options, &digest, err) < 0 ||
+	    image_load(b->store, b->arena, &digest, &b->base, &b->base_image, err) < 0)
+		return -1;
+	m = b->base;
+	m.name = b->recipe.name;
+	m.env = compose_env(b->arena, &b->base, b->recipe.env);
 	return publish(b, &m, out, err);
 }
 
@@ -257,7 +340,7 @@ static int build_once(struct build *b, struct digest *out, struct err *err)
 		say(b, "is there already");
 		return 0;
 	}
-	return build(b, out, err);
+	return b->recipe.kind == RECIPE_OCI ? build_pulled(b, out, err) : build(b, out, err);
 }
 
 int image_build(struct store *store, const char *recipe, const struct build_options *options,
@@ -275,10 +358,10 @@ int image_build(struct store *store, const char *recipe, const struct build_opti
 		return -1;
 	if (options->name)
 		b.recipe.name = options->name;
-	if (b.recipe.kind == RECIPE_PREFIX &&
-	    (prefix_find(a, &b.recipe, options->source, &b.source, err) < 0 ||
-	     load_base(&b, err) < 0))
-		r = -1;
+	if (b.recipe.kind == RECIPE_PREFIX)
+		r = prefix_find(a, &b.recipe, options->source, &b.source, err);
+	if (r == 0 && b.recipe.base)
+		r = load_base(&b, err);
 	if (r == 0)
 		r = build_once(&b, out, err);
 	image_release(&b.base_image);

@@ -84,18 +84,24 @@ static void stack_layers(struct arena *a, const struct tree *tree, const struct 
 		m->layers[i + 1] = base->layers[i];
 }
 
-/* The base's variables, the recipe's over them, and the layer's own Python first on PATH. */
-static const struct node *stack_env(struct arena *a, const struct manifest *base,
-				    const struct node *own, const struct manifest *m)
+struct node *compose_env(struct arena *a, const struct manifest *base, const struct node *own)
 {
 	struct node *env = node_map(a);
-	const char *path;
 
 	for (size_t i = 0; base->env && i < base->env->count; i++)
 		node_set(a, env, base->env->pairs[i].key->text, base->env->pairs[i].value);
 	for (size_t i = 0; own && i < own->count; i++)
 		node_set_text(a, env, own->pairs[i].key->text, node_text(own->pairs[i].value));
-	path = node_text(node_get(env, "PATH"));
+	return env;
+}
+
+/* As compose_env(), with the layer's own Python first on PATH. */
+static const struct node *stack_env(struct arena *a, const struct manifest *base,
+				    const struct node *own, const struct manifest *m)
+{
+	struct node *env = compose_env(a, base, own);
+	const char *path = node_text(node_get(env, "PATH"));
+
 	if (path && m->toolchain_count && m->toolchains[0].layers)
 		node_set_text(a, env, "PATH",
 			      arena_printf(a, "%s/bin:%s", m->toolchains[0].path, path));

@@ -10,6 +10,9 @@ int compose(struct arena *a, const struct staging *staging, const struct tree *t
 	    const struct recipe *recipe, const struct manifest *base, struct manifest *out,
 	    struct err *err);
 
+/* The base's variables, and the recipe's over them. */
+struct node *compose_env(struct arena *a, const struct manifest *base, const struct node *own);
+
 void manifest_add_toolchain(struct arena *a, struct manifest *m, struct manifest_toolchain t);
 
 /* "3.11" of a program's name "python3.11", and NULL of "python3.11-config" and all others. */

@@ -4,13 +4,17 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "image/reference.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 #include "stepcell/yaml.h"
 
-static const char *const kinds[] = {"debian", "prefix", NULL};
+static const char *const kinds[] = {"debian", "prefix", "layer", "oci", NULL};
+static const char *const networks[] = {"none", "full", NULL};
+static_assert(COUNT(kinds) == RECIPE_OCI + 2, "name every recipe_kind");
+static_assert(COUNT(networks) == RECIPE_NET_FULL + 2, "name every recipe_network");
 
 static const struct field debian_fields[] = {
 	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
@@ -34,6 +38,44 @@ static const struct field prefix_fields[] = {
 	{"base", decode_text, offsetof(struct recipe, base), FIELD_REQUIRED, NULL},
 	{"python", decode_text, offsetof(struct recipe, python), FIELD_REQUIRED, NULL},
 	{"source", decode_texts, offsetof(struct recipe, sources), FIELD_REQUIRED, NULL},
+	{"env", decode_node, offsetof(struct recipe, env), 0, NULL},
+};
+
+static const struct field file_fields[] = {
+	{"from", decode_text, offsetof(struct recipe_file, from), FIELD_REQUIRED, NULL},
+	{"to", decode_text, offsetof(struct recipe_file, to), FIELD_REQUIRED, NULL},
+	{"executable", decode_flag, offsetof(struct recipe_file, executable), 0, NULL},
+};
+
+static bool decode_files(struct decode *d, const struct field *field, const struct node *value,
+			 void *out)
+{
+	struct recipe *r = out;
+
+	(void)field;
+	if (value->kind != NODE_LIST)
+		return decode_wrong(d, value, "a list of files");
+	r->files = arena_array(d->arena, value->count, sizeof(*r->files));
+	for (size_t i = 0; i < value->count; i++)
+		if (!decode_map(d, file_fields, COUNT(file_fields), "a file", value->items[i],
+				&r->files[r->file_count++]))
+			return false;
+	return true;
+}
+
+static const struct field layer_fields[] = {
+	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
+	{"base", decode_text, offsetof(struct recipe, base), FIELD_REQUIRED, NULL},
+	{"files", decode_files, 0 /* several members */, 0, NULL},
+	{"commands", decode_texts, offsetof(struct recipe, commands), 0, NULL},
+	{"network", decode_enum, offsetof(struct recipe, network), 0, networks},
+	{"env", decode_node, offsetof(struct recipe, env), 0, NULL},
+};
+
+static const struct field oci_fields[] = {
+	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
+	{"ref", decode_text, offsetof(struct recipe, ref), FIELD_REQUIRED, NULL},
+	{"platform", decode_text, offsetof(struct recipe, platform), 0, NULL},
 	{"env", decode_node, offsetof(struct recipe, env), 0, NULL},
 };
 
@@ -89,26 +131,102 @@ static int check_snapshot(const char *day, struct err *err)
 	return 0;
 }
 
-static int check(const struct recipe *r, struct err *err)
+static int check_base(const struct recipe *r, struct err *err)
 {
-	if (check_env(r->env, err) < 0 || check_scripts(r, err) < 0)
+	return name_is_safe(r->base)
+		       ? 0
+		       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a base", r->base);
+}
+
+/* An absolute path without an empty part, "." or "..". */
+static bool path_is_plain(const char *path)
+{
+	while (*path == '/') {
+		size_t len = strcspn(++path, "/");
+
+		if (!len || (len <= 2 && strspn(path, ".") >= len))
+			return false;
+		path += len;
+	}
+	return !*path;
+}
+
+static int check_layer(const struct recipe *r, struct err *err)
+{
+	for (size_t i = 0; i < r->file_count; i++) {
+		if (!name_is_safe(r->files[i].from))
+			return err_fail(err, ERR_USAGE, "'%s' must be a file beside the recipe",
+					r->files[i].from);
+		if (*r->files[i].to != '/' || !path_is_plain(r->files[i].to))
+			return err_fail(err, ERR_USAGE, "'%s' is no plain absolute path",
+					r->files[i].to);
+	}
+	if (!r->file_count && !r->commands.count && !r->env)
+		return err_fail(err, ERR_USAGE, "it has no files, commands or env: nothing to add");
+	return check_base(r, err);
+}
+
+static int check_oci(const struct recipe *r, struct err *err)
+{
+	auto_arena struct arena *a = arena_new();
+	struct reference ref;
+
+	if (reference_parse(a, r->ref, &ref, err) < 0)
 		return -1;
-	if (r->kind == RECIPE_PREFIX)
-		return name_is_safe(r->base)
-			       ? 0
-			       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a base",
-					  r->base);
+	return ref.pinned ? 0
+			  : err_fail(err, ERR_USAGE,
+				     "ref '%s' has no digest: a recipe says which image it means, "
+				     "HOST/NAME@sha256:DIGEST",
+				     r->ref);
+}
+
+static int check_like(const struct recipe *r, struct err *err)
+{
+	return name_is_safe(r->like)
+		       ? check_words("a package", &r->packages, err)
+		       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a recipe", r->like);
+}
+
+static int check_debian(const struct recipe *r, struct err *err)
+{
 	if (r->like)
-		return name_is_safe(r->like)
-			       ? check_words("a package", &r->packages, err)
-			       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a recipe",
-					  r->like);
+		return check_like(r, err);
 	if (check_word("a suite", r->suite, err) < 0 ||
 	    (r->mirror && check_word("a mirror", r->mirror, err) < 0) ||
 	    check_words("a package", &r->packages, err) < 0 ||
 	    check_words("a path", &r->without, err) < 0)
 		return -1;
 	return check_snapshot(r->snapshot, err);
+}
+
+/* What a recipe of each kind may say, and whether that makes sense. */
+static const struct {
+	const struct field *fields;
+	size_t count;
+	const char *what;
+	int (*check)(const struct recipe *r, struct err *err);
+} schemas[] = {
+	[RECIPE_DEBIAN] = {debian_fields, COUNT(debian_fields), "a recipe", check_debian},
+	[RECIPE_PREFIX] = {prefix_fields, COUNT(prefix_fields), "a prefix recipe", check_base},
+	[RECIPE_LAYER] = {layer_fields, COUNT(layer_fields), "a layer recipe", check_layer},
+	[RECIPE_OCI] = {oci_fields, COUNT(oci_fields), "an oci recipe", check_oci},
+};
+
+static int check(const struct recipe *r, struct err *err)
+{
+	if (check_env(r->env, err) < 0 || check_scripts(r, err) < 0)
+		return -1;
+	return schemas[r->kind].check(r, err);
+}
+
+static int kind_of(const struct node *root)
+{
+	const char *kind = node_text(node_get(root, "kind"));
+
+	for (int i = 0; kind && kinds[i]; i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return i;
+	return RECIPE_DEBIAN; /* whose table says what is wrong */
 }
 
 /* "/a/rootfs/python-3.10.yml" to "/a/rootfs" and "python-3.10". */
@@ -132,19 +250,17 @@ int recipe_parse(struct arena *a, const char *file, const char *text, size_t len
 	struct decode d = {.arena = a, .diags = &diags};
 	struct recipe r = {.text = arena_strndup(a, text, len)};
 	const struct node *root = yaml_parse(a, file, text, len, &diags);
-	const char *kind;
 	bool ok;
+	int kind;
 
 	if (!root)
 		return diags_fail(&diags, err);
-	kind = node_text(node_get(root, "kind"));
-	if (kind && strcmp(kind, "prefix") == 0)
-		ok = decode_map(&d, prefix_fields, COUNT(prefix_fields), "a prefix recipe", root,
-				&r);
-	else if (node_get(root, "like"))
+	kind = kind_of(root);
+	if (kind == RECIPE_DEBIAN && node_get(root, "like"))
 		ok = decode_map(&d, like_fields, COUNT(like_fields), "a recipe", root, &r);
 	else
-		ok = decode_map(&d, debian_fields, COUNT(debian_fields), "a recipe", root, &r);
+		ok = decode_map(&d, schemas[kind].fields, schemas[kind].count, schemas[kind].what,
+				root, &r);
 	if (!ok)
 		return diags_fail(&diags, err);
 	if (check(&r, err) < 0 || split_path(a, file, &r, err) < 0)

@@ -5,7 +5,14 @@
 #include "stepcell/decode.h"
 #include "stepcell/err.h"
 
-enum recipe_kind { RECIPE_DEBIAN, RECIPE_PREFIX };
+enum recipe_kind { RECIPE_DEBIAN, RECIPE_PREFIX, RECIPE_LAYER, RECIPE_OCI };
+enum recipe_network { RECIPE_NET_NONE, RECIPE_NET_FULL };
+
+/* A file beside the recipe, and where it goes. */
+struct recipe_file {
+	const char *from, *to;
+	bool executable;
+};
 
 struct recipe {
 	const char *name;
@@ -23,10 +30,22 @@ struct recipe {
 	struct texts without; /* paths that dpkg leaves out */
 	struct texts scripts; /* Python, run in the new root, in order */
 
+	/* prefix and layer */
+	const char *base; /* the recipe, else the image of the store, whose tree lies below */
+
 	/* prefix */
-	const char *base;     /* the recipe whose tree lies below */
 	const char *python;   /* "3.10" */
 	struct texts sources; /* where to look on the host; ~ and globs */
+
+	/* layer */
+	struct recipe_file *files;
+	size_t file_count;
+	struct texts commands; /* of a shell, in order */
+	int network;           /* what they ask for */
+
+	/* oci */
+	const char *ref;      /* HOST/NAME[:TAG]@sha256:DIGEST */
+	const char *platform; /* "linux/arm64"; NULL: this machine's */
 };
 
 /* `ref` is the name of a recipe in DATA/rootfs, or a path when it has a '/'. */

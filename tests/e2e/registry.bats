@@ -55,6 +55,29 @@ registry_setup() {
 	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
 }
 
+@test "a recipe that means an image by its digest" {
+	registry_setup
+	digest=$(digest_of "$anonymous/ci/small:1")
+	printf 'kind: oci\nref: %s/ci/small@%s\nenv: {MOTTO: ours}\n' "$anonymous" "$digest" >tool.yml
+	run --separate-stderr timeout 60 "$STEPCELL" image build ./tool.yml
+	exits 0
+	hello tool recipe
+	exits 0
+	[ "$output" = $'hello from the image\nrecipe' ]
+	run --separate-stderr "$STEPCELL" image show --json tool
+	says '"MOTTO": "ours"'
+	run --separate-stderr timeout 60 "$STEPCELL" image build ./tool.yml
+	exits 0
+	says "is there already"
+	sed -i 's/sha256:..../sha256:0000/' tool.yml
+	run --separate-stderr timeout 60 "$STEPCELL" image build ./tool.yml
+	[ "$status" != 0 ]
+	sed -i 's/@sha256:.*/:1/' tool.yml
+	run --separate-stderr timeout 60 "$STEPCELL" image build ./tool.yml
+	exits 2
+	says "has no digest"
+}
+
 @test "Docker's own types" {
 	registry_setup
 	pull "$anonymous/ci/docker:1"

@@ -12,6 +12,7 @@
 #include "stepcell/util.h"
 
 #define DEBIAN "kind: debian\nsuite: bookworm\npackages: [git]\n"
+#define LAYER  "kind: layer\nbase: python-3.11\n"
 #define PREFIX "kind: prefix\nbase: python-3.11\npython: '3.10'\nsource: [/usr/local]\n"
 
 static const struct {
@@ -36,6 +37,20 @@ static const struct {
 	{"kind: debian\nlike: ../x\npackages: [git]\n", "'../x' cannot be the name of a recipe"},
 	{"kind: debian\nlike: x\npackages: ['-o']\n", "'-o' cannot be a package"},
 	{"kind: debian\nlike: x\nsuite: y\npackages: [git]\n", "r.yml:3:1: unknown key 'suite'"},
+	{LAYER "files: [{from: x.sh, to: etc/x}]\n", "'etc/x' is no plain absolute path"},
+	{LAYER "files: [{from: x.sh, to: /etc/../x}]\n", "is no plain absolute path"},
+	{LAYER "files: [{from: x.sh, to: /etc/}]\n", "is no plain absolute path"},
+	{LAYER "files: [{from: ../x.sh, to: /etc/x}]\n", "must be a file beside the recipe"},
+	{LAYER "files: [{from: x.sh}]\n", "missing 'to'"},
+	{LAYER "files: x\n", "a list of files"},
+	{LAYER "commands: [ls]\nnetwork: proxy\n", "r.yml:4:10"},
+	{LAYER "commands: [ls]\npackages: [git]\n", "unknown key 'packages'"},
+	{LAYER, "nothing to add"},
+	{"kind: layer\nbase: ../x\ncommands: [ls]\n", "the name of a base"},
+	{"kind: oci\nref: registry.example.com/a:1\n", "has no digest"},
+	{"kind: oci\nref: '--help'\n", "--help"},
+	{"kind: oci\nref: registry.example.com/a@sha256:12\n", "r"},
+	{"kind: oci\n", "missing 'ref'"},
 	{"kind: prefix\nbase: ../x\npython: '3.10'\nsource: [/usr]\n", "the name of a base"},
 };
 

@@ -250,6 +250,7 @@ static void lint_with(struct lint *l, const struct node *with)
 			lint_script(l, p->value);
 		else
 			lint_any(l, p->value);
+		lint_version(l, p->key->text, p->value);
 	}
 	lint_plain(l, with);
 }
@@ -367,6 +368,7 @@ static void lint_strategy(struct lint *l, const struct node *strategy)
 	for (size_t i = 0; strategy && strategy->kind == NODE_MAP && i < strategy->count; i++)
 		lint_typed(l, strategy->pairs[i].key->text, strategy->pairs[i].value);
 	lint_matrix(l, node_get(strategy, "matrix"));
+	lint_matrix_versions(l, strategy);
 }
 
 static void lint_containers(struct lint *l, const struct job *job)

@@ -47,6 +47,10 @@ void lint_action_use(struct lint *l, const struct node *step);
 void lint_known_inputs(struct lint *l, const struct node *step);
 void lint_checkout(struct lint *l, const struct node *step);
 void lint_commands(struct lint *l, const struct node *script);
+
+/* Numbers where versions are meant: of an input, of the axes and rows of a matrix. */
+void lint_version(struct lint *l, const char *key, const struct node *value);
+void lint_matrix_versions(struct lint *l, const struct node *strategy);
 void lint_permissions(struct lint *l, const struct node *permissions);
 void lint_token(struct lint *l);
 void lint_matrix_effect(struct lint *l, const struct node *matrix);

@@ -72,6 +72,8 @@ static const struct lint_rule rules[] = {
 	{"constant-condition", WARNING, "a condition that is always true", "remove the condition"},
 	{"unused-output", WARNING, "an output of a job that nothing reads",
 	 "remove it, or read it through needs"},
+	{"number-version", WARNING, "a version without quotes is a number, and loses its last zero",
+	 "write it in quotes: '3.10'"},
 	{"no-effect", WARNING, "what is written has no effect",
 	 "remove it, or write what was meant"},
 	{"ignore-comment", WARNING, "a comment that silences nothing",

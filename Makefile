@@ -10,7 +10,7 @@ TIME ?= 60#	seconds for each fuzz driver
 BASE := gcc libc6-dev make pkg-config git ca-certificates xz-utils zstd procps iproute2 uidmap \
 	libseccomp-dev libcap-dev libarchive-dev libyaml-dev libcurl4-openssl-dev libjansson-dev \
 	libsqlite3-dev libssl-dev libpcre2-dev libzstd-dev zlib1g-dev libcmocka-dev bats mmdebstrap \
-	patchelf python3 nodejs
+	patchelf python3 nodejs busybox-static
 TOOLS := clang clang-format clang-tidy cppcheck shellcheck universal-ctags valgrind lcov \
 	bubblewrap strace mandoc libcap2-bin crun runc firejail e2fsprogs libarchive-tools
 # SERVERS: what the end-to-end tests talk with, and those that put something there.

@@ -149,16 +149,15 @@ static int evaluate(struct step_run *step, const struct action *action, struct d
 	return 0;
 }
 
-/* What the step gives stands before what the action says. */
+/* What the step gives is for what the action leaves open, as on GitHub. */
 static void take_with(struct step_run *step, struct docker_command *c)
 {
 	const char *entrypoint = action_input(step, "entrypoint");
-	const struct texts args = words_of(step, "args");
 
-	if (*entrypoint && step->stage == STAGE_MAIN)
+	if (!c->entrypoint && *entrypoint)
 		c->entrypoint = entrypoint;
-	if (args.count)
-		c->args = args;
+	if (!node_get(step->use->action->runs, "args"))
+		c->args = words_of(step, "args");
 }
 
 int action_docker(struct step_run *step, struct err *err)

@@ -214,6 +214,7 @@ static void give_up(struct service *s)
 {
 	s->why = arena_printf(s->job->arena, "not healthy after %.0f seconds",
 			      (double)(now_ms() - s->started_ms) / 1000);
+	fail_job(s, s->why); /* before any step could begin */
 	s->state = SERVICE_STOPPING;
 	kill_service(s, CELL_CANCELLED);
 }

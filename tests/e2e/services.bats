@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# Job containers, services and Docker actions, from images of a busybox that the tests make.
+# shellcheck disable=SC2154 # bats' run and user_open set variables
+
+bats_require_minimum_version 1.5.0
+load helper
+
+# tiny REF [KEY=JSON]...: into the store
+tiny() {
+	local layout=$BATS_FILE_TMPDIR/layout-${1//[\/:]/-}
+	python3 "$BATS_TEST_DIRNAME/tiny.py" "$layout" "$@"
+	"$STEPCELL" image import -q "$layout" >/dev/null
+}
+
+# What a server does: it says who it is, becomes healthy, answers, and says when it is told to end.
+server='#!/bin/sh
+echo "serving as $(whoami) $(id -u) in $(pwd), home $HOME, with $*"
+echo "$GREETING $WHO" >data
+trap "echo told to end; exit 0" INT
+nc -ll -p $1 -e cat data &
+sleep 0.2
+touch /tmp/well
+wait'
+
+setup_file() {
+	[ -x /bin/busybox ] || return 0
+	export STEPCELL_HOME=$BATS_FILE_TMPDIR/home
+	tiny db:1 'Entrypoint=["/usr/bin/server"]' 'Cmd=["4000"]' 'User="db"' 'WorkingDir="/var/lib/db/made/here"' \
+		'Env=["PATH=/bin:/usr/bin", "GREETING=hello"]' 'ExposedPorts={"4000/tcp": {}}' 'StopSignal="SIGINT"' \
+		'Healthcheck={"Test": ["CMD", "test", "-e", "/tmp/well"], "Interval": 1000000000, "Retries": 3}' \
+		"FILES=$(jq -n --arg s "$server" '{"usr/bin/server": $s}' 2>/dev/null ||
+			python3 -c 'import json, sys; print(json.dumps({"usr/bin/server": sys.argv[1]}))' "$server")"
+	tiny box:1 'Cmd=["/bin/sh"]' 'Env=["PATH=/bin:/usr/bin", "FROM_IMAGE=yes"]'
+	tiny root:1 'Entrypoint=["/bin/sh", "-c"]' 'Cmd=["echo root $(id -u) $HOME; sleep 100"]' 'Env=["PATH=/bin"]'
+}
+
+setup() {
+	[ -x /bin/busybox ] || cannot "needs busybox-static"
+	export STEPCELL_HOME=$BATS_FILE_TMPDIR/home
+	project=$BATS_TEST_TMPDIR/project
+	mkdir -p "$project/.github/workflows"
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# log_of SERVICE: of the last run
+log_of() { cat "$(ls -d "$STEPCELL_HOME"/runs/*/ | tail -n 1)"/logs/*/service-"$1".log; }
+
+# one CONTAINER-KEYS <<STEPS: one job
+one() {
+	printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n'
+	sed 's/^/    /' <<<"$1"
+	printf '    steps:\n'
+	sed 's/^/      /'
+}
+
+@test "a service: what its image and the workflow say, its health, its names, its log, its end" {
+	one 'services: { db: { image: "db:1", env: { WHO: "${{ github.job }}" }, ports: ["4000:4000"], options: --name other } }' <<-'END' | workflow
+		- run: |
+		    ask() { exec 3<>"/dev/tcp/$1/${{ job.services.db.ports['4000'] }}"; cat <&3; }
+		    echo "name: $(ask db), other: $(ask other), local: $(ask localhost)"
+		- run: echo "again $(exec 3<>/dev/tcp/db/4000; cat <&3)"; ls -d /proc/[0-9]* | wc -l | sed 's/^/processes /'
+	END
+	cell_run
+	exits 0
+	says "service db started on db:1" "service db is healthy" "name: hello a, other: hello a, local: hello a" \
+		"again hello a" "processes 5"
+	[ "$(log_of db)" = "serving as db 1001 in /var/lib/db/made/here, home /var/lib/db, with 4000
+told to end" ]
+}
+
+@test "a service that fails fails the job, with its last words; steps that want to run do" {
+	local what
+	for what in 'command: sh -c "echo broken >&2; exit 7"'$'\n''    options: --health-cmd "sleep 5"|service broken: exit code 7|broken' \
+		'command: nothing-there'$'\n''    options: --health-cmd "sleep 5"|service broken: exit code 127|cannot run' \
+		'options: --health-cmd "echo ill; false" --health-interval 100ms --health-timeout 1s --health-retries 1 --entrypoint sleep'$'\n''    command: 30|not healthy after|ill' \
+		'options: --health-cmd "sleep 30" --health-interval 100ms --health-timeout 200ms --health-retries 1 --entrypoint sleep'$'\n''    command: 30|not healthy after|'; do
+		IFS='|' read -r -d '' keys error word <<<"$what" || true
+		one $'services:\n  broken:\n    image: box:1\n    '"$keys" <<-'END' | workflow
+			- run: echo never-$((1 + 1))
+			- run: echo always-$((1 + 1))
+			  if: always()
+		END
+		cell_run
+		exits 1
+		says "$error" "${word%$'\n'}" "always-2"
+		says_not "never-2"
+	done
+	one 'services: { late: { image: "box:1", command: sh -c "sleep 0.3; exit 3" } }' <<-'END' | workflow
+		- run: sleep 1
+		- run: echo never-$((1 + 1))
+	END
+	cell_run
+	exits 1
+	says "service 'late': exit code 3"
+	says_not "never-2"
+}
+
+@test "container: the steps run in the image, by sh; its variables, accounts, volumes and options" {
+	one 'container: { image: "box:1", env: { OWN: "1" }, volumes: [/fresh, "named:/var/lib/db/named"], options: --user db -e MORE=2 }
+services: { db: { image: "db:1" } }' <<-'END' | workflow
+		- run: |
+		    echo "$(readlink /proc/$$/exe) $FROM_IMAGE $OWN $MORE $(whoami) $HOME ${{ job.container.id }}"
+		    touch /fresh/a /var/lib/db/named/a && pwd && nc db 4000 </dev/null
+		    echo kept >kept
+		- run: cat kept; ls /fresh
+	END
+	cell_run
+	exits 0
+	says "/bin/busybox yes 1 2 db /home/runner a" "| /home/runner/work/project/project" "| hello" "| kept" "| a"
+}
+
+@test "docker: a step that names an image, an action with its parts, one that brings a Dockerfile" {
+	mkdir -p "$project/act" file
+	cat >"$project/act/action.yml" <<-'END'
+		name: a
+		description: d
+		inputs: { who: { default: nobody } }
+		runs:
+		  using: docker
+		  image: docker://box:1
+		  pre-entrypoint: /bin/never
+		  entrypoint: /bin/sh
+		  args: [-c, 'echo "${STATE_s-main} $INPUT_WHO $OWN $0"; echo s=after >>$GITHUB_STATE; echo gone >/gone; echo stays >stays', "${{ inputs.who }}"]
+		  env: { OWN: "of ${{ inputs.who }}" }
+		  post-entrypoint: /bin/sh
+	END
+	printf 'name: f\ndescription: d\nruns: { using: docker, image: Dockerfile, args: [sh, -c, echo mapped] }\n' >file/action.yml
+	"$STEPCELL" action add own/file@v1 file >/dev/null
+	one 'services: { db: { image: "db:1" } }' <<-'END' | workflow
+		- uses: actions/checkout@v4
+		- uses: ./act
+		  with: { who: world }
+		- run: cat stays; ls /gone 2>&1
+		  continue-on-error: true
+		- uses: docker://box:1
+		  id: step
+		  with: { entrypoint: sh, args: -c "cat /github/workspace/stays; nc db 4000 </dev/null; echo out=$FROM_IMAGE >>$GITHUB_OUTPUT" }
+		- run: echo "out ${{ steps.step.outputs.out }}"
+	END
+	cell_run
+	exits 0
+	says "main world of world world" "| stays" "cannot access '/gone'" "| hello" "out yes" "after world of world world"
+	one 'permissions: {}' <<<'- uses: own/file@v1' | workflow
+	cell_run
+	exits 2
+	says "its image is made by 'Dockerfile', and nothing here builds one" "mapping.yml"
+	cp -R "${STEPCELL%/build/*}/policies" data-policies
+	mkdir -p data && mv data-policies data/policies
+	echo '  own/file: docker://box:1' >>data/policies/actions/mapping.yml
+	STEPCELL_DATA=$PWD/data cell_run
+	exits 0
+	says "| mapped"
+}
+
+@test "what cannot be is refused before anything starts, and says why" {
+	local row keys code text
+	while IFS='|' read -r keys code text; do
+		one "$keys" <<<'- run: echo started' | workflow
+		cell_run
+		exits "$code"
+		says "$text"
+		says_not "started on"
+	done <<-'END'
+		container: gone:1|4|image 'gone:1' is not in the store, and nothing is fetched
+		services: { a: { image: "gone:1" } }|4|stepcell image pull --name gone-1 gone:1
+		container: host|3|image 'host' is for the operator
+		container: { image: "box:1", options: --privileged }|3|--privileged is refused
+		container: { image: "box:1", volumes: ["/etc:/etc"] }|3|volumes: none: volume '/etc:rw' is refused
+		services: { a: { image: "box:1", ports: ["1:2"] } }|2|share one loopback; map 2:2
+		services: { a: { image: "box:1", ports: [1] }, b: { image: "box:1", ports: [1] } }|2|both listen on port 1
+		services: { a: "box:1", b: "box:1", c: "box:1", d: "box:1", e: "box:1" }|3|has 4 services at most
+	END
+	one 'container: box:1' <<<'- run: echo started' | workflow
+	cell_run --policy untrusted
+	exits 3
+	says "images: none: image 'box:1' is refused; add 'box:1' to images"
+	sed 's/^images: none/images: [box:1]/; s/^require:.*/require: [userns]/' "${STEPCELL%/build/*}/policies/untrusted.yml" >mine.yml
+	cell_run --policy mine.yml
+	exits 0
+	sed -i 's/^network:.*/network: { mode: full }/' mine.yml
+	one 'services: { a: "box:1" }' <<<'- run: echo started' | workflow
+	cell_run --policy mine.yml
+	exits 3
+	says "where services would listen for everybody"
+}
+
+@test "root is nobody here, and the log says so; interrupts and kill -9 leave no service" {
+	one 'services: { r: { image: "root:1", entrypoint: "", options: --health-cmd false } }' <<<'- run: echo never-$((1 + 1))' | workflow
+	start
+	within 10 said "service r started"
+	sleep 0.3
+	kill -INT "$pid"
+	finish
+	exits 130
+	says_not never-2
+	[[ "$(log_of r)" == *"the image wants to be root"*"root 1001 /root"* ]]
+
+	one 'services: { m: { image: "box:1", command: sh -c "exec -a mark-$$ sleep 600 || sleep 61234" } }' <<<'- run: sleep 600' | workflow
+	start
+	within 10 said "step Run sleep 600"
+	cgroups=$(cgroups_of_run)
+	kill -KILL "$pid"
+	finish
+	within 5 eval '! pgrep -f "^sleep 61234" >/dev/null'
+	"$STEPCELL" runs list >/dev/null
+	nothing_left none "" || false
+}
+
+@test "as an ordinary user: services, a container and a Docker action" {
+	user_open
+	one 'container: { image: "box:1" }
+services: { db: { image: "db:1" } }' <<-'END' | workflow
+		- run: nc db 4000 </dev/null; echo it >it
+		- uses: docker://box:1
+		  with: { args: sh -c "cat it; nc localhost 4000 </dev/null" }
+	END
+	cp -R "$project" "$BATS_FILE_TMPDIR"/layout-db-1 "$BATS_FILE_TMPDIR"/layout-box-1 "$user_home"
+	[ "$(id -u)" != 0 ] || chown -R "$user:" "$user_home"
+	as_user stepcell image import -q layout-db-1
+	as_user stepcell image import -q layout-box-1
+	run --separate-stderr as_user stepcell run -C project --image host
+	user_close
+	exits 0
+	says "service db is healthy" "| hello" "| it"
+}

@@ -2,12 +2,13 @@
 """tiny.py OUT REF [KEY=JSON]...: an OCI image layout in the folder OUT, its root a busybox and what it needs.
 
 The keys are those of an image's configuration: Entrypoint='["/bin/sh"]'. FILES='{"path": "text"}' adds files; a
-text that begins with "#!" makes one that can be run.
+text that begins with "#!" makes one that can be run. ROOT='"FILE"' is the tar of another root, below those files.
 """
 import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 import tarfile
 
@@ -26,7 +27,7 @@ def add(tar, path, text=None, mode=0o644, link=None):
     tar.addfile(entry, io.BytesIO(text) if text is not None else None)
 
 
-def root(files):
+def root():
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for folder in ("bin", "dev", "etc", "home", "proc", "root", "tmp", "usr", "usr/bin", "var", "var/lib", "var/lib/db"):
@@ -37,6 +38,12 @@ def root(files):
             add(tar, "bin/" + applet, link="busybox")
         add(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\ndb:x:999:999:a server:/var/lib/db:/bin/sh\n")
         add(tar, "etc/group", b"root:x:0:\ndb:x:999:\n")
+    return out.getvalue()
+
+
+def more(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
         for path, text in files.items():
             add(tar, path, text.encode(), 0o755 if text.startswith("#!") else 0o644)
     return out.getvalue()
@@ -49,18 +56,28 @@ def blob(out, data):
     return {"digest": "sha256:" + digest, "size": len(data)}
 
 
+def blob_of_file(out, path):
+    with open(path, "rb") as f:
+        digest = hashlib.file_digest(f, "sha256").hexdigest()
+    shutil.copyfile(path, f"{out}/blobs/sha256/{digest}")
+    return {"digest": "sha256:" + digest, "size": os.path.getsize(path)}
+
+
 def main():
     out, ref = sys.argv[1:3]
     config = {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in sys.argv[3:])}
     os.makedirs(out + "/blobs/sha256")
-    layer = blob(out, root(config.pop("FILES", {})))
+    files, tar = config.pop("FILES", {}), config.pop("ROOT", None)
+    layers = [blob_of_file(out, tar) if tar else blob(out, root())]
+    if files:
+        layers.append(blob(out, more(files)))
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
     about = {"architecture": machine, "os": "linux", "config": config,
-             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}
+             "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}}
     kind = "application/vnd.oci.image."
     manifest = {"schemaVersion": 2, "mediaType": kind + "manifest.v1+json",
                 "config": {"mediaType": kind + "config.v1+json", **blob(out, json.dumps(about).encode())},
-                "layers": [{"mediaType": kind + "layer.v1.tar", **layer}]}
+                "layers": [{"mediaType": kind + "layer.v1.tar", **layer} for layer in layers]}
     entry = {"mediaType": kind + "manifest.v1+json", **blob(out, json.dumps(manifest).encode()),
              "annotations": {"org.opencontainers.image.ref.name": ref}}
     with open(out + "/index.json", "w") as f:

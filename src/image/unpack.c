@@ -122,6 +122,7 @@ static int describe(struct archive_entry *e, struct entry *out, struct err *err)
 
 static int add_entries(struct reading *reading, struct writer *w, struct err *err)
 {
+	const uint64_t before = w->bytes; /* of the layers below */
 	struct archive_entry *e;
 	struct entry entry;
 	int r;
@@ -129,7 +130,7 @@ static int add_entries(struct reading *reading, struct writer *w, struct err *er
 	while ((r = archive_read_next_header(reading->a, &e)) == ARCHIVE_OK) {
 		if (describe(e, &entry, err) < 0 ||
 		    writer_add(w, &entry, next_block, reading, err) < 0 ||
-		    check_ratio(reading, w->bytes, err) < 0)
+		    check_ratio(reading, w->bytes - before, err) < 0)
 			return -1;
 	}
 	return r == ARCHIVE_EOF ? 0 : archive_fail(reading, err);

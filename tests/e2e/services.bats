@@ -30,7 +30,7 @@ setup_file() {
 		'Healthcheck={"Test": ["CMD", "test", "-e", "/tmp/well"], "Interval": 1000000000, "Retries": 3}' \
 		"FILES=$(jq -n --arg s "$server" '{"usr/bin/server": $s}' 2>/dev/null ||
 			python3 -c 'import json, sys; print(json.dumps({"usr/bin/server": sys.argv[1]}))' "$server")"
-	tiny named:1 'Entrypoint=["/bin/sh", "-c", "exec -a mark-61234 sleep 600"]' 'Env=["PATH=/bin"]'
+	tiny named:1 'Entrypoint=["/bin/sh", "-c", "sleep 61234.5"]' 'Env=["PATH=/bin"]'
 	tiny box:1 'Cmd=["/bin/sh"]' 'Env=["PATH=/bin:/usr/bin", "FROM_IMAGE=yes"]'
 	tiny root:1 'Entrypoint=["/bin/sh", "-c"]' 'Cmd=["echo root $(id -u) $HOME; sleep 100"]' 'Env=["PATH=/bin"]'
 }
@@ -203,11 +203,12 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	start
 	within 10 said "step Run sleep 600"
 	cgroups=$(cgroups_of_run)
-	alive mark-61234
+	pgrep -f "^sleep 61234.5" >/dev/null
 	kill -KILL "$pid"
 	finish
 	"$STEPCELL" exec --image host true # which sweeps
-	nothing_left mark-61234 "$cgroups"
+	nothing_left sleep-61234 "$cgroups"
+	! pgrep -f "^sleep 61234.5" || false
 }
 
 @test "as an ordinary user: services, a container and a Docker action" {

@@ -119,6 +119,21 @@ static const struct {
 	{"annotation without a place",
 	 "{\"type\":\"annotation\"," S ",\"level\":\"warning\",\"message\":\"m\",\"line\":3}",
 	 "test: warning m\n", ""},
+	{"a service",
+	 "{\"type\":\"service-started\",\"job\":\"test\",\"service\":\"db\",\"image\":\"db:15\"}",
+	 "test: service db started on db:15\n", ""},
+	{"a healthy service",
+	 "{\"type\":\"service-ready\",\"job\":\"test\",\"service\":\"db\",\"seconds\":1.25}",
+	 "test: service db is healthy (1.2s)\n", ""},
+	{"a service that was stopped",
+	 "{\"type\":\"service-ended\",\"job\":\"test\",\"service\":\"db\",\"verdict\":\"stopped\"}",
+	 "", ""},
+	{"a service that failed",
+	 "{\"type\":\"service-ended\",\"job\":\"test\",\"service\":\"d\\u001b[2J\",\"verdict\":"
+	 "\"failed\","
+	 "\"why\":\"exit code 1\",\"log\":\"/l\",\"tail\":[\"a\",\"\\u001b[2Jb\"]}",
+	 "test: error service d\\x1b[2J: exit code 1 (/l)\ntest | a\ntest | \\x1b[2Jb\n",
+	 "test: error service d\\x1b[2J: exit code 1 (/l)\ntest | a\ntest | \\x1b[2Jb\n"},
 	{"artifact",
 	 "{\"type\":\"artifact\",\"job\":\"test\",\"name\":\"dist\",\"files\":1,\"bytes\":2048,"
 	 "\"digest\":\"sha256:0123456789abcdef\"}",

@@ -1,0 +1,185 @@
+#!/bin/bash
+# services.sh: attacks from and on the cells of one job that share a network: a step against its services,
+# a service against its job, another job, the host. TAP, a line an attack.
+set -u
+
+# shellcheck source=tests/escape/whole.bash
+. "$(dirname "$0")/whole.bash"
+
+if [ ! -x /bin/busybox ] && [ -z "${TINY_IMAGES-}" ]; then
+	skipped "E3 a network that cells share" "needs busybox-static, to make images"
+	echo "1..$tests"
+	exit 0
+fi
+
+# The payloads (attack.c), run as steps of a job with a service, from its checkout.
+payload=$tmp/attack
+gcc -std=gnu17 -O1 -D_GNU_SOURCE -Wall -Wextra -o "$payload" "$here"/*.c -lseccomp -lpthread || exit 1
+
+# image REF [KEY=JSON]...: into the store
+image() {
+	python3 "$here/../e2e/tiny.py" "$tmp/layout-${1%:*}" "$@" && "$STEPCELL" image import -q "$tmp/layout-${1%:*}" >/dev/null
+}
+image box:1 'Env=["PATH=/bin"]' || exit 1
+
+# with_service NAME COMMAND <<STEPS: a repository of one job `a`, whose service `db` runs COMMAND
+with_service() {
+	local dir
+	dir=$(
+		{
+			printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    services:\n      db:\n        image: box:1\n'
+			printf '        entrypoint: /bin/sh\n        command: '\''-c "%s"'\''\n' "$2"
+			printf '        options: --health-cmd "test -e /tmp/well"\n    steps:\n      - uses: actions/checkout@v4\n'
+			sed 's/^/      /'
+		} | repository "$1"
+	)
+	cp "$payload" "$dir/attack"
+	echo "$dir"
+}
+answers='touch /tmp/well; echo served >/tmp/it; exec nc -ll -p 4000 -e cat /tmp/it'
+
+# ---- a step and the network ----
+
+# payload "ROW" CONTROL [ARGUMENT...]: what the step says must be "held", what the control says "open"
+payload() {
+	local name=$1 control=$2 dir out open=1 held=1
+	shift 2
+	# shellcheck disable=SC2086 # words on purpose
+	[[ "$(cd "$tmp" && $control 2>&1)" != *open:* ]] || open=0
+	dir=$(with_service "p$tests" "$answers" <<<"- run: ./attack $*")
+	out=$(run "$dir")
+	grep -q '^a | held:' <<<"$out" && held=0
+	verdict "$name" $open $held "$out"
+}
+
+host_listeners() {
+	local port abstract server
+	python3 - "$tmp/ports" <<-'END' &
+		import select, socket, sys
+		tcp, local = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
+		local.bind("\0shared-escape")
+		local.listen()
+		open(sys.argv[1], "w").write("%d shared-escape\n" % tcp.getsockname()[1])
+		while True:
+		    for s in select.select([tcp, local], [], [])[0]:
+		        s.accept()[0].close()
+	END
+	server=$!
+	for _ in $(seq 100); do
+		[ -s "$tmp/ports" ] && break
+		sleep 0.1
+	done
+	read -r port abstract <"$tmp/ports"
+	payload "E3 from a job's network: listeners of the host" "./attack connect $port $abstract" connect "$port" "$abstract"
+	payload "E4 from a job's network: abstract sockets of the host" "./attack abstract $abstract" abstract "$abstract"
+	kill $server
+	wait $server 2>/dev/null
+}
+
+# ---- two jobs ----
+
+# A service of one job, asked from another that has a network too: it is not there.
+another_job() {
+	local dir out held=1 open=1
+	dir=$(
+		repository two <<-END
+			on: push
+			jobs:
+			  a:
+			    runs-on: ubuntu-latest
+			    services: { db: { image: "box:1", entrypoint: /bin/sh, command: -c "$answers" } }
+			    steps:
+			      - run: for i in 1 2 3 4 5 6 7 8; do (exec 3<>/dev/tcp/db/4000 && cat <&3); sleep 0.5; done
+			  b:
+			    runs-on: ubuntu-latest
+			    services: { other: { image: "box:1", entrypoint: sleep, command: "600" } }
+			    steps:
+			      - run: |
+			          for i in 1 2 3 4 5 6; do (exec 3<>/dev/tcp/127.0.0.1/4000 && cat <&3) 2>/dev/null || true; sleep 0.5; done
+			          echo done
+		END
+	)
+	out=$(run "$dir" --parallel 2)
+	grep -q '^a | served' <<<"$out" && open=0
+	grep -q '^b | done' <<<"$out" && ! grep -q '^b | served' <<<"$out" && held=0
+	verdict "E3 another job's service" $open $held "$out"
+}
+
+# ---- a service against who started it ----
+
+# The function that starts a server has stepcell's memory, and with it the secrets of other jobs.
+memory_of_the_starter() {
+	local dir out log held=1 open=1 spy
+	# shellcheck disable=SC2016 # for the shell of the service
+	spy='for p in 1 2 3; do cat /proc/$p/environ >/dev/null && echo environ $p; grep -c . /proc/$p/maps && echo maps $p; done; kill -STOP 1; touch /tmp/well; sleep 600'
+	dir=$(with_service spy "$spy" <<<'- run: sleep 0.5; echo went on')
+	out=$(run "$dir")
+	log=$(cat "$STEPCELL_HOME"/runs/*/logs/a/service-db.log | tail -n 40)
+	grep -q '^environ 3' <<<"$log" && grep -q '^maps 3' <<<"$log" && open=0
+	! grep -qE '^(environ|maps) [12]$' <<<"$log" && grep -q '^a | went on' <<<"$out" && held=0
+	verdict "C21 a server and stepcell's copies in its cell" $open $held "$log"$'\n'"$out"
+}
+
+# It ends its cell by killing who started it: the job fails, and nothing else does.
+killing_the_starter() {
+	local dir out held=1 open=1
+	sh -c 'sleep 0.1 & kill -9 $!; wait $!' 2>/dev/null || open=0
+	dir=$(with_service suicide 'touch /tmp/well; sleep 0.5; kill -9 2; sleep 600' <<-'END'
+		- run: sleep 1.5
+		- run: echo never-$((1 + 1))
+		- run: echo always-$((1 + 1))
+		  if: always()
+	END
+	)
+	out=$(run "$dir")
+	grep -q "service 'db': " <<<"$out" && grep -q '^a | always-2' <<<"$out" && ! grep -q '^a | never-2' <<<"$out" && held=0
+	verdict "A15 a server that kills who started it" $open $held "$out"
+}
+
+# It says it is well and fills the job's log with words of stepcell's, which nobody takes for commands.
+false_words() {
+	local dir out held=1 open=0
+	dir=$(with_service words 'echo ::error::forged; echo ::set-output name=x::1; printf \\033[2J; touch /tmp/well; sleep 600' <<<'- run: echo went on')
+	out=$(run "$dir")
+	grep -q '^a | went on' <<<"$out" && ! grep -q forged <<<"$out" && ! grep -q $'\033' <<<"$out" && held=0
+	verdict "E14 commands in what a service says" $open $held "$out"
+}
+
+# ---- what is left ----
+
+networks() { find /proc/[0-9]*/ns/net -printf '%l\n' 2>/dev/null | sort -u; }
+
+nothing_left() {
+	local dir pid before held=1 open=1 out=$tmp/left.out
+	before=$(networks)
+	dir=$(with_service left 'touch /tmp/well; sleep 61277; true' <<<'- run: sleep 600')
+	run "$dir" >"$out" &
+	pid=$!
+	for _ in $(seq 100); do
+		grep -q 'step Run sleep' "$out" && break
+		sleep 0.1
+	done
+	pgrep -f '^sleep 61277' >/dev/null && [ "$(networks)" != "$before" ] && open=0
+	pgrep -f -- "-C $dir" | xargs kill -KILL
+	wait $pid 2>/dev/null
+	"$STEPCELL" plan -C "$dir" >/dev/null # takes away the layers that are left
+	for _ in $(seq 50); do
+		[ "$(networks)" = "$before" ] && ! pgrep -f '^sleep 61277' >/dev/null && held=0 && break
+		sleep 0.1
+	done
+	verdict "D14 D16 a job's network and its services, when stepcell is killed" $open $held "$(cat "$out"; pgrep -af '^sleep 61277')"
+}
+
+payload "E1 packets from a job's network" "./attack egress 127.0.0.1" egress 192.0.2.1 10.0.0.1 172.17.0.1 169.254.169.254 2001:db8::1
+payload "C3 namespaces, from a job's network" "./attack namespaces" namespaces
+payload "C23 netlink and raw sockets in a job's network" "./attack netlink" netlink
+host_listeners
+another_job
+memory_of_the_starter
+killing_the_starter
+false_words
+nothing_left
+
+mkdir -p "$tmp/share/tests/e2e"
+cp "$here/../e2e/tiny.py" "$tmp/share/tests/e2e/"
+again_as_user

@@ -291,6 +291,13 @@ static int versions_of_file(struct step_run *step, struct texts *out, struct err
 	return 0;
 }
 
+/* As the public action does: what a traceback ends with is an annotation of its place. */
+static const char matchers[] =
+	"{\"problemMatcher\": [{\"owner\": \"python\", \"pattern\": ["
+	"{\"regexp\": \"^\\\\s*File\\\\s\\\"(.*)\\\",\\\\sline\\\\s(\\\\d+),\\\\sin\\\\s.*$\", "
+	"\"file\": 1, \"line\": 2},"
+	"{\"regexp\": \"^\\\\s*raise\\\\s.*\\\\('(.*)'\\\\)$\", \"message\": 1}]}]}";
+
 static int start(struct step_run *step, struct err *err)
 {
 	struct texts versions = action_lines(step, "python-version");
@@ -307,6 +314,7 @@ static int start(struct step_run *step, struct err *err)
 	for (size_t i = 0; i < versions.count; i++)
 		if (set_up(step, versions.list[i], err) < 0)
 			return -1;
+	note_matchers(step, matchers);
 	return versions.count
 		       ? python_cache_start(
 				 step, node_text(node_get(step->outputs, "python-version")), err)

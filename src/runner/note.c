@@ -120,10 +120,30 @@ static int read_matchers(struct step_run *step, const char *path, char **text, s
 	return cell_read(step->cell, path, *text, LIMIT_PROBLEM_FILE, len, err);
 }
 
-void note_add_matcher(struct step_run *step, const struct command_event *event)
+static void add_matchers(struct step_run *step, const char *text, size_t len, struct err *err)
 {
 	struct job_run *job = step->job;
-	const char *path = event->command.data, *names = NULL;
+	const char *names = NULL;
+
+	if (!job->problems)
+		job->problems = problems_new();
+	if (problems_add(job->problems, step->scratch, text, len, &names, err) == 0 &&
+	    job->run->debug)
+		output_say(step, "debug: problem matchers: %s", names);
+}
+
+void note_matchers(struct step_run *step, const char *text)
+{
+	struct err err = {0};
+
+	add_matchers(step, text, strlen(text), &err);
+	if (err.kind != ERR_NONE) /* there are as many as there may be */
+		note_warning(step, err.text);
+}
+
+void note_add_matcher(struct step_run *step, const struct command_event *event)
+{
+	const char *path = event->command.data;
 	auto_free char *text = NULL;
 	struct err err = {0};
 	size_t len;
@@ -132,13 +152,10 @@ void note_add_matcher(struct step_run *step, const struct command_event *event)
 		note_warning(step, "add-matcher: the path of a file is missing");
 		return;
 	}
-	if (!job->problems)
-		job->problems = problems_new();
-	if (read_matchers(step, path, &text, &len, &err) < 0 ||
-	    problems_add(job->problems, step->scratch, text, len, &names, &err) < 0)
+	if (read_matchers(step, path, &text, &len, &err) == 0)
+		add_matchers(step, text, len, &err);
+	if (err.kind != ERR_NONE)
 		fail(step, arena_printf(step->scratch, "add-matcher %s: %s", path, err.text));
-	else if (job->run->debug)
-		output_say(step, "debug: problem matchers: %s", names);
 }
 
 void note_remove_matcher(struct step_run *step, const struct command_event *event)

@@ -442,6 +442,8 @@ void note_write(struct step_run *step, const struct annotation *note);
 void note_error(struct step_run *step, const char *text);
 void note_warning(struct step_run *step, const char *text); /* likewise */
 void note_add_matcher(struct step_run *step, const struct command_event *event);
+/* Those that an action of ours brings along. */
+void note_matchers(struct step_run *step, const char *text);
 void note_remove_matcher(struct step_run *step, const struct command_event *event);
 /* An ordinary line of output: is it a problem? */
 void note_line(struct step_run *step, const char *line, size_t len);

@@ -93,6 +93,22 @@ counts|{\"warning\": 1}" ]
 	says "\"text\":\"    raise ValueError('no such thing')\""
 }
 
+@test "setup-python brings the matcher for tracebacks, as the public action does" {
+	printf 'def f():\n    raise ValueError('"'no such thing'"')\nf()\n' >"$project/a.py"
+	steps <<-'END'
+		- uses: actions/checkout@v4
+		- run: python3 a.py
+		  continue-on-error: true
+		- uses: actions/setup-python@v5
+		- run: python3 a.py
+		  continue-on-error: true
+	END
+	cell_run --json
+	exits 0
+	[ "$(notes)" = "error|file=a.py|line=2|matcher=python|message=no such thing
+counts|{\"error\": 1}" ]
+}
+
 @test "problem matchers: files that are none fail the step, and nothing else of it" {
 	steps <<-'END'
 		- run: 'echo ::add-matcher::/etc/passwd; echo 1:on'

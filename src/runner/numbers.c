@@ -31,44 +31,50 @@ uint64_t run_id_number(const char *id)
 	return ((uint64_t)timegm(&tm) - START) * 65536 + (fraction & 0xffff);
 }
 
-/* The file of a workflow of a repository, locked. */
-static int open_counter(const char *home, const char *repository, const char *workflow,
-			struct err *err)
+/* The file of a workflow of a repository, in a folder that is made. */
+static int path_of(const char *home, const char *repository, const char *workflow, char *path,
+		   size_t size, struct err *err)
 {
 	auto_strbuf struct strbuf key = STRBUF(3 * PATH_MAX);
-	char path[PATH_MAX + 64];
+	char folder[PATH_MAX], name[33];
 	struct digest digest;
 
-	if (path_join(path, PATH_MAX, home, "numbers", err) < 0 || mkdir_all(path, 0700, err) < 0)
-		return -1;
 	strbuf_addf(&key, "%s\n%s", repository, workflow);
 	digest = digest_of(key.text, key.len);
-	(void)snprintf(path + strlen(path), 64, "/%.32s", digest.hex);
-
-	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_sys(err, "cannot open '%s'", path);
-	return take_fd(&fd);
+	(void)snprintf(name, sizeof(name), "%.32s", digest.hex);
+	return path_join(folder, sizeof(folder), home, "numbers", err) < 0 ||
+			       mkdir_all(folder, 0700, err) < 0
+		       ? -1
+		       : path_join(path, size, folder, name, err);
 }
 
-int run_number_next(const char *home, const char *repository, const char *workflow, uint64_t *out,
-		    struct err *err)
+/* What cannot be read is a number that was never written: a crash on the first time. */
+static uint64_t number_in(int fd)
 {
-	auto_fd int fd = open_counter(home, repository, workflow, err);
 	char text[32] = "";
-	uint64_t last = 0;
+	uint64_t last;
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 &&
+			       parse_u64(text, 1, UINT64_MAX - 1, &last) == 0
+		       ? last
+		       : 0;
+}
+
+int run_number_next(const char *home, const char *repository, const char *workflow, bool take,
+		    uint64_t *out, struct err *err)
+{
+	char path[PATH_MAX], text[32];
+	auto_fd int fd = -1;
 	int len;
 
-	if (fd < 0)
+	if (path_of(home, repository, workflow, path, sizeof(path), err) < 0)
 		return -1;
-	/* what cannot be read is a number that was never written: a crash on the first time */
-	if (pread(fd, text, sizeof(text) - 1, 0) < 0 ||
-	    parse_u64(text, 1, UINT64_MAX - 1, &last) < 0)
-		last = 0;
-	len = snprintf(text, sizeof(text), "%llu", (unsigned long long)last + 1);
-	if (pwrite(fd, text, (size_t)len, 0) != len)
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_sys(err, "cannot open '%s'", path);
+	*out = number_in(fd) + 1;
+	len = snprintf(text, sizeof(text), "%llu", (unsigned long long)*out);
+	if (take && pwrite(fd, text, (size_t)len, 0) != len)
 		return err_sys(err, "cannot write the run's number");
-	*out = last + 1;
 	return 0;
 }

@@ -179,28 +179,38 @@ static int read_workflow(struct run *run, const char *path, struct err *err)
 			diags.errors == 1 ? "error" : "errors");
 }
 
-/* What is known of this run alone. */
-static int finish_github(struct run *run, struct err *err)
+/* The context with the number that the run has; a plan is told that of the run that would be. */
+static struct node *numbered(struct run *run, bool take, struct err *err)
 {
 	struct arena *a = run->arena;
 	struct node *github = node_map(a);
-	const char *event = node_text(node_get(run->github, "event_name"));
 	uint64_t number;
 
 	for (size_t i = 0; i < run->github->count; i++)
 		node_set(a, github, run->github->pairs[i].key->text, run->github->pairs[i].value);
 	if (run_number_next(run->home, node_text(node_get(github, "repository")),
-			    run->workflow_path, &number, err) < 0)
+			    run->workflow_path, take, &number, err) < 0)
+		return NULL;
+	node_set_text(a, github, "run_number", arena_printf(a, "%llu", (unsigned long long)number));
+	return github;
+}
+
+/* What is known of this run alone. */
+static int finish_github(struct run *run, struct err *err)
+{
+	struct arena *a = run->arena;
+	struct node *github = numbered(run, true, err);
+
+	if (!github)
 		return -1;
 	node_set_text(a, github, "workflow",
 		      run->workflow->name ? run->workflow->name : run->workflow_path);
 	node_set_text(a, github, "run_id",
 		      arena_printf(a, "%llu",
 				   (unsigned long long)run_id_number(journal_id(run->journal))));
-	node_set_text(a, github, "run_number", arena_printf(a, "%llu", (unsigned long long)number));
 	if (run->secrets->count)
 		node_set_text(a, github, "secret_source", "Actions");
-	if (strcmp(event, "workflow_dispatch") == 0)
+	if (strcmp(node_text(node_get(github, "event_name")), "workflow_dispatch") == 0)
 		node_set(a, github, "event",
 			 payload_inputs(a, node_get(github, "event"), run->inputs));
 	run->github = github;
@@ -500,6 +510,8 @@ int runner_contexts(struct arena *a, const struct run_options *o, const char *pa
 		run->work = arena_printf(a, "%s/plan-%d", run->home, (int)getpid());
 		ok = open_all(run, path, err);
 		(void)remove_tree(AT_FDCWD, run->work, &ignored);
+		if (ok == 0 && !(run->github = numbered(run, false, err)))
+			ok = -1;
 	}
 	run_close(run);
 	if (ok < 0)

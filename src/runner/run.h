@@ -328,8 +328,9 @@ const struct node *payload_inputs(struct arena *a, const struct node *payload,
 
 /* numbers.c: github.run_id of a run, and github.run_number of the next one of its workflow */
 uint64_t run_id_number(const char *id);
-int run_number_next(const char *home, const char *repository, const char *workflow, uint64_t *out,
-		    struct err *err);
+/* Unless it is taken, the next to ask gets the same. */
+int run_number_next(const char *home, const char *repository, const char *workflow, bool take,
+		    uint64_t *out, struct err *err);
 
 /* scope.c: the functions that expressions call */
 struct scope_arg {

@@ -33,8 +33,10 @@ RUNNER_ENVIRONMENT RUNNER_NAME RUNNER_OS RUNNER_TEMP RUNNER_TOOL_CACHE RUNNER_WO
 }
 
 @test "a run has an id that is a number, and a number among those of its workflow" {
-	workflow <<<'{ on: push, jobs: { a: { runs-on: x, steps: [{ run: "echo id=$GITHUB_RUN_ID,$GITHUB_RUN_NUMBER,${{ github.run_number }}" }] } } }'
+	workflow <<<'{ on: push, jobs: { a: { name: "number ${{ github.run_number }}", runs-on: x, steps: [{ run: "echo id=$GITHUB_RUN_ID,$GITHUB_RUN_NUMBER,${{ github.run_number }}" }] } } }'
 	for n in 1 2; do
+		run "$STEPCELL" plan -C "$project" --json
+		says "\"name\": \"number $n\""
 		cell_run
 		exits 0
 		[[ "$output" =~ id=([0-9]+),$n,$n ]]

@@ -197,6 +197,7 @@ void action_lint(struct arena *a, const struct action *action, const char *text,
 struct lint_rule {
 	const char *id;
 	enum diag_level level; /* the gravest that a finding of it has */
+	bool security;         /* what it finds lets somebody in, or something out */
 	const char *means, *mend;
 };
 const struct lint_rule *lint_rules(size_t *count);

@@ -41,6 +41,7 @@ static const struct node *rule_node(struct arena *a, const struct lint_rule *rul
 	node_set_text(a, out, "level", lint_level_word(rule->level));
 	node_set_text(a, out, "means", rule->means);
 	node_set_text(a, out, "mend", rule->mend);
+	node_set(a, out, "security", node_bool(rule->security));
 	return out;
 }
 
@@ -115,6 +116,16 @@ static const struct node *text_node(struct arena *a, const char *text)
 	return out;
 }
 
+/* By this tag readers tell alerts about security from those about style. */
+static const struct node *security_tag(struct arena *a)
+{
+	struct node *out = node_map(a), *tags = node_list(a);
+
+	node_add(a, tags, node_string(a, "security"));
+	node_set(a, out, "tags", tags);
+	return out;
+}
+
 static const struct node *sarif_rule(struct arena *a, const struct lint_rule *rule)
 {
 	struct node *out = node_map(a), *level = node_map(a);
@@ -124,6 +135,8 @@ static const struct node *sarif_rule(struct arena *a, const struct lint_rule *ru
 	node_set(a, out, "shortDescription", text_node(a, rule->means));
 	node_set(a, out, "help", text_node(a, rule->mend));
 	node_set(a, out, "defaultConfiguration", level);
+	if (rule->security)
+		node_set(a, out, "properties", security_tag(a));
 	return out;
 }
 

@@ -4,8 +4,11 @@
 #include "stepcell/util.h"
 #include "stepcell/workflow.h"
 
-#define ERROR   DIAG_ERROR
-#define WARNING DIAG_WARNING
+/* Level, and whether it is of security. */
+#define ERROR      DIAG_ERROR, false
+#define WARNING    DIAG_WARNING, false
+#define LETS_IN    DIAG_ERROR, true
+#define MAY_LET_IN DIAG_WARNING, true
 
 static const struct lint_rule rules[] = {
 	/* what GitHub refuses, or what cannot work */
@@ -40,20 +43,21 @@ static const struct lint_rule rules[] = {
 	{"env-var", ERROR, "a name that no variable can have", "use letters, digits and _"},
 	{"shell-name", ERROR, "a shell that the system of the job has not",
 	 "name one that is there, or a command with {0} for the script"},
-	{"untrusted-input", ERROR, "what strangers write becomes part of a script",
+	{"untrusted-input", LETS_IN, "what strangers write becomes part of a script",
 	 "pass it through env and use the variable in quotes: \"$NAME\""},
 
 	/* what works, and had better not be done */
-	{"untrusted-checkout", WARNING,
+	{"untrusted-checkout", MAY_LET_IN,
 	 "code of strangers is checked out where the token and secrets of the repository are",
 	 "build it in a pull_request workflow, and let this one only use its results"},
-	{"unpinned-uses", WARNING,
+	{"unpinned-uses", MAY_LET_IN,
 	 "an action or workflow whose owner can put other code in its place",
 	 "pin the full commit and keep the tag in a comment: owner/repo@COMMIT # v1"},
-	{"excessive-permissions", WARNING, "a token that may do more than the workflow needs",
+	{"excessive-permissions", MAY_LET_IN, "a token that may do more than the workflow needs",
 	 "name the scopes that are needed, and no other"},
-	{"plain-credentials", WARNING, "a password or token stands in the file for all to read",
-	 "keep it as a secret: ${{ secrets.NAME }}, and change it, for it is known"},
+	{"plain-credentials", MAY_LET_IN, "a password or token stands in the file for all to read",
+	 "keep it as a secret: ${{ secrets.NAME }}, and change it, for it is "
+	 "known"},
 	{"deprecated-commands", WARNING, "a command in a script's output that a file has replaced",
 	 "append to the file that the message names"},
 	{"deprecated-runtime", WARNING, "an action for a node that runners no longer have",

@@ -105,6 +105,8 @@ assert len(set(ids)) == len(ids) > 20
 for r in driver["rules"]:
 	assert r["shortDescription"]["text"] and r["help"]["text"]
 	assert r["defaultConfiguration"]["level"] in ("error", "warning")
+assert {r["id"] for r in driver["rules"] if "security" in r.get("properties", {}).get("tags", [])} == {
+	"untrusted-input", "untrusted-checkout", "unpinned-uses", "excessive-permissions", "plain-credentials"}
 a, b = run["results"]
 for r in (a, b):
 	assert ids[r["ruleIndex"]] == r["ruleId"] and r["message"]["text"] and r["level"] in ("error", "warning")

@@ -197,16 +197,16 @@ fuzz-run: $(FUZZ)
 
 # The phases of a start are told by functions that the linker puts around the cell's own.
 WRAPPED := cgroup_open overlay_mount setup_walk supervise_begin write_full cgroup_usage cgroup_close
-$(BUILD)/bench/start: $(filter-out %/language.c,$(wildcard tests/bench/*.[ch])) $(BUILD)/libstepcell-all.a
+$(BUILD)/bench/start: $(filter-out %/language.c %/keep.c,$(wildcard tests/bench/*.[ch])) $(BUILD)/libstepcell-all.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) $(LDFLAGS) $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.c %.a,$^) $(LDLIBS)
 
-$(BUILD)/bench/language: tests/bench/language.c $(BUILD)/libstepcell-all.a
+$(BUILD)/bench/language $(BUILD)/bench/keep: $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libstepcell-all.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 bench: build/deps-TOOLS ## measure against other sandboxes and bare system calls
-	$(Q)$(MAKE) $(SUB) all $(BUILD)/bench/start $(BUILD)/bench/language
+	$(Q)$(MAKE) $(SUB) all $(BUILD)/bench/start $(BUILD)/bench/language $(BUILD)/bench/keep
 	$(Q)STEPCELL=$(STEPCELL) tests/bench/language.sh $(BUILD)/bench/language
 	$(Q)STEPCELL=$(STEPCELL) tests/bench/run.sh $(BUILD)/bench/start
 

@@ -67,3 +67,7 @@ awk -v n="${STEPS:-100}" -v bare="$(middle <"$tmp/bare")" -v run="$(middle <"$tm
 
 mkdir "$tmp/pull"
 "$here/pull.sh" "$tmp/pull"
+
+# ---- keeping it ----
+
+"$here/keep.sh" "$tmp" "$(dirname "$1")/keep"

@@ -60,7 +60,7 @@ static void end_paragraph(struct paragraph *p, struct strbuf *out)
 	*p = (struct paragraph){0};
 }
 
-static void add_debian(char *text, struct strbuf *out)
+void packages_of_status(char *text, struct strbuf *out)
 {
 	struct paragraph p = {0};
 
@@ -85,7 +85,7 @@ static int read_database(int dir, const char *path, struct strbuf *out, struct e
 		return err->sys == ENOENT || err->sys == ENOTDIR ? 0 : -1;
 	if (read_capped(fd, &text, err) < 0)
 		return err_wrap(err, "'%s'", path);
-	add_debian(text.text, out);
+	packages_of_status(text.text, out);
 	return 0;
 }
 
@@ -151,20 +151,23 @@ static void take_path(const char *path, struct strbuf *out)
 	}
 }
 
-static int add_pythons(int tree, struct strbuf *out, struct err *err)
+void packages_of_list(char *text, struct strbuf *out)
 {
-	auto_strbuf struct strbuf list = STRBUF(SCAN_MANIFEST);
-	char *text;
-
-	if (file_read(tree, "manifest", &list, err) < 0)
-		return -1;
-	text = list.text;
 	for (char *end; (end = strchr(text, '\n')); text = end + 1) {
 		*end = '\0';
 		/* the path is the last word of both: escaped, it has no space */
 		if (*text == 'd' || *text == 'f')
-			take_path(strrchr(text, ' ') + 1, out);
+			take_path(strrchr(text, ' ') ? strrchr(text, ' ') + 1 : text, out);
 	}
+}
+
+static int add_pythons(int tree, struct strbuf *out, struct err *err)
+{
+	auto_strbuf struct strbuf list = STRBUF(SCAN_MANIFEST);
+
+	if (file_read(tree, "manifest", &list, err) < 0)
+		return -1;
+	packages_of_list(list.text, out);
 	return 0;
 }
 

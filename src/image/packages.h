@@ -11,3 +11,7 @@
  * of a tree. The version may be empty.
  */
 int packages_of_tree(int tree, struct strbuf *out, struct err *err);
+
+/* The same of a text alone, which is written to: a database of dpkg's, a tree's list. */
+void packages_of_status(char *text, struct strbuf *out);
+void packages_of_list(char *text, struct strbuf *out);

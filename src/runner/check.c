@@ -94,6 +94,10 @@ static const char *default_image(struct run *run)
 	}
 	if (image_list(run->store, run->arena, &list, &count, &ignored) < 0)
 		return name;
+	/* one that is there and cannot be used is no reason to take another: it is the answer */
+	for (size_t i = 0; i < count; i++)
+		if (list[i].problem && strcmp(list[i].name, name) == 0)
+			return name;
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(list[i].name, "host") == 0 || list[i].problem)
 			continue;

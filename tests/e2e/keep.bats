@@ -338,3 +338,27 @@ holds() {
 	exits 4
 	says "there is no image 'other' to lock"
 }
+
+@test "the usual image, set aside, is not made up for by another" {
+	pack small one.tar one
+	image import one.tar
+	pack python-3.11 usual.tar usual
+	image import usual.tar
+	workflow <<-END
+		on: push
+		jobs:
+		$(job a true)
+	END
+	usual_run() { run --separate-stderr "$STEPCELL" run -C "$project" </dev/null; }
+	usual_run
+	exits 0
+	echo x >>"$(store_of)/trees/$tree/root/etc/word"
+	image verify python-3.11
+	exits 1
+	usual_run
+	exits 4
+	says "is set aside" "\`stepcell image import "
+	image import usual.tar
+	usual_run
+	exits 0
+}

@@ -4,9 +4,9 @@
 # Every system call of `stepcell image import`, of a prune and of a verification that sets something aside, is
 # the last of the process that would make it, its worker's calls among them. Each time the store
 # must be consistent (crash.py check): every name means a whole image, the next import succeeds, and a prune
-# leaves nothing but whole images. Then the power fails after every call (crash.py power). EVERY=10 takes a
-# tenth of both. TAP; the calls are in OUT (build/release/faults-store.txt), a line each. As root and, where
-# root runs it, as an ordinary user too.
+# leaves nothing but whole images: as root and, where root runs it, as an ordinary user too. Then the power fails
+# after every call (crash.py power). EVERY=10 takes a tenth of both. TAP; the calls are in OUT
+# (build/release/faults-store.txt), a line each.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,7 +54,7 @@ one() {
 			STEPCELL_HOME=$home "$STEPCELL" image verify --all >/dev/null 2>&1
 			STEPCELL_HOME=$home "$STEPCELL" image import "$FAULTS_TMP/one.tar" >/dev/null 2>&1
 		fi
-		wrong=$(python3 "$here/crash.py" check "$home" "$FAULTS_TMP/one.tar" "$FAULTS_TMP/two.tar") || wrong="BAD $wrong"
+		wrong=$(/usr/bin/python3 "$here/crash.py" check "$home" "$FAULTS_TMP/one.tar" "$FAULTS_TMP/two.tar") || wrong="BAD $wrong"
 		echo "$FAULTS_WHO $what $process $call $n: ${wrong:-consistent}"
 	done
 	rm -rf "$home"
@@ -122,30 +122,37 @@ kill_all() {
 	done
 }
 
-# lose_power WHO: its lines of TAP are ours.
+# lose_power: its lines of TAP are ours. Nobody but root reads what a worker says to the kernel; what the store
+# goes through is the same for all.
 lose_power() {
-	local line
+	local line ended=''
 	while read -r line; do
 		case $line in
-		ok*) pass "$1: ${line#*- }" ;;
-		not*) fail "$1: ${line#*- }" ;;
-		'#'*) echo "$line" ;;
+		ok*) pass "${line#*- }" ;;
+		not*) fail "${line#*- }" ;;
+		1..*) ended=yes ;;
+		*) echo "# ${line#\# }" ;;
 		esac
-	done < <(as "$1" python3 "$here/crash.py" power "$FAULTS_TMP/$1" 2>&1 | sed 's/^Traceback/not ok - &/')
+	done < <(/usr/bin/python3 "$here/crash.py" power "$FAULTS_TMP/root" 2>&1)
+	[ -n "$ended" ] || fail "power loss: crash.py came to its end"
 }
 
 gcc -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/inject" "$here/inject.c" -lseccomp || exit 1
-python3 "$here/crash.py" pack one one "$FAULTS_TMP/one.tar"
-python3 "$here/crash.py" pack one other "$FAULTS_TMP/other.tar"
-python3 "$here/crash.py" pack two two "$FAULTS_TMP/two.tar"
+/usr/bin/python3 "$here/crash.py" pack one one "$FAULTS_TMP/one.tar"
+/usr/bin/python3 "$here/crash.py" pack one other "$FAULTS_TMP/other.tar"
+/usr/bin/python3 "$here/crash.py" pack two two "$FAULTS_TMP/two.tar"
 mkdir -p "$(dirname "$OUT")" && : >"$OUT"
 for who in root user; do
 	[ $who = user ] || [ "$(id -u)" = 0 ] || continue
 	mkdir -m 755 "$FAULTS_TMP/$who"
 	[ $who = root ] || [ "$(id -u)" != 0 ] || chown $USER_ID:$USER_ID "$FAULTS_TMP/$who"
 	kill_all $who
-	lose_power $who
 done
+if [ "$(id -u)" = 0 ]; then
+	lose_power
+else
+	skipped "power loss" "recording what a worker does takes root"
+fi
 # The table: at which calls, and how often the store was consistent afterwards.
 awk '{ call = $1 " " $2 " " $4; n[call]++; good[call] += / consistent$/ }
 	END { for (c in n) printf "# %-32s killed %4d   consistent %4d\n", c, n[c], good[c] }' "$OUT" | sort

@@ -233,7 +233,7 @@ class Recorder:
         self.ops, self.workers, self.staged = [], {}, None
 
     def inside(self, pid, path):
-        """A path below the store; a worker's /0 is the staging folder that was made last."""
+        """A path below the store; a worker's /0 is the folder that was made last for it in the staging folder."""
         if path.startswith(self.path + "/") or path == self.path:
             return path[len(self.path):] or "/"
         if path == "/0" or path.startswith("/0/"):
@@ -271,7 +271,7 @@ class Recorder:
                 self.do("name", *self.split(paths[0]), Node("f", 0o644))
         elif name in ("mkdir", "mkdirat"):
             if paths and paths[0]:
-                if os.path.dirname(paths[0]) == "/staging":
+                if paths[0].startswith("/staging/") and pid not in self.workers:
                     self.staged = paths[0]
                 if self.split(paths[0])[0] is not None:
                     self.do("name", *self.split(paths[0]), Node("d", 0o755))

@@ -126,7 +126,7 @@ struct prune_options {
 	bool dry_run;        /* only say what would go */
 };
 struct pruned_item {
-	const char *kind; /* "image", "name", "tree", "aside" */
+	const char *kind; /* "image", "name", "tree", "aside", "download" */
 	const char *name, *why;
 	uint64_t bytes; /* on disk */
 };

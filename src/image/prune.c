@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/downloads.h"
 #include "image/folder.h"
 #include "image/inventory.h"
 #include "stepcell/fd.h"
@@ -240,6 +241,22 @@ static int drop_trees(struct prune *p, struct err *err)
 	return flush(p, p->store->trees, err);
 }
 
+/* ---- downloads ---- */
+
+/* Of pulls that broke off: who runs now has the folder locked. */
+static int drop_downloads(struct prune *p, struct err *err)
+{
+	auto_downloads struct downloads downloads = {.dir = -1};
+	uint64_t bytes;
+
+	if (downloads_open(p->store, &downloads, err) < 0)
+		return -1;
+	bytes = downloads_clean(&downloads, p->options->now, p->options->dry_run);
+	if (bytes)
+		note(p, "download", "layers", "of pulls that broke off", bytes);
+	return 0;
+}
+
 /* ---- all of it ---- */
 
 static int prune(struct prune *p, struct err *err)
@@ -252,7 +269,7 @@ static int prune(struct prune *p, struct err *err)
 	note_images(p);
 	if (drop_names(p, err) < 0 || drop_files(p, p->store->blobs, err) < 0 ||
 	    drop_trees(p, err) < 0 || drop_files(p, p->store->used, err) < 0 ||
-	    drop_turns(p, err) < 0)
+	    drop_turns(p, err) < 0 || drop_downloads(p, err) < 0)
 		return -1;
 	p->out->kept_bytes = inventory_bytes(&p->inv);
 	return 0;

@@ -6,16 +6,11 @@
  * registry is asked and believed. What was downloaded stays until an image has
  * been made of it, so that a pull that broke off goes on where it was.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "image/downloads.h"
 #include "image/fetch.h"
 #include "image/login.h"
 #include "image/manifest.h"
@@ -30,8 +25,7 @@
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
 
-#define DOWNLOADS  "downloads"
-#define STALE_DAYS 7 /* who broke off so long ago does not come back */
+#define STALE_SECONDS (7 * 24 * 60 * 60) /* who broke off so long ago does not come back */
 
 struct pull {
 	struct store *store;
@@ -40,72 +34,10 @@ struct pull {
 	struct reference ref;
 	const char *name; /* in the store */
 	struct fetcher *fetcher;
-	int folder; /* with a shared lock: what is in it is in use */
+	struct downloads downloads;
 	struct oci_descriptor top;
 	struct oci_document manifest;
 };
-
-/* ---- the folder of downloads ---- */
-
-static int open_folder(struct pull *p, char path[PATH_MAX], struct err *err)
-{
-	if (mkdir_beneath(p->store->dir, DOWNLOADS "/partial", 0700, err) < 0 ||
-	    path_join(path, PATH_MAX, p->store->path, DOWNLOADS, err) < 0)
-		return -1;
-	p->folder = openat(p->store->dir, DOWNLOADS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p->folder < 0 || flock(p->folder, LOCK_SH) < 0)
-		return err_sys(err, "cannot open the folder of downloads");
-	return 0;
-}
-
-/*
- * Files of a folder that nobody has touched since `before`. The worker could write
- * in it, and put a link where a folder was.
- */
-static void remove_files(int folder, const char *path, time_t before)
-{
-	struct err ignored;
-	int fd = open_nolinks(folder, path, O_RDONLY | O_DIRECTORY, 0, &ignored);
-	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-	struct stat st;
-
-	if (!entries) {
-		fd_close(&fd);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(entries));)
-		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mtime <= before)
-			(void)unlinkat(fd, e->d_name, 0);
-	closedir(entries);
-}
-
-/* An image was made of it. Whoever else is at work here does this when it has ended. */
-static void clean_folder(struct pull *p)
-{
-	const time_t now = time(NULL);
-
-	if (flock(p->folder, LOCK_EX | LOCK_NB) < 0)
-		return;
-	remove_files(p->folder, ".", now);
-	remove_files(p->folder, "partial", now - STALE_DAYS * 24 * 60 * 60);
-}
-
-static int check_space(const struct pull *p, uint64_t bytes, struct err *err)
-{
-	struct statvfs fs;
-	uint64_t free_bytes;
-
-	if (fstatvfs(p->folder, &fs) < 0)
-		return err_sys(err, "cannot look at the store's disk");
-	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (bytes > free_bytes)
-		return err_fail(err, ERR_SYSTEM,
-				"its layers have %llu MiB, and the store's disk has %llu left",
-				(unsigned long long)(bytes / MIB),
-				(unsigned long long)(free_bytes / MIB));
-	return 0;
-}
 
 /* ---- where from, and as whom ---- */
 
@@ -130,11 +62,12 @@ static int find_endpoints(struct pull *p, struct endpoints *out, struct err *err
 
 static int start(struct pull *p, struct err *err)
 {
-	char path[PATH_MAX];
-	struct fetch_setup setup = {
-		.folder = path, .progress = p->options->progress, .live = p->options->live};
+	struct fetch_setup setup = {.folder = p->downloads.path,
+				    .progress = p->options->progress,
+				    .live = p->options->live};
 
-	if (find_endpoints(p, &setup.endpoints, err) < 0 || open_folder(p, path, err) < 0)
+	if (find_endpoints(p, &setup.endpoints, err) < 0 ||
+	    downloads_open(p->store, &p->downloads, err) < 0)
 		return -1;
 	return fetch_start(&setup, &p->fetcher, err);
 }
@@ -217,7 +150,7 @@ static int fetch_config(struct pull *p, struct err *err)
 		return err_fail(err, ERR_SYSTEM, "its config has %llu bytes",
 				(unsigned long long)d->size);
 	if (fetch_blob(p->fetcher, "config", &d->digest, d->size, err) < 0 ||
-	    file_read(p->folder, d->digest.hex, &text, err) < 0 ||
+	    file_read(p->downloads.dir, d->digest.hex, &text, err) < 0 ||
 	    oci_decode_config(p->arena, text.text, text.len, &config, err) < 0)
 		return -1;
 	return oci_check_platform(&config, p->options->platform, err);
@@ -227,7 +160,8 @@ static int fetch_layers(struct pull *p, struct err *err)
 {
 	uint64_t bytes;
 
-	if (sum_layers(&p->manifest, &bytes, err) < 0 || check_space(p, bytes, err) < 0)
+	if (sum_layers(&p->manifest, &bytes, err) < 0 ||
+	    downloads_check_space(&p->downloads, bytes, err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->manifest.count; i++) {
 		const struct oci_descriptor *d = &p->manifest.entries[i];
@@ -308,7 +242,7 @@ static int assemble(struct pull *p, struct digest *out, struct err *err)
 	bare.pinned = false;
 	if (find_present(p, &present, &digest))
 		options.replace |= reference_is_origin(p->arena, &bare, present.origin);
-	return oci_assemble(p->store, p->folder, &p->top, &options, out, err);
+	return oci_assemble(p->store, p->downloads.dir, &p->top, &options, out, err);
 }
 
 /* Is it what is here already? Then nothing but documents was fetched. */
@@ -339,7 +273,7 @@ int image_pull(struct store *store, const char *ref, const struct pull_options *
 	       struct digest *out, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	struct pull p = {.store = store, .arena = a, .options = options, .folder = -1};
+	struct pull p = {.store = store, .arena = a, .options = options, .downloads = {.dir = -1}};
 	int r;
 
 	if (reference_parse(a, ref, &p.ref, err) < 0)
@@ -350,7 +284,7 @@ int image_pull(struct store *store, const char *ref, const struct pull_options *
 	r = pull(&p, out, err);
 	fetch_drop(&p.fetcher);
 	if (r == 0)
-		clean_folder(&p);
-	fd_close(&p.folder);
+		(void)downloads_clean(&p.downloads, time(NULL) - STALE_SECONDS, false);
+	downloads_close(&p.downloads);
 	return r < 0 ? err_wrap(err, "pulling '%s'", ref) : 0;
 }

@@ -25,6 +25,7 @@
  *	host/HEX/          skeletons of the host image
  *	actions/HEX        which tree the name of an action means; HEX hashes the name
  *	action-trees/HEX/  as trees/, of actions
+ *	downloads/         what pulls have brought (downloads.h)
  *	staging/           work in progress; each folder is locked by its maker
  *
  * An image in use has a shared lock on its manifest's blob. Who publishes an

@@ -151,6 +151,23 @@ worker_is_gone() { ! pgrep -f "image pull $at/slow" >/dev/null; }
 	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
 }
 
+@test "what broke off is pruned, when nobody is at work on it" {
+	bad_setup
+	"$STEPCELL" image pull "$at/slow-pruned" >/dev/null 2>&1 3>&- &
+	puller=$!
+	within 20 half_is_here
+	run --separate-stderr "$STEPCELL" image prune
+	exits 0
+	half_is_here
+	kill -KILL $puller
+	wait $puller || true
+	within 5 worker_is_gone
+	run --separate-stderr "$STEPCELL" image prune
+	exits 0
+	says "of pulls that broke off"
+	[ -z "$(find "$STEPCELL_HOME/store/downloads" -type f)" ]
+}
+
 @test "what an earlier pull left whole is taken, unless the disk has changed it" {
 	bad_setup
 	pull "$at/gone-whole" # has its config, not its layer

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/compose.h"
 #include "stepcell/cell.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -63,14 +64,14 @@ static int copy_files(const struct recipe *r, const char *layer, struct err *err
 
 static const char **environment(struct arena *a, const struct image *base, const struct recipe *r)
 {
-	const struct node *const maps[] = {base->env, r->env};
+	const struct manifest below = {.env = base->env};
+	const struct node *map = compose_env(a, &below, r->env);
 	struct words env = {0};
 
-	for (size_t m = 0; m < COUNT(maps); m++)
-		for (size_t i = 0; maps[m] && i < maps[m]->count; i++)
-			words_add(a, &env,
-				  arena_printf(a, "%s=%s", maps[m]->pairs[i].key->text,
-					       node_text(maps[m]->pairs[i].value)));
+	for (size_t i = 0; i < map->count; i++)
+		words_add(a, &env,
+			  arena_printf(a, "%s=%s", map->pairs[i].key->text,
+				       node_text(map->pairs[i].value)));
 	words_add(a, &env, "HOME=/home/runner");
 	words_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
 	return words_end(a, &env);

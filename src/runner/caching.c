@@ -225,18 +225,19 @@ static int start(struct step_run *step, struct caching *c, cell_fn *fn, struct w
 	artifact_settle();
 	c->answer = ends[0];
 	step->data = c;
-	return launch(step,
-		      &(struct launch){
-			      .fn = fn,
-			      .arg = work,
-			      .workdir = "/",
-			      .env = node_map(step->job->arena),
-			      .fds = fds,
-			      .fd_count = COUNT(fds),
-		      },
-		      err) < 0
-		       ? -1
-		       : 1;
+	if (launch(step,
+		   &(struct launch){
+			   .fn = fn,
+			   .arg = work,
+			   .workdir = "/",
+			   .env = node_map(step->job->arena),
+			   .fds = fds,
+			   .fd_count = COUNT(fds),
+		   },
+		   err) == 0)
+		return 1;
+	fd_close(&c->answer);
+	return -1;
 }
 
 /* ---- restoring ---- */
@@ -387,7 +388,10 @@ int caching_save(struct step_run *step, struct caching *c, struct err *err)
 		.max_bytes = lower(limits->disk, LIMIT_CACHE_BYTES),
 		.max_entries = limits->files,
 	};
-	return start(step, c, pack_inside, work, c->staged, err);
+	r = start(step, c, pack_inside, work, c->staged, err);
+	if (r < 0)
+		fd_close(&c->staged);
+	return r;
 }
 
 static int keep(struct step_run *step, const struct caching *c, const struct answer *answer,

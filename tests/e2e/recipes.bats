@@ -108,6 +108,24 @@ inside() { run --separate-stderr timeout 60 "$STEPCELL" exec --image "$1" --work
 	says nowhere
 }
 
+@test "an ordinary user builds the same image as root" {
+	[ "$(id -u)" = 0 ] || cannot "it takes root to build as root and as another user"
+	base
+	printf 'kind: layer\nbase: small\ncommands: ["mkdir -p /opt/x; echo y >/opt/x/y; rm /etc/going"]\n' >mine.yml
+	build ./mine.yml
+	exits 0
+	digest=$output
+	user_open
+	cp mine.yml "$BATS_FILE_TMPDIR/root.tar" "$user_home/"
+	chown "$user:" "$user_home"/mine.yml "$user_home/root.tar"
+	as_user stepcell image import --quiet --name small root.tar
+	run --separate-stderr as_user stepcell image build ./mine.yml
+	exits 0
+	[ "$output" = "$digest" ]
+}
+
+teardown() { user_close; }
+
 @test "an image's packages as SPDX" {
 	base
 	run --separate-stderr "$STEPCELL" image sbom small

@@ -22,6 +22,10 @@ struct cache;
 int cache_open(const char *home, const char *realm, struct cache **out, struct err *err);
 void cache_close(struct cache **cache); /* NULL is fine */
 
+/* The realms that there are, in no order. */
+int cache_realms(const char *home, struct arena *a, const char ***out, size_t *count,
+		 struct err *err);
+
 /* 64 digits for the paths of an entry: it serves only who asks for the same ones. */
 struct digest cache_version(const char *const *paths, size_t count);
 

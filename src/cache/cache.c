@@ -1,6 +1,7 @@
 /*
  * On disk a realm is caches/HEX, HEX hashing its name, and in it an entry is
  *
+ *	realm         its name
  *	HEX.tar.zst   the tarball; its time is the entry's
  *	HEX.json      what is known of it; its time is that of the last use
  *
@@ -28,6 +29,7 @@
 #include "stepcell/util.h"
 
 #define RECORD_BYTES (16 * KIB)
+#define REALM        "realm"
 
 struct cache {
 	int dir;
@@ -50,6 +52,14 @@ static struct name name_of(const struct cache_entry *e)
 	return name;
 }
 
+/* For who lists them; the folder's own name is a hash. */
+static int name_realm(struct cache *c, const char *realm, struct err *err)
+{
+	if (faccessat(c->dir, REALM, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return file_write(c->dir, REALM, realm, strlen(realm), 0600, err);
+}
+
 int cache_open(const char *home, const char *realm, struct cache **out, struct err *err)
 {
 	struct digest id = digest_of(realm, strlen(realm));
@@ -65,9 +75,11 @@ int cache_open(const char *home, const char *realm, struct cache **out, struct e
 	if (!c)
 		return err_fail(err, ERR_SYSTEM, "out of memory");
 	c->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->dir < 0) {
-		free(c);
-		return err_sys(err, "cannot open '%s'", path);
+	if (c->dir < 0 || name_realm(c, realm, err) < 0) {
+		if (c->dir < 0)
+			(void)err_sys(err, "cannot open '%s'", path);
+		cache_close(&c);
+		return -1;
 	}
 	*out = c;
 	return 0;
@@ -90,6 +102,34 @@ static int touch(int dir, const char *name)
 	(void)clock_gettime(CLOCK_REALTIME, &now[0]);
 	now[1] = now[0];
 	return name ? utimensat(dir, name, now, 0) : futimens(dir, now);
+}
+
+int cache_realms(const char *home, struct arena *a, const char ***out, size_t *count,
+		 struct err *err)
+{
+	DIR *dir = opendir(arena_printf(a, "%s/caches", home));
+	const char **list = NULL;
+	struct dirent *d;
+	size_t n = 0;
+
+	if (!dir && errno != ENOENT)
+		return err_sys(err, "cannot list the caches");
+	while (dir && (d = readdir(dir))) {
+		auto_strbuf struct strbuf text = STRBUF(RECORD_BYTES);
+		struct err ignored;
+
+		if (strlen(d->d_name) != DIGEST_HEX ||
+		    file_read(dirfd(dir), arena_printf(a, "%s/" REALM, d->d_name), &text,
+			      &ignored) < 0)
+			continue;
+		list = arena_grow(a, list, n, sizeof(*list));
+		list[n++] = arena_strdup(a, text.text);
+	}
+	if (dir)
+		(void)closedir(dir);
+	*out = list;
+	*count = n;
+	return 0;
 }
 
 /* A descriptor of its own: flock() belongs to those. */

@@ -9,5 +9,5 @@
  */
 typedef int command_fn(int argc, char **argv, struct err *err);
 
-command_fn cmd_run, cmd_plan, cmd_exec, cmd_lint, cmd_expr, cmd_image, cmd_action, cmd_policy,
-	cmd_runs, cmd_doctor;
+command_fn cmd_run, cmd_plan, cmd_exec, cmd_lint, cmd_expr, cmd_image, cmd_action, cmd_cache,
+	cmd_policy, cmd_runs, cmd_doctor;

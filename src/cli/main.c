@@ -20,6 +20,7 @@ static const struct {
 	{"runs", cmd_runs, "what was run, and what it said"},
 	{"image", cmd_image, "build and list toolchain images"},
 	{"action", cmd_action, "the actions that workflows may use"},
+	{"cache", cmd_cache, "what runs have left for runs"},
 	{"lint", cmd_lint, "find mistakes in workflow files"},
 	{"run", cmd_run, "run workflows, every step in a cell of its own"},
 	{"plan", cmd_plan, "say what would run, and why"},

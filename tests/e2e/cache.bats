@@ -162,6 +162,25 @@ gets() {
 	says "is not saved: there is nothing at its paths"
 }
 
+@test "what is cached is listed, and removed by its key" {
+	run "$STEPCELL" cache list
+	exits 0
+	[ -z "$output" ]
+	keeps k one
+	keeps other untrusted --policy untrusted
+	run --separate-stderr "$STEPCELL" cache list
+	exits 0
+	says "k  refs/heads/main" "other  refs/heads/main" "guest untrusted" "shared  folder $project"
+	run --separate-stderr "$STEPCELL" cache list --json
+	says '"key": "k"' '"kind": "shared"'
+	run "$STEPCELL" cache remove k
+	exits 0
+	gets k
+	says "got []"
+	run "$STEPCELL" cache remove k
+	exits 2
+}
+
 @test "a cache that is not what was saved is dropped, and nothing of it is unpacked" {
 	keeps k one
 	tar=$(echo "$STEPCELL_HOME"/caches/*/*.tar.zst)

@@ -24,6 +24,8 @@
 #include "stepcell/path.h"
 #include "stepcell/strbuf.h"
 
+#define FLUSH_FROM (256 * KIB) /* a call for less costs more than it gains */
+
 void writer_init(struct writer *w, int root)
 {
 	*w = (struct writer){
@@ -31,7 +33,9 @@ void writer_init(struct writer *w, int root)
 		.parent = -1,
 		.max_bytes = LIMIT_IMAGE_BYTES,
 		.max_entries = LIMIT_IMAGE_ENTRIES,
+		.umask = umask(0),
 	};
+	(void)umask(w->umask);
 }
 
 void writer_release(struct writer *w)
@@ -224,6 +228,9 @@ static int write_blocks(struct writer *w, int fd, const struct entry *e, const s
 		return -1;
 	if (at < e->size && ftruncate(fd, (off_t)e->size) < 0)
 		return err_sys(err, "cannot write");
+	/* The disk may begin: who publishes the tree waits for all of it. */
+	if (at >= FLUSH_FROM)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
 
@@ -231,9 +238,10 @@ static int finish_file(struct writer *w, const struct entry *e, int fd,
 		       struct digest_stream **digest, struct err *err)
 {
 	const struct timespec times[2] = {e->mtime, e->mtime};
+	const mode_t mode = writer_mode(e->kind, e->mode);
 	struct inode_note *note = NULL;
 
-	if (fchmod(fd, writer_mode(e->kind, e->mode)) < 0 || futimens(fd, times) < 0)
+	if (((mode & w->umask) && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
 		return err_sys(err, "cannot set mode and time");
 	if (note_inode(w, e, fd, "", &note, err) < 0)
 		return -1;
@@ -247,7 +255,8 @@ static int add_file(struct writer *w, const struct entry *e, const char *name,
 		    const struct content *c, struct err *err)
 {
 	auto_fd int fd =
-		openat(w->parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		openat(w->parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       writer_mode(e->kind, e->mode));
 	struct digest_stream *digest;
 	int r;
 

@@ -35,8 +35,8 @@ struct writer {
 	uint64_t max_bytes, max_entries; /* as writer_init() sets them: an image's */
 	bool plain;                      /* modes as git keeps them: 644 and 755 */
 	uint64_t skipped;                /* devices, FIFOs, sockets */
-	uint64_t xattrs;                 /* entries with attributes, which are not kept */
-	int parent;                      /* the folder of the last entry, and its path */
+	mode_t umask; /* of who unpacks: what it takes from a mode is given back */
+	int parent;   /* the folder of the last entry, and its path */
 	char *parent_path;
 	bool layers;             /* names may be whiteouts */
 	struct written *written; /* of the layer that is applied; NULL: nothing lies below it */

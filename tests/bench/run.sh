@@ -20,7 +20,7 @@ export STEPCELL_DATA=$PWD
 # new inode the more were removed of late, and the numbers of a second run are others.
 tmp=$BENCH_TMP/disk
 mkdir "$tmp"
-truncate -s 2G "$BENCH_TMP/image"
+truncate -s 4G "$BENCH_TMP/image"
 if mkfs.ext4 -q "$BENCH_TMP/image" && mount -o loop "$BENCH_TMP/image" "$tmp" 2>/dev/null; then
 	echo "layers on an ext4 of their own, kernel $(uname -r), load $(cut -d ' ' -f 1-3 /proc/loadavg)"
 else
@@ -67,6 +67,10 @@ awk -v n="${STEPS:-100}" -v bare="$(middle <"$tmp/bare")" -v run="$(middle <"$tm
 
 mkdir "$tmp/pull"
 "$here/pull.sh" "$tmp/pull"
+
+# ---- an image into the store, against unpackers ----
+
+"$here/import.sh" "$tmp"
 
 # ---- keeping it ----
 

@@ -4,7 +4,8 @@
 #include "stepcell/arena.h"
 #include "stepcell/workflow.h"
 
-#define MARK "# stepcell: ignore["
+#define MARK       "# stepcell: ignore["
+#define REASON_MAX 300 /* bytes */
 
 struct comment {
 	unsigned line, col;
@@ -66,6 +67,8 @@ static void read_line(struct arena *a, struct lint_comments *c, unsigned number,
 	const char *rules = mark ? mark + strlen(MARK) : NULL;
 	const char *close = rules ? memchr(rules, ']', (size_t)(end - rules)) : NULL;
 
+	if (close && end - close > REASON_MAX)
+		end = close + REASON_MAX;
 	if (close)
 		add(a, c,
 		    (struct comment){

@@ -87,6 +87,17 @@ assert b["silenced"] == "ours"
 PY
 }
 
+@test "json stays JSON, however long a reason is, and whatever bytes a file has" {
+	workflow "uses: example/tool@v1 # stepcell: ignore[unpinned-uses] $(printf '"%.0s' {1..100000})"
+	lint --format=json a.yml
+	python3 -c 'import json, sys; assert json.load(sys.stdin)["silenced"] == 1' <<<"$output"
+	workflow $'run: "\xff\xe2\x80"'
+	for format in json sarif; do
+		"$STEPCELL" lint --format=$format a.yml >out || [ $? = 1 ]
+		python3 -c 'import json; json.load(open("out", encoding="utf-8"))'
+	done
+}
+
 @test "sarif: 2.1.0 as its readers want it" {
 	workflow 'run: echo ${{ github.head_ref }}' 'uses: example/tool@v2 # stepcell: ignore[unpinned-uses] ours'
 	mv a.yml 'b ü.yml'

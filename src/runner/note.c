@@ -109,6 +109,8 @@ static int read_matchers(struct step_run *step, const char *path, char **text, s
 {
 	struct job_run *job = step->job;
 
+	if (!step->cell) /* a run that was abandoned */
+		return err_fail(err, ERR_USAGE, "the step is over");
 	if (++job->problem_reads > LIMIT_PROBLEM_READS)
 		return err_fail(err, ERR_USAGE, "more than %u files of problem matchers in one job",
 				LIMIT_PROBLEM_READS);

@@ -186,7 +186,8 @@ static void take_line(void *arg, const struct line *line)
 		step->refused = arena_strdup(step->job->arena, err.text);
 		output_say(step, "error: %s", err.text);
 		step->mute = true;
-		cell_kill(step->cell, CELL_LOG_LIMIT);
+		if (step->cell) /* else it is dead, and this its last word */
+			cell_kill(step->cell, CELL_LOG_LIMIT);
 		return;
 	}
 	if (step->mute)
@@ -256,7 +257,8 @@ bool output_drain(struct step_run *step, bool all)
 		if (!all)
 			return true;
 	}
-	fd_close(&step->log); /* or poll() would find it ready for ever */
+	lines_end(&step->lines); /* the last line may have no end; its step can still be asked */
+	fd_close(&step->log);    /* or poll() would find it ready for ever */
 	return false;
 }
 

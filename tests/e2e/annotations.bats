@@ -122,12 +122,14 @@ counts|{\"error\": 1}" ]
 		- run: 'head -c 300000 /dev/zero >z; echo ::add-matcher::z; echo 5:on'
 		  continue-on-error: true
 		- run: 'echo "::add-matcher::"; echo "::remove-matcher::"; echo 6:on'
+		- run: 'printf 7:on; printf "\\n::add-matcher::unended"'
+		  continue-on-error: true
 		- run: 'for i in $(seq 102); do echo ::add-matcher::none; done'
 		  continue-on-error: true
 	END
 	cell_run
 	exits 0
-	says 1:on 2:on 3:on 4:on 5:on 6:on "passwd: problem matchers:1:" "p' is no regular file" "l' is no regular file" \
+	says 1:on 2:on 3:on 4:on 5:on 6:on 7:on "/unended': No such file" "passwd: problem matchers:1:" "p' is no regular file" "l' is no regular file" \
 		"environ" "root/x'" "z' is larger than 262144 bytes" "the path of a file is missing" \
 		"more than 100 files of problem matchers"
 	says_not "root:x:"

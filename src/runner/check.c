@@ -310,9 +310,11 @@ static bool sets_up_python(struct run *run, const struct step *step)
 	       action_builtin(&uses) == &action_setup_python;
 }
 
-/* A toolchain that a step names outright is looked for now. */
+/* A toolchain that a step names outright is looked for now; in a container's root, when it is there. */
 static int check_toolchains(struct run *run, const struct job *job, struct err *err)
 {
+	if (job->container && job->container->kind != NODE_NULL)
+		return 0;
 	for (size_t i = 0; i < job->steps.count; i++) {
 		const struct step *step = &job->steps.list[i];
 		struct toolchain_match match = {.lock = -1};

@@ -236,7 +236,7 @@ static bool is_passing(CURLcode code)
 	static const CURLcode passing[] = {
 		CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT, CURLE_SEND_ERROR,
 		CURLE_RECV_ERROR,      CURLE_GOT_NOTHING,        CURLE_PARTIAL_FILE,
-		CURLE_HTTP2,           CURLE_HTTP2_STREAM,       CURLE_SSL_CONNECT_ERROR,
+		CURLE_HTTP2,           CURLE_HTTP2_STREAM,
 	};
 
 	for (size_t i = 0; i < COUNT(passing); i++)

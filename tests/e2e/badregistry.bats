@@ -8,32 +8,14 @@ load helper
 load registry
 
 setup_file() {
-	local ports
-	command -v openssl >/dev/null || cannot "openssl is not installed"
-	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=tests -addext subjectAltName=IP:127.0.0.1 -days 2 \
-		-keyout "$BATS_FILE_TMPDIR/key.pem" -out "$BATS_FILE_TMPDIR/cert.pem" 2>/dev/null
-	"$BATS_TEST_DIRNAME/badregistry.py" "$BATS_FILE_TMPDIR/ports" "$BATS_FILE_TMPDIR/log" \
-		"$BATS_FILE_TMPDIR/cert.pem" "$BATS_FILE_TMPDIR/key.pem" 2>"$BATS_FILE_TMPDIR/err" 3>&- &
-	servers=$!
-	within 10 test -s "$BATS_FILE_TMPDIR/ports" || { cat "$BATS_FILE_TMPDIR/err"; return 1; }
-	read -ra ports <"$BATS_FILE_TMPDIR/ports"
-	export servers
-	export at=127.0.0.1:${ports[0]} other=127.0.0.2:${ports[1]} secure=127.0.0.1:${ports[2]} log=$BATS_FILE_TMPDIR/log
-	: >"$log"
+	bad_start
+	export servers at other secure log
 }
 
 teardown_file() {
 	servers_stop
 	# of all tests together
 	never '^elsewhere [^ ]+ [^ ]+ [^-]' "$log"
-}
-
-bad_setup() {
-	export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/config HOME=$BATS_TEST_TMPDIR/nobody
-	mkdir -p "$HOME" "$XDG_CONFIG_HOME"
-	unset XDG_RUNTIME_DIR DOCKER_CONFIG
-	logins logins "$at" ann:secret
-	export REGISTRY_AUTH_FILE=$PWD/logins
 }
 
 # refuses NAME TEXT [CODE]: pulling it fails and says so, and the store has nothing of it.
@@ -43,12 +25,6 @@ refuses() {
 	exits "${3:-4}" || { echo "at $1"; return 1; }
 	says "$2" || { echo "at $1"; return 1; }
 	! find "$STEPCELL_HOME"/store/{images,trees} -mindepth 1 2>/dev/null | grep . || { echo "of $1"; return 1; }
-}
-
-# takes NAME: it is pulled.
-takes() {
-	pull "$at/$1"
-	exits 0 || { echo "at $1"; return 1; }
 }
 
 @test "what is right is taken" {

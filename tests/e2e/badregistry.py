@@ -306,7 +306,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.head(200, len(LAYER))
         self.wfile.write(LAYER[:len(LAYER) // 2])
         self.wfile.flush()
-        time.sleep(20)
+        time.sleep(120)
         self.close_connection = True
         return None
 

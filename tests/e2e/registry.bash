@@ -1,6 +1,8 @@
 # Shared by the tests that pull from registries: real servers on loopback, and an image to put there.
 # shellcheck disable=SC2154,SC2034 # bats sets BATS_*; the tests read what is set here
 
+here=$(dirname "${BASH_SOURCE[0]}")
+
 have_registry() {
 	local program
 	for program in docker-registry skopeo umoci htpasswd openssl; do
@@ -47,12 +49,41 @@ registry_start() {
 	registry_at=$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$dir/log" | head -n 1)
 }
 
+# bad_start: badregistry.py; sets $at (it), $secure (it with TLS), $other (somebody else), $log, adds to $servers.
+bad_start() {
+	local ports dir=$BATS_FILE_TMPDIR
+	command -v openssl >/dev/null || cannot "openssl is not installed"
+	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=tests -addext subjectAltName=IP:127.0.0.1 -days 2 \
+		-keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+	"$here/badregistry.py" "$dir/ports" "$dir/log" "$dir/cert.pem" "$dir/key.pem" 2>"$dir/err" 3>&- &
+	servers+=" $!"
+	within 10 test -s "$dir/ports" || { cat "$dir/err"; return 1; }
+	read -ra ports <"$dir/ports"
+	at=127.0.0.1:${ports[0]} other=127.0.0.2:${ports[1]} secure=127.0.0.1:${ports[2]} log=$dir/log
+	: >"$log"
+}
+
+# bad_setup: of a test, nothing of the caller's; and a login for $at, for no one else.
+bad_setup() {
+	export XDG_CONFIG_HOME=$BATS_TEST_TMPDIR/config HOME=$BATS_TEST_TMPDIR/nobody
+	mkdir -p "$HOME" "$XDG_CONFIG_HOME"
+	unset XDG_RUNTIME_DIR DOCKER_CONFIG
+	logins logins "$at" ann:secret
+	export REGISTRY_AUTH_FILE=$PWD/logins
+}
+
+# takes NAME: it is pulled from $at.
+takes() {
+	pull "$at/$1"
+	exits 0 || { echo "at $1"; return 1; }
+}
+
 # tokens_start NAME: the token server; sets $tokens_at, adds to $servers.
 tokens_start() {
 	local dir=$BATS_FILE_TMPDIR/$1
 	mkdir -p "$dir"
 	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=tests -days 2 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
-	"$BATS_TEST_DIRNAME/tokenserver.py" "$dir" "$dir/port" "$dir/log" >"$dir/err" 2>&1 3>&- &
+	"$here/tokenserver.py" "$dir" "$dir/port" "$dir/log" >"$dir/err" 2>&1 3>&- &
 	servers+=" $!"
 	within 10 test -s "$dir/port" || { cat "$dir/err"; return 1; }
 	tokens_at=127.0.0.1:$(cat "$dir/port")

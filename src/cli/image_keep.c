@@ -79,6 +79,19 @@ static int verify_named(struct session *s, struct node *list, struct err *err)
 	return r;
 }
 
+/* Its files are not there, or its manifest is not: nothing to read, and nothing that is whole. */
+static int tell_problem(struct session *s, const struct image *image, struct node *list)
+{
+	struct node *map = node_map(s->arena);
+
+	node_set_text(s->arena, map, "name", image->name);
+	node_set_text(s->arena, map, "problem", image->problem);
+	node_add(s->arena, list, map);
+	if (!image_options(s)->json)
+		(void)printf("%s  %s\n", image->name, image->problem);
+	return 1;
+}
+
 /* A tree that two images share is read twice: each says of itself whether it can be used. */
 static int verify_all(struct session *s, struct node *list, struct err *err)
 {
@@ -88,11 +101,12 @@ static int verify_all(struct session *s, struct node *list, struct err *err)
 
 	if (image_list(s->store, s->arena, &images, &count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count && r >= 0; i++) {
-		int one = images[i].problem ? 1 : verify_one(s, &images[i], list, err);
+	for (size_t i = 0; i < count; i++) {
+		int one = 0;
 
-		if (images[i].problem)
-			(void)fprintf(stderr, "%s\n", images[i].problem);
+		if (r >= 0)
+			one = images[i].problem ? tell_problem(s, &images[i], list)
+						: verify_one(s, &images[i], list, err);
 		image_release(&images[i]);
 		r = one < 0 ? -1 : r | one;
 	}

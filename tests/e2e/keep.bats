@@ -112,6 +112,9 @@ store_of() { echo "$STEPCELL_HOME/store"; }
 	image verify --all
 	exits 1
 	says "is set aside"
+	image verify --all --json
+	exits 1
+	says '"problem": "image'
 	image import image.tar
 	image verify --all
 	exits 0

@@ -287,7 +287,9 @@ static int build_layer(struct build *b, struct staging *staging, struct tree *tr
 /* Its tree is the base's too: nothing of that lies below. */
 static struct manifest below(const struct build *b)
 {
-	return b->recipe.kind == RECIPE_LAYER ? (struct manifest){.env = b->base.env} : b->base;
+	struct manifest none = {.env = b->base.env};
+
+	return b->recipe.kind == RECIPE_LAYER ? none : b->base;
 }
 
 static int build(struct build *b, struct digest *out, struct err *err)

@@ -29,6 +29,8 @@ struct left {
 	struct err err;
 };
 
+#define LEFT_NONE ((struct left){.network = NETWORK_NONE, .listener = -1, .pidfd = -1})
+
 static struct left *left_new(struct err *err)
 {
 	struct left *left = mmap(NULL, sizeof(*left), PROT_READ | PROT_WRITE,
@@ -38,7 +40,7 @@ static struct left *left_new(struct err *err)
 		(void)err_sys(err, "cannot share memory");
 		return NULL;
 	}
-	*left = (struct left){.network = NETWORK_NONE, .listener = -1, .pidfd = -1};
+	*left = LEFT_NONE;
 	return left;
 }
 
@@ -59,6 +61,31 @@ static int left_take(struct left *shared, int pidfd, struct left *out, struct er
 		       : -1;
 }
 
+/* What such a process does; what it leaves is in `left`, its error too. */
+typedef int inside_fn(const void *arg, struct left *left);
+
+static int run_aside(uint64_t flags, inside_fn *fn, const void *arg, struct left *out,
+		     struct err *err)
+{
+	struct left *shared = left_new(err);
+	bool outside;
+	int pidfd;
+	pid_t pid;
+
+	if (!shared)
+		return -1;
+	pid = birth(CLONE_FILES | flags, -1, &pidfd, &outside, err);
+	if (pid == 0) {
+		shared->done = fn(arg, shared) == 0;
+		_exit(0);
+	}
+	if (pid < 0) {
+		(void)munmap(shared, sizeof(*shared));
+		return -1;
+	}
+	return left_take(shared, pidfd, out, err);
+}
+
 /* ---- making it ---- */
 
 static int open_namespaces(bool as_user, struct network *out, struct err *err)
@@ -75,42 +102,34 @@ static int open_namespaces(bool as_user, struct network *out, struct err *err)
  * No port is privileged: who is in it is nobody outside, and servers in images
  * listen at theirs, whoever they are.
  */
-static int make_inside(bool as_user, uid_t uid, gid_t gid, struct left *left)
+struct maker {
+	bool as_user;
+	uid_t uid;
+	gid_t gid;
+};
+
+static int make_inside(const void *arg, struct left *left)
 {
+	const struct maker *m = arg;
 	struct err *err = &left->err;
 
-	if (as_user && map_own_id(uid, gid, err) < 0)
+	if (m->as_user && map_own_id(m->uid, m->gid, err) < 0)
 		return -1;
 	return loopback_raise(err) < 0 ||
 			       setting_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0",
 					     err) < 0 ||
-			       open_namespaces(as_user, &left->network, err) < 0
+			       open_namespaces(m->as_user, &left->network, err) < 0
 		       ? -1
 		       : 0;
 }
 
 int network_make(bool as_user, struct network *out, struct err *err)
 {
-	const uint64_t flags = CLONE_FILES | CLONE_NEWNET | (as_user ? CLONE_NEWUSER : 0);
-	const uid_t uid = geteuid();
-	const gid_t gid = getegid();
-	struct left *shared = left_new(err), left;
-	bool outside;
-	int pidfd;
-	pid_t pid;
+	const struct maker maker = {as_user, geteuid(), getegid()};
+	struct left left = LEFT_NONE;
 
-	if (!shared)
-		return -1;
-	pid = birth(flags, -1, &pidfd, &outside, err);
-	if (pid == 0) {
-		shared->done = make_inside(as_user, uid, gid, shared) == 0;
-		_exit(0);
-	}
-	if (pid < 0) {
-		(void)munmap(shared, sizeof(*shared));
-		return -1;
-	}
-	if (left_take(shared, pidfd, &left, err) < 0) {
+	if (run_aside(CLONE_NEWNET | (as_user ? CLONE_NEWUSER : 0), make_inside, &maker, &left,
+		      err) < 0) {
 		network_close(&left.network);
 		return -1;
 	}
@@ -135,42 +154,35 @@ static int enter(const struct network *n, struct err *err)
 	return 0;
 }
 
-static int listen_inside(const struct network *n, uint16_t port, struct left *left)
+struct listening {
+	const struct network *network;
+	uint16_t port;
+};
+
+static int listen_inside(const void *arg, struct left *left)
 {
+	const struct listening *l = arg;
 	const struct sockaddr_in at = {.sin_family = AF_INET,
-				       .sin_port = htons(port),
+				       .sin_port = htons(l->port),
 				       .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	struct err *err = &left->err;
 
-	if (enter(n, err) < 0)
+	if (enter(l->network, err) < 0)
 		return -1;
 	left->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (left->listener < 0 ||
 	    bind(left->listener, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
 	    listen(left->listener, SOMAXCONN) < 0)
-		return err_sys(err, "cannot listen at port %u of the job's network", port);
+		return err_sys(err, "cannot listen at port %u of the job's network", l->port);
 	return 0;
 }
 
 int network_listen(const struct network *n, uint16_t port, int *out, struct err *err)
 {
-	struct left *shared = left_new(err), left;
-	bool outside;
-	int pidfd;
-	pid_t pid;
+	const struct listening listening = {n, port};
+	struct left left = LEFT_NONE;
 
-	if (!shared)
-		return -1;
-	pid = birth(CLONE_FILES, -1, &pidfd, &outside, err);
-	if (pid == 0) {
-		shared->done = listen_inside(n, port, shared) == 0;
-		_exit(0);
-	}
-	if (pid < 0) {
-		(void)munmap(shared, sizeof(*shared));
-		return -1;
-	}
-	if (left_take(shared, pidfd, &left, err) < 0) {
+	if (run_aside(0, listen_inside, &listening, &left, err) < 0) {
 		fd_close(&left.listener);
 		return -1;
 	}

@@ -61,6 +61,7 @@ struct image {
 	 * Timeout, StartPeriod, StartInterval in nanoseconds, Retries). NULL for other images.
 	 */
 	const struct node *config;
+	struct digest source; /* of the OCI manifest that it was made from; "" of other images */
 	struct toolchain *toolchains;
 	size_t toolchain_count;
 	uint64_t bytes;

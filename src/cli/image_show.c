@@ -1,8 +1,10 @@
 /* stepcell image list and show: what is in the store, and what is known of it. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/image.h"
+#include "stepcell/json.h"
 #include "stepcell/limits.h"
 
 /* ---- as JSON ---- */
@@ -80,6 +82,10 @@ static struct node *image_node(struct arena *a, const struct image *image,
 	node_set(a, map, "layers", layers_node(a, image));
 	node_set(a, map, "toolchains", toolchains_node(a, image));
 	node_set(a, map, "env", image->env);
+	if (image->config)
+		node_set(a, map, "config", image->config);
+	if (image->source.hex[0])
+		node_set_text(a, map, "source", arena_printf(a, "sha256:%s", image->source.hex));
 	node_set(a, map, "mounts", mounts_node(a, image));
 	return map;
 }
@@ -136,6 +142,30 @@ static void print_layers(const struct image *image)
 	}
 }
 
+/* What an image says of itself is not for the terminal to act on. */
+static void print_said(const char *what, const char *name, const char *between, const char *value)
+{
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+
+	strbuf_add_visible(&text, name, strlen(name));
+	strbuf_adds(&text, between);
+	strbuf_add_visible(&text, value, strlen(value));
+	(void)printf("%-8s %s\n", what, text.text);
+}
+
+/* How an image of another engine wants to be run, a line a word of it. */
+static void print_config(const struct image *image)
+{
+	if (image->source.hex[0])
+		(void)printf("source   sha256:%s\n", image->source.hex);
+	for (size_t i = 0; image->config && i < image->config->count; i++) {
+		auto_strbuf struct strbuf value = STRBUF(MIB);
+
+		json_write(&value, image->config->pairs[i].value);
+		print_said("config", image->config->pairs[i].key->text, " ", value.text);
+	}
+}
+
 static void print_image(const struct image *image, const struct image_details *details)
 {
 	(void)printf("name     %s\ndigest   sha256:%s\ncreated  %s\nused     %s\n", image->name,
@@ -148,8 +178,8 @@ static void print_image(const struct image *image, const struct image_details *d
 			     image->toolchains[i].path);
 	print_layers(image);
 	for (size_t i = 0; i < image->env->count; i++)
-		(void)printf("env      %s=%s\n", image->env->pairs[i].key->text,
-			     node_text(image->env->pairs[i].value));
+		print_said("env", image->env->pairs[i].key->text, "=",
+			   node_text(image->env->pairs[i].value));
 }
 
 static void print_packages(const struct image_package *packages, size_t count)
@@ -201,6 +231,7 @@ static int show(struct session *s, const struct image *image, struct err *err)
 		return 0;
 	}
 	print_image(image, &details);
+	print_config(image);
 	print_packages(packages, count);
 	return 0;
 }

@@ -96,6 +96,7 @@ int image_load(struct store *store, struct arena *a, const struct digest *digest
 	image.name = manifest->name;
 	image.env = manifest->env;
 	image.config = manifest->config;
+	image.source = manifest->source;
 	image.created = time_text(a, st.st_mtim.tv_sec);
 	image.lock = take_fd(&lock);
 	*out = image;

@@ -47,9 +47,9 @@ empty_store() {
 	exits 0
 	run --separate-stderr "$STEPCELL" image show --json greeter
 	says '"GREETING": "hello"' '"PATH": "/bin"'
-	cat "$STEPCELL_HOME"/store/blobs/sha256/* >manifest
-	grep -q '"ExposedPorts"' manifest
-	grep -q '"User": "1000"' manifest
+	says '"80/tcp": {}' '"User": "1000"' '"source": "sha256:'
+	run --separate-stderr "$STEPCELL" image show greeter
+	says 'config   Entrypoint ["/bin/hello"]' 'config   User "1000"'
 }
 
 @test "the tar of a root: names that look like whiteouts are files there" {

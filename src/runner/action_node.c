@@ -24,18 +24,18 @@ static const char *find_node(const struct image *image)
 	return NULL;
 }
 
-int action_node_check(const struct run *run, const struct image *image, struct err *err)
+int action_node_check(const struct image *image, struct err *err)
 {
 	if (find_node(image))
 		return 0;
-	if (strcmp(run->image, "host") == 0)
+	if (strcmp(image->name, "host") == 0)
 		return err_fail(err, ERR_SYSTEM,
 				"JavaScript actions need node, and this host has none in /usr; "
 				"'stepcell image build node' makes an image that has");
 	return err_fail(err, ERR_SYSTEM,
 			"JavaScript actions need node, and image '%s' has none; 'stepcell image "
 			"build node' makes one that has, for --image node",
-			run->image);
+			image->name);
 }
 
 /* ---- its version ---- */
@@ -145,7 +145,7 @@ int action_node(struct step_run *step, struct err *err)
 	const struct node *env;
 
 	if (!node)
-		return action_node_check(job->run, &job->image, err);
+		return action_node_check(&job->image, err);
 	if (!use->known && step->stage == STAGE_MAIN && action_file(use->action, STAGE_PRE))
 		note_warning(step, "'pre' of an action in the workspace is not run, as on GitHub");
 	env = make_env(step, err);

@@ -65,7 +65,7 @@ int action_start(struct step_run *step, struct err *err);
 
 /* action_node.c */
 /* The image has a node, or ERR_SYSTEM says how to get one. */
-int action_node_check(const struct run *run, const struct image *image, struct err *err);
+int action_node_check(const struct image *image, struct err *err);
 int action_node(struct step_run *step, struct err *err);
 /* INPUT_* and STATE_* of the step's action. */
 void action_add_env(struct step_run *step, struct node *env, const struct node *inputs);

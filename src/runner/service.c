@@ -117,12 +117,14 @@ int services_read(struct job_run *job, struct err *err)
 	struct scope_arg arg = {job, NULL};
 	struct expr_scope scope = scope_make(&arg, context_job_level(job));
 	struct container *list;
+	size_t count;
 
-	if (container_read_services(job->run, &scope, job->plan->job->services, true, &list,
-				    &job->service_count, err) < 0)
+	if (container_read_services(job->run, &scope, job->plan->job->services, true, &list, &count,
+				    err) < 0)
 		return -1;
-	job->services = arena_array(job->arena, job->service_count, sizeof(*job->services));
-	for (size_t i = 0; i < job->service_count; i++) {
+	job->services = arena_array(job->arena, count, sizeof(*job->services));
+	job->service_count = count;
+	for (size_t i = 0; i < count; i++) {
 		job->services[i] = (struct service){.job = job,
 						    .container = list[i],
 						    .image = {.lock = -1},

@@ -110,7 +110,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	END
 	cell_run
 	exits 0
-	says "/bin/busybox yes 1 2 db /home/runner a" "| /home/runner/work/project/project" "| hello" "| kept" "| a"
+	says "started on box:1" "/bin/busybox yes 1 2 db /home/runner a" "| /home/runner/work/project/project" "| hello" "| kept" "| a"
 }
 
 @test "docker: a step that names an image, an action with its parts, one that brings a Dockerfile" {
@@ -186,6 +186,31 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	cell_run --policy mine.yml
 	exits 3
 	says "where services would listen for everybody"
+}
+
+@test "what is known only when the job starts fails it then" {
+	cat <<-'END' | workflow
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    outputs: { box: "box:1", flag: --privileged }
+		    steps: [{ run: "true" }]
+		  b:
+		    needs: a
+		    runs-on: ubuntu-latest
+		    container: ${{ needs.a.outputs.box }}
+		    services: { one: "box:1", two: { image: "${{ needs.a.outputs.box }}", options: "${{ needs.a.outputs.flag }}" } }
+		    steps: [{ run: echo ran-$((1 + 1)) }]
+	END
+	cell_run
+	exits 3
+	says "service 'two': options: --privileged is refused"
+	says_not ran-2
+	sed -i 's/flag: --privileged/flag: --init/' "$project/.github/workflows/ci.yml"
+	cell_run # a service that ends with success, as the shell of this image does, has done what it was for
+	exits 0
+	says ran-2
 }
 
 @test "root is nobody here, and the log says so; interrupts and kill -9 leave no service" {

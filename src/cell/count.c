@@ -80,6 +80,19 @@ static void count_files(const struct count_order *order, struct count_use *use)
 	count_uppers(order, dirs, use);
 }
 
+/*
+ * Those of a network that belongs to nobody in the cell: it is entered from above,
+ * and so before the cell's own namespaces are, from where there is no way back.
+ */
+static uint64_t count_shared_sockets(const struct count_order *order)
+{
+	if (!order->memory || order->ns.above < 0)
+		return 0;
+	if (!ns_enter(order->ns.above, CLONE_NEWUSER) || !ns_enter(order->ns.net, CLONE_NEWNET))
+		_exit(1);
+	return count_sockets();
+}
+
 static void count_memory(const struct count_order *order, struct count_use *use)
 {
 	if (!ns_enter(order->ns.ipc, CLONE_NEWIPC) || !ns_enter(order->ns.mount, CLONE_NEWNS))
@@ -89,22 +102,13 @@ static void count_memory(const struct count_order *order, struct count_use *use)
 		use->memory += count_sockets();
 }
 
-/* A network that belongs to nobody in the cell is entered from above it: before, there is no way back. */
-static void count_shared_sockets(const struct count_order *order, struct count_use *use)
-{
-	if (!order->memory || order->ns.above < 0)
-		return;
-	if (!ns_enter(order->ns.above, CLONE_NEWUSER) || !ns_enter(order->ns.net, CLONE_NEWNET))
-		_exit(1);
-	use->memory += count_sockets();
-}
-
 static _Noreturn void count_all(const struct count_order *order, int out)
 {
 	int keep[] = {out,           order->ns.user, order->ns.mount,
 		      order->ns.net, order->ns.ipc,  order->ns.above};
 	struct count_use use = {0};
 	struct err ignored = {0};
+	uint64_t shared;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	(void)alarm(MAX_SECONDS);
@@ -112,13 +116,14 @@ static _Noreturn void count_all(const struct count_order *order, int out)
 		(void)setpriority(PRIO_PROCESS, 0, 10);
 	if (fds_close_others(keep, COUNT(keep), &ignored) < 0)
 		_exit(1);
-	count_shared_sockets(order, &use);
+	shared = count_shared_sockets(order);
 	if (!ns_enter(order->ns.user, CLONE_NEWUSER))
 		_exit(1);
 	if (order->memory)
 		count_memory(order, &use);
 	else
 		count_files(order, &use);
+	use.memory += shared;
 	_exit(write_full(out, &use, sizeof(use)) < 0);
 }
 

@@ -137,7 +137,7 @@ static int check_image(struct run *run, struct err *err)
 		return err_wrap(err, "image for the jobs");
 	ok = image_admit(run, &image, err);
 	if (ok == 0 && run->needs_node)
-		ok = action_node_check(run, &image, err);
+		ok = action_node_check(&image, err);
 	image_release(&image);
 	return ok;
 }

@@ -207,18 +207,13 @@ static void take_end(struct service *s)
 		fail_job(s, why);
 }
 
-static void kill_service(struct service *s, enum cell_verdict why)
-{
-	cell_kill(s->cell, why);
-}
-
 static void give_up(struct service *s)
 {
 	s->why = arena_printf(s->job->arena, "not healthy after %.0f seconds",
 			      (double)(now_ms() - s->started_ms) / 1000);
 	fail_job(s, s->why); /* before any step could begin */
 	s->state = SERVICE_STOPPING;
-	kill_service(s, CELL_CANCELLED);
+	cell_kill(s->cell, CELL_CANCELLED);
 }
 
 static void take_answer(struct service *s)
@@ -261,13 +256,13 @@ static void see(struct service *s, uint64_t now)
 	if (!s->cell)
 		return;
 	if (service_log_drain(s, false))
-		kill_service(s, CELL_LOG_LIMIT);
+		cell_kill(s->cell, CELL_LOG_LIMIT);
 	take_answer(s);
 	ask(s, now);
 	if (s->state == SERVICE_STOPPING && s->kill_ms && now >= s->kill_ms)
-		kill_service(s, CELL_CANCELLED);
+		cell_kill(s->cell, CELL_CANCELLED);
 	if (cell_poll(s->cell, &ended, &err) < 0) {
-		kill_service(s, CELL_SETUP_FAILED);
+		cell_kill(s->cell, CELL_SETUP_FAILED);
 		ended = true;
 	}
 	if (ended)
@@ -328,7 +323,7 @@ static void stop(struct service *s)
 	s->state = SERVICE_STOPPING;
 	s->kill_ms = now_ms() + STOP_MS;
 	if (s->job->cancelled || cell_signal(s->cell, stop_signal(s), &ignored) < 0)
-		kill_service(s, CELL_CANCELLED);
+		cell_kill(s->cell, CELL_CANCELLED);
 }
 
 bool services_stopped(struct job_run *job)

@@ -171,6 +171,30 @@ static void check_apart(void)
 	world_drop(&w);
 }
 
+/* What waits in the queues of its sockets is memory too, whoever counts it. */
+static void check_queues(void)
+{
+	struct world w;
+
+	world_make(&w);
+	w.spec.network = CELL_NET_SHARED;
+	w.spec.limits.memory = UINT64_C(96) << 20;
+	assert_int_equal(world_run(&w,
+				   "exec python3 -c 'import socket, time\n"
+				   "keep = []\n"
+				   "for i in range(1500):\n"
+				   "    ends = socket.socketpair(); ends[0].setblocking(False)\n"
+				   "    keep += ends\n"
+				   "    try:\n"
+				   "        while True: ends[0].send(bytes(65536))\n"
+				   "    except BlockingIOError: pass\n"
+				   "time.sleep(20)'",
+				   NULL)
+				 .verdict,
+			 CELL_OUT_OF_MEMORY);
+	world_drop(&w);
+}
+
 /* It has gone when its owner and its cells have; stepcell's own network was never left. */
 static void check_nothing_left(void)
 {
@@ -244,6 +268,7 @@ TEST_BOTH(meet)
 TEST_BOTH(others_do_not)
 TEST_BOTH(unchangeable)
 TEST_BOTH(apart)
+TEST_BOTH(queues)
 TEST_BOTH(nothing_left)
 TEST_BOTH(death_of_stepcell)
 
@@ -258,6 +283,8 @@ int main(void)
 		cmocka_unit_test(test_unchangeable_as_user),
 		cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_apart_as_user),
+		cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_queues_as_user),
 		cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_nothing_left_as_user),
 		cmocka_unit_test(test_death_of_stepcell),

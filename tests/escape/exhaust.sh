@@ -273,7 +273,9 @@ quota() {
 
 answers() {
 	local open who
-	open=$(as user "$tmp/outside/attack" answers)
+	# one answer may be an init's; outside there are two at least, the canary's and this shell's
+	# shellcheck disable=SC2016 # for the inner shell
+	open=$(as user bash -c '"$0" answers; :' "$tmp/outside/attack")
 	for who in $(users); do
 		judge "D17 signals to others, as $who" "$(inside "$who" ./attack answers | head -n 1)" "$open"
 	done

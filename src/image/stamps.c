@@ -13,11 +13,11 @@
 #include "stepcell/util.h"
 
 /*
- * A sample is this many pieces of the file, at random places: neighbours share
- * their folders, which makes them cheap to look at.
+ * A sample is some pieces of the file, at random places: neighbours share their
+ * folders, which makes them cheap to look at. What stands first in it comes on top.
  */
-#define PIECES 8
-#define PIECE  3072
+#define PIECE 3072
+#define FIRST 512
 
 #define HEAD       "tree "
 #define HEAD_BYTES (sizeof(HEAD) - 1 + DIGEST_HEX + 1)
@@ -100,17 +100,17 @@ static bool lines_hold(int tree, char *text, struct strbuf *what)
 	return true;
 }
 
-static bool piece_holds(int tree, int fd, off_t at, bool begun, struct strbuf *what)
+static bool piece_holds(int tree, int fd, off_t at, size_t size, struct strbuf *what)
 {
 	char bytes[PIECE + 1];
-	ssize_t n = pread(fd, bytes, PIECE, at);
+	ssize_t n = pread(fd, bytes, size, at);
 	char *text = bytes;
 
 	if (n < 0)
 		return false;
 	bytes[n] = '\0';
 	/* in the middle of a line, most likely */
-	if (!begun && (text = strchr(bytes, '\n')))
+	if (at != (off_t)HEAD_BYTES && (text = strchr(bytes, '\n')))
 		text++;
 	return !text || lines_hold(tree, text, what);
 }
@@ -124,16 +124,16 @@ static bool head_holds(int fd, const struct digest *name)
 	       memcmp(head + sizeof(HEAD) - 1, name->hex, DIGEST_HEX) == 0;
 }
 
-static bool sample_holds(int tree, int fd, off_t size, struct strbuf *what)
+static bool sample_holds(int tree, int fd, off_t size, unsigned pieces, struct strbuf *what)
 {
-	uint64_t random[PIECES];
+	uint64_t random[STAMPS_SAMPLE];
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random) ||
-	    !piece_holds(tree, fd, HEAD_BYTES, true, what))
+	    !piece_holds(tree, fd, HEAD_BYTES, FIRST, what))
 		return false;
-	for (size_t i = 0; i < PIECES; i++)
+	for (size_t i = 0; i < pieces && i < COUNT(random); i++)
 		if (!piece_holds(tree, fd, (off_t)HEAD_BYTES + (off_t)(random[i] % (uint64_t)size),
-				 false, what))
+				 PIECE, what))
 			return false;
 	return true;
 }
@@ -147,7 +147,7 @@ static bool all_hold(int tree, int fd, struct strbuf *what)
 	       lines_hold(tree, text.text, what);
 }
 
-bool stamps_hold(int tree, const struct digest *name, enum stamps_how how, struct strbuf *what)
+bool stamps_hold(int tree, const struct digest *name, unsigned pieces, struct strbuf *what)
 {
 	auto_fd int fd = openat(tree, STAMPS_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -156,8 +156,9 @@ bool stamps_hold(int tree, const struct digest *name, enum stamps_how how, struc
 	if (fd >= 0 && fstat(fd, &st) == 0 && head_holds(fd, name)) {
 		off_t size = st.st_size - (off_t)HEAD_BYTES;
 
-		return how == STAMPS_ALL || size <= PIECE ? all_hold(tree, fd, what)
-							  : sample_holds(tree, fd, size, what);
+		return pieces == STAMPS_ALL || size <= PIECE
+			       ? all_hold(tree, fd, what)
+			       : sample_holds(tree, fd, size, pieces, what);
 	}
 	strbuf_adds(what, STAMPS_FILE);
 	return false;

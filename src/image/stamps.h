@@ -27,10 +27,11 @@ void stamp_add(struct strbuf *out, const struct stat *st, const char *path);
 int stamps_write(int to, int tree, const struct digest *name, const struct strbuf *entries,
 		 struct err *err);
 
-enum stamps_how { STAMPS_SAMPLE, STAMPS_ALL };
+#define STAMPS_ALL    0
+#define STAMPS_SAMPLE 8
 
 /*
- * Does the tree look as it did? A sample is some hundred entries, others every
- * time. False with what differs first in `what`.
+ * Does the tree look as it did? A sample is that many pieces of the file, some
+ * forty entries each, others every time. False with what differs first in `what`.
  */
-bool stamps_hold(int tree, const struct digest *name, enum stamps_how how, struct strbuf *what);
+bool stamps_hold(int tree, const struct digest *name, unsigned pieces, struct strbuf *what);

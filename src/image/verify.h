@@ -13,11 +13,10 @@ int tree_verify(struct store *store, struct arena *a, const struct digest *tree,
 		struct image_finding *out, struct err *err);
 
 /*
- * Is the tree as it was published, as far as `how` looks? Where it does not
+ * Is the tree as it was published, as far as a look at `pieces` of its stamps says? Where it does not
  * look so, all of it is read. -1 when it was changed (and is set aside now).
  */
-int tree_check(struct store *store, const struct digest *tree, enum stamps_how how,
-	       struct err *err);
+int tree_check(struct store *store, const struct digest *tree, unsigned pieces, struct err *err);
 
 /* The same of an action's tree: every entry is looked at. */
 int action_tree_check(struct store *store, const struct digest *tree, struct err *err);

@@ -60,7 +60,7 @@ user_run() {
 	user_run
 	exits 0
 	[[ "$(all)" == *cgroup* ]] || cannot "this user has cgroups of its own"
-	says cgroup rlimit did-2
+	says cgroup "by other means" did-2
 	user_run --policy ./strict.yml
 	exits 4
 	says cgroup doctor

@@ -147,11 +147,13 @@ false_words() {
 
 # ---- what is left ----
 
-networks() { find /proc/[0-9]*/ns/net -printf '%l\n' 2>/dev/null | sort -u; }
+# holders NAMESPACE: the processes that are in it, and the descriptors that hold it.
+holders() {
+	find /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname "$1" 2>/dev/null
+}
 
 nothing_left() {
-	local dir pid before held=1 open=1 out=$tmp/left.out
-	before=$(networks)
+	local dir pid server network held=1 open=1 out=$tmp/left.out
 	dir=$(with_service left 'touch /tmp/well; sleep 61277; true' <<<'- run: sleep 600')
 	run "$dir" >"$out" &
 	pid=$!
@@ -159,15 +161,17 @@ nothing_left() {
 		grep -q 'step Run sleep' "$out" && break
 		sleep 0.1
 	done
-	pgrep -f '^sleep 61277' >/dev/null && [ "$(networks)" != "$before" ] && open=0
+	server=$(pgrep -f '^sleep 61277')
+	network=$(readlink "/proc/${server:-none}/ns/net" | sed 's/[][]/\\&/g')
+	[ -n "$network" ] && [ -n "$(holders "$network")" ] && open=0
 	pgrep -f -- "-C $dir" | xargs kill -KILL
 	wait $pid 2>/dev/null
 	"$STEPCELL" plan -C "$dir" >/dev/null # takes away the layers that are left
 	for _ in $(seq 50); do
-		[ "$(networks)" = "$before" ] && ! pgrep -f '^sleep 61277' >/dev/null && held=0 && break
+		[ -z "$(holders "$network")" ] && ! pgrep -f '^sleep 61277' >/dev/null && held=0 && break
 		sleep 0.1
 	done
-	verdict "D14 D16 a job's network and its services, when stepcell is killed" $open $held "$(cat "$out"; pgrep -af '^sleep 61277')"
+	verdict "D14 D16 a job's network and its services, when stepcell is killed" $open $held "$(cat "$out"; holders "$network")"
 }
 
 payload "E1 packets from a job's network" "./attack egress 127.0.0.1" egress 192.0.2.1 10.0.0.1 172.17.0.1 169.254.169.254 2001:db8::1

@@ -6,7 +6,8 @@
 #include "stepcell/err.h"
 
 /* STEPCELL_HOME, else /var/lib/stepcell for root, else $XDG_DATA_HOME/stepcell or
- * ~/.local/share/stepcell. Made with mode 0700. */
+ * ~/.local/share/stepcell. Made with mode 0700. ERR_SYSTEM
+ * where it, or an entry of it, is another user's but root's. */
 int state_home(char *out, size_t size, struct err *err);
 
 /*

@@ -1,4 +1,6 @@
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,30 @@ static int state_path(char *out, size_t size, struct err *err)
 	return err_fail(err, ERR_USAGE, "no HOME; set STEPCELL_HOME to a directory for the state");
 }
 
+/* What others put here before it was private would be theirs to change for good. Root may anyway. */
+static int check_entries(const char *home, struct err *err)
+{
+	DIR *dir = opendir(home);
+	struct dirent *e;
+	struct stat st;
+	int r = 0;
+
+	if (!dir)
+		return err_sys(err, "cannot read state home '%s'", home);
+	while (r == 0 && (e = readdir(dir))) {
+		if (strcmp(e->d_name, "..") == 0 ||
+		    fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_uid == geteuid() || st.st_uid == 0)
+			continue;
+		r = err_fail(err, ERR_SYSTEM,
+			     "'%s/%s' belongs to uid %u, and a state home holds nothing of others; "
+			     "move it away",
+			     home, e->d_name, st.st_uid);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
 int state_home(char *out, size_t size, struct err *err)
 {
 	char real[PATH_MAX];
@@ -57,7 +83,7 @@ int state_home(char *out, size_t size, struct err *err)
 			out, st.st_uid);
 	if ((st.st_mode & 077) && chmod(out, st.st_mode & 0700) < 0)
 		return err_sys(err, "cannot make state home '%s' private", out);
-	return 0;
+	return check_entries(out, err);
 }
 
 static bool holds_data(const char *dir)

@@ -138,6 +138,33 @@ file" ]
 	says "entering the working directory"
 }
 
+@test "where an image without /home/runner starts: where it says, else in its root" {
+	[ -x /bin/busybox ] || cannot "needs a busybox"
+	for at in '' /tmp /missing; do
+		rm -rf layout
+		python3 "$BATS_TEST_DIRNAME/tiny.py" layout "starts:1" "WorkingDir=\"$at\""
+		"$STEPCELL" image import -q --replace --name starts layout
+		x --image starts -- pwd
+		exits 0
+		[ "$output" = "$([ "$at" = /tmp ] && echo /tmp || echo /)" ]
+	done
+	x --image starts --workdir /missing -- pwd
+	exits 125
+	says "entering the working directory"
+}
+
+@test "a state home in which another user has put something is refused" {
+	[ "$(id -u)" = 0 ] || cannot "needs root, to be two users"
+	mkdir -m 777 "$STEPCELL_HOME"
+	ln -s "$project" "$STEPCELL_HOME/store"
+	x -- true
+	exits 0
+	chown -h 54321 "$STEPCELL_HOME/store"
+	x -- true
+	exits 125
+	says "/home/store' belongs to uid 54321"
+}
+
 @test "a terminal is never handed in" {
 	command -v script >/dev/null || cannot "needs script(1)"
 	run script -qec "'$STEPCELL' exec -- sh -c 'test -t 0 || test -t 1 || test -t 2 || echo none; ls -l /proc/self/fd'" \

@@ -90,6 +90,8 @@
 #define LIMIT_JOURNAL_LINE (8 * MIB)
 #define LIMIT_RUNS         100000
 
+#define LIMIT_PYTHON_VERSIONS 64 /* that one setup-python asks for */
+
 /* Caches, as GitHub keeps them: ten keys of 512 characters, ten GB a repository, seven days. */
 #define LIMIT_CACHE_KEY     512
 #define LIMIT_CACHE_KEYS    10

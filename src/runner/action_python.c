@@ -286,7 +286,8 @@ static int versions_of_file(struct step_run *step, struct texts *out, struct err
 			continue;
 		out->list = arena_grow(job->arena, out->list, out->count, sizeof(*out->list));
 		out->list[out->count++] = line;
-		output_say(step, "%s: %s", q.name, line);
+		if (out->count <= LIMIT_PYTHON_VERSIONS)
+			output_say(step, "%s: %s", q.name, line);
 	}
 	return 0;
 }
@@ -307,6 +308,9 @@ static int start(struct step_run *step, struct err *err)
 				 "the former counts");
 	if (!versions.count && versions_of_file(step, &versions, err) < 0)
 		return -1;
+	if (versions.count > LIMIT_PYTHON_VERSIONS)
+		return err_fail(err, ERR_USAGE, "%zu versions are asked for; there may be %d",
+				versions.count, LIMIT_PYTHON_VERSIONS);
 	if (*action_input(step, "pip-version"))
 		output_say(step, "warning: pip-version is not served: pip is the toolchain's");
 	if (!versions.count)

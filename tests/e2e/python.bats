@@ -143,6 +143,17 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 	says "found 3.9.18 3.9.18 3.9.18" "pyproject.toml: >=3.9 <3.11" "'nowhere'"
 }
 
+@test "a file of more versions than anybody needs" {
+	yes 3.12.1 | head -n 5000 >"$project/.python-version"
+	{
+		cache 3.12.1
+		printf '      - uses: actions/checkout@v4\n      - uses: actions/setup-python@v5\n'
+	} | python_job
+	cell_run
+	exits 1
+	says "5000 versions are asked for; there may be 64"
+}
+
 @test "no version asked for: the root's own, and it is said" {
 	setup_python "check-latest: false" | python_job
 	cell_run

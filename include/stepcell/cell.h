@@ -144,6 +144,7 @@ struct cell_spec {
 		*argv;          /* NULL-ended; argv[0] is looked up in env's PATH inside the cell */
 	const char *const *env; /* NULL-ended NAME=VALUE, all of it; NULL: a PATH alone */
 	const char *workdir;    /* inside; NULL: "/" */
+	bool workdir_or_root;   /* "/" too where `workdir` is not there */
 	cell_fn *fn;            /* instead of argv */
 	void *fn_arg;
 

@@ -302,6 +302,8 @@ static int enter_workdir(struct setup *s, struct err *err)
 	if (root < 0)
 		return err_sys(err, "cannot open '/'");
 	dir = open_in_root(root, workdir, O_PATH | O_DIRECTORY, 0, err);
+	if (dir < 0 && s->spec->workdir_or_root && err->sys == ENOENT)
+		dir = fcntl(root, F_DUPFD_CLOEXEC, 0);
 	if (dir < 0)
 		return -1;
 	if (fchdir(dir) < 0)

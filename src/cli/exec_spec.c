@@ -163,17 +163,28 @@ static int use_checkout(struct exec *x, struct cell_overlay *list, struct err *e
 	return 0;
 }
 
+/* What the caller names must be there; where the image says to start, or we do, need not. */
+static void use_workdir(struct exec *x)
+{
+	const char *of_image = node_text(node_get(x->image.config, "WorkingDir"));
+
+	if (x->options.workdir)
+		x->spec.workdir = x->options.workdir;
+	if (x->spec.workdir)
+		return;
+	x->spec.workdir = of_image && *of_image ? of_image : "/home/runner";
+	x->spec.workdir_or_root = true;
+}
+
 static int use_mounts(struct exec *x, struct err *err)
 {
 	struct cell_overlay *list = arena_array(x->arena, 16, sizeof(*list));
 
 	x->spec.overlays = list;
-	x->spec.workdir = "/home/runner";
 	if (make_scratch(x, err) < 0 || store_open(x->state, &x->store, err) < 0 ||
 	    use_image(x, list, err) < 0 || use_checkout(x, list, err) < 0)
 		return -1;
-	if (x->options.workdir)
-		x->spec.workdir = x->options.workdir;
+	use_workdir(x);
 	return 0;
 }
 

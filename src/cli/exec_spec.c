@@ -172,7 +172,7 @@ static void use_workdir(struct exec *x)
 		x->spec.workdir = x->options.workdir;
 	if (x->spec.workdir)
 		return;
-	x->spec.workdir = of_image && *of_image ? of_image : "/home/runner";
+	x->spec.workdir = of_image && *of_image == '/' ? of_image : "/home/runner";
 	x->spec.workdir_or_root = true;
 }
 

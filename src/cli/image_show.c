@@ -113,6 +113,17 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (double)MIB;
 }
 
+/* What an image says of itself is not for the terminal to act on. */
+static void print_said(const char *what, const char *name, const char *between, const char *value)
+{
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+
+	strbuf_add_visible(&text, name, strlen(name));
+	strbuf_adds(&text, between);
+	strbuf_add_visible(&text, value, strlen(value));
+	(void)printf("%-8s %s\n", what, text.text);
+}
+
 static void print_row(const struct image *image, const struct image_details *details)
 {
 	(void)printf("%-20s %.12s  ", image->name, *image->digest.hex ? image->digest.hex : "-");
@@ -142,17 +153,6 @@ static void print_layers(const struct image *image)
 	}
 }
 
-/* What an image says of itself is not for the terminal to act on. */
-static void print_said(const char *what, const char *name, const char *between, const char *value)
-{
-	auto_strbuf struct strbuf text = STRBUF(MIB);
-
-	strbuf_add_visible(&text, name, strlen(name));
-	strbuf_adds(&text, between);
-	strbuf_add_visible(&text, value, strlen(value));
-	(void)printf("%-8s %s\n", what, text.text);
-}
-
 /* How an image of another engine wants to be run, a line a word of it. */
 static void print_config(const struct image *image)
 {
@@ -171,11 +171,10 @@ static void print_image(const struct image *image, const struct image_details *d
 	(void)printf("name     %s\ndigest   sha256:%s\ncreated  %s\nused     %s\n", image->name,
 		     image->digest.hex, image->created, details->used ? details->used : "never");
 	if (details->origin[0])
-		(void)printf("origin   %s\n", details->origin);
+		print_said("origin", details->origin, "", "");
 	(void)printf("bytes    %" PRIu64 "\n", image->bytes);
 	for (size_t i = 0; i < image->toolchain_count; i++)
-		(void)printf("python   %s  %s\n", image->toolchains[i].version,
-			     image->toolchains[i].path);
+		print_said("python", image->toolchains[i].version, "  ", image->toolchains[i].path);
 	print_layers(image);
 	for (size_t i = 0; i < image->env->count; i++)
 		print_said("env", image->env->pairs[i].key->text, "=",
@@ -184,9 +183,12 @@ static void print_image(const struct image *image, const struct image_details *d
 
 static void print_packages(const struct image_package *packages, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		(void)printf("package  %s %s %s\n", packages[i].kind, packages[i].name,
-			     packages[i].version);
+	for (size_t i = 0; i < count; i++) {
+		auto_strbuf struct strbuf name = STRBUF(MIB);
+
+		strbuf_addf(&name, "%s %s", packages[i].kind, packages[i].name);
+		print_said("package", name.text, " ", packages[i].version);
+	}
 }
 
 /* ---- the commands ---- */

@@ -82,14 +82,25 @@ static const struct field manifest_fields[] = {
 	{"source", decode_digest, offsetof(struct manifest, source), 0, NULL},
 };
 
+static bool is_variable(const struct node_pair *pair)
+{
+	const char *name = pair->key->text;
+
+	return *name && !strchr(name, '=') && pair->value->kind == NODE_STRING;
+}
+
 static int check(const struct manifest *m, struct err *err)
 {
-	if (!name_is_safe(m->name))
+	if (!name_is_safe(m->name) || strcmp(m->name, "host") == 0)
 		return err_fail(err, ERR_USAGE, "'%s' cannot be an image's name", m->name);
 	if (m->env->kind != NODE_MAP)
 		return err_fail(err, ERR_USAGE, "'env' must be a map");
+	for (size_t i = 0; i < m->env->count; i++)
+		if (!is_variable(&m->env->pairs[i]))
+			return err_fail(err, ERR_USAGE, "'env' must be a map of names to texts");
 	for (size_t i = 0; i < m->toolchain_count; i++)
-		if (m->toolchains[i].layers > m->layer_count || m->toolchains[i].path[0] != '/')
+		if (m->toolchains[i].layers > m->layer_count || m->toolchains[i].path[0] != '/' ||
+		    !name_is_safe(m->toolchains[i].version))
 			return err_fail(err, ERR_USAGE, "toolchain %s cannot be in this image",
 					m->toolchains[i].version);
 	return 0;

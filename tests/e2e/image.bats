@@ -34,6 +34,21 @@ empty_store() {
 	[ -z "$left" ] || { printf 'in the store:\n%s\n' "$left"; return 1; }
 }
 
+@test "an exported image that takes the host's name, or whose variables are none, is refused" {
+	for wrong in 's/"name":"small"/"name":"host"/' 's/"A":"1"/"A":["1"]/' 's/"A":"1"/"A=B":"1"/' \
+		's|"toolchains":..|"toolchains":[{"version":"3\\u001b[2J","path":"/x","layers":0}]|'; do
+		rm -rf export
+		make_export small
+		sed -i "$wrong" export/image.json
+		pack wrong.tar
+		image import wrong.tar
+		exits 2
+		says "image manifest"
+		says_not $'\e'
+	done
+	empty_store
+}
+
 @test "an image made by hand is imported, listed, shown and exported again" {
 	make_export small
 	pack image.tar

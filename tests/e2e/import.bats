@@ -52,6 +52,22 @@ empty_store() {
 	says 'config   Entrypoint ["/bin/hello"]' 'config   User "1000"'
 }
 
+@test "what an image calls its Pythons and packages is not for the terminal to act on" {
+	mkdir -p "root/opt/hostedtoolcache/Python/3.12.1" root/var/lib/dpkg
+	touch "root/opt/hostedtoolcache/Python/3.12.1/x64"$'\e[2J.complete'
+	printf 'Package: a\e[2J\nStatus: install ok installed\nVersion: 1\e]0;x\a\nArchitecture: amd64\n\n' \
+		>root/var/lib/dpkg/status
+	tar -C root -cf $'made\e[2J.tar' .
+	import --name said $'made\e[2J.tar'
+	exits 0
+	for command in show list; do
+		run --separate-stderr "$STEPCELL" image $command $([ $command = list ] || echo said)
+		exits 0
+		says 3.12.1
+		says_not $'\e'
+	done
+}
+
 @test "the tar of a root: names that look like whiteouts are files there" {
 	made tar
 	import --name root "$made"

@@ -148,6 +148,11 @@ static void test_host(void **state)
 	image_release(&second);
 }
 
+#define LAYERS                                                                                     \
+	"\"layers\":[{\"tree\":\"sha256:"                                                          \
+	"0000000000000000000000000000000000000000000000000000000000000000\",\"bytes\":1,"          \
+	"\"entries\":1}],"
+
 static const struct {
 	const char *text, *error;
 } bad_manifests[] = {
@@ -161,6 +166,13 @@ static const struct {
 	 "\"env\":{},\"toolchains\":[]}",
 	 "64 digits"},
 	{"{\"name\":\"x\",\"layers\":[],\"env\":{},\"toolchains\":[]}", "1 to 16 layers"},
+	{"{\"name\":\"host\"," LAYERS "\"env\":{},\"toolchains\":[]}",
+	 "'host' cannot be an image's name"},
+	{"{\"name\":\"x\"," LAYERS "\"env\":{\"A\":[\"b\"]},\"toolchains\":[]}", "names to texts"},
+	{"{\"name\":\"x\"," LAYERS "\"env\":{\"A=B\":\"c\"},\"toolchains\":[]}", "names to texts"},
+	{"{\"name\":\"x\"," LAYERS "\"env\":{},\"toolchains\":[{\"version\":\"3.1\\u001b[2J\","
+	 "\"path\":\"/x\",\"layers\":0}]}",
+	 "cannot be in this image"},
 	{"{\"name\":\"x\"", "image manifest"},
 };
 

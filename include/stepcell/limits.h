@@ -52,6 +52,10 @@
 #define LIMIT_PROBLEMS      50          /* matchers at a time */
 #define LIMIT_PROBLEM_LINES 10          /* patterns of one */
 
+/* Volumes of a container: a place that its image lacks is made by stepcell, where no count sees it. */
+#define LIMIT_VOLUMES      100
+#define LIMIT_VOLUME_PLACE 512
+
 /* Archives and images. */
 #define LIMIT_IMAGE_BYTES    (20 * GIB)
 #define LIMIT_IMAGE_ENTRIES  2000000

@@ -41,6 +41,8 @@ static bool decode_env(struct decode *d, const struct field *field, const struct
 {
 	if (!decode_strings(d, field, value, out))
 		return false;
+	if (value->count > LIMIT_ENV_PAIRS)
+		return decode_wrong(d, value, "fewer variables");
 	for (size_t i = 0; i < value->count; i++) {
 		const char *equals = strchr(value->items[i]->text, '=');
 

@@ -139,7 +139,8 @@ static int evaluate(struct step_run *step, const struct action *action, struct d
 	scope = scope_make(&arg, contexts);
 	if (scope_tree(job->arena, &scope, "args", node_get(action->runs, "args"), &args, err) <
 		    0 ||
-	    scope_tree(job->arena, &scope, "env", node_get(action->runs, "env"), &c->env, err) < 0)
+	    scope_variables(job->arena, &scope, "env", node_get(action->runs, "env"), &c->env,
+			    err) < 0)
 		return -1;
 	for (size_t i = 0; args && args->kind == NODE_LIST && i < args->count; i++) {
 		c->args.list =

@@ -92,8 +92,8 @@ static int collect_inside(struct job_run *job, struct action_use *use, struct er
 		.ids = node_map(a),
 		.use = use,
 	};
-	if (scope_tree(a, &scope, "with", use->step->with, &with, err) < 0 ||
-	    scope_tree(a, &scope, "env", use->step->env, &frame->env, err) < 0)
+	if (scope_variables(a, &scope, "with", use->step->with, &with, err) < 0 ||
+	    scope_variables(a, &scope, "env", use->step->env, &frame->env, err) < 0)
 		return -1;
 	frame->inputs = action_inputs(job, around, NULL, use->action, with, err);
 	return frame->inputs ? collect(job, frame, err) : -1;

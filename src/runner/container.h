@@ -40,7 +40,7 @@ struct container_health {
 struct container {
 	const char *name;  /* the service's; NULL: the job's own, or an action's */
 	const char *image; /* as the workflow names it; NULL: there is none after all */
-	const struct node *env;
+	struct node *env;
 	struct container_port *ports;
 	size_t port_count;
 	struct container_volume *volumes;

@@ -10,6 +10,7 @@
 #include "runner/container.h"
 #include "runner/run.h"
 #include "runner/shell.h"
+#include "stepcell/limits.h"
 #include "stepcell/parse.h"
 #include "stepcell/util.h"
 
@@ -138,14 +139,15 @@ static int take_env(struct reader *r, const char *value, struct err *err)
 {
 	struct arena *a = r->run->arena;
 	const char *equals = strchr(value, '=');
-	struct node *env = node_map(a);
 
 	if (!equals || equals == value)
 		return wrong(r, value, "NAME=VALUE", err);
-	for (size_t i = 0; r->out->env && i < r->out->env->count; i++)
-		node_set(a, env, r->out->env->pairs[i].key->text, r->out->env->pairs[i].value);
-	node_set_text(a, env, arena_strndup(a, value, (size_t)(equals - value)), equals + 1);
-	r->out->env = env;
+	if (!r->out->env)
+		r->out->env = node_map(a);
+	if (r->out->env->count >= LIMIT_ENV_PAIRS)
+		return wrong(r, value, "fewer variables", err);
+	node_set_text(a, r->out->env, arena_strndup(a, value, (size_t)(equals - value)),
+		      equals + 1);
 	return 0;
 }
 
@@ -183,8 +185,10 @@ static int take_tmpfs(struct reader *r, const char *value, struct err *err)
 	struct arena *a = r->run->arena;
 	struct container *c = r->out;
 
-	if (*value != '/')
+	if (*value != '/' || strlen(value) > LIMIT_VOLUME_PLACE)
 		return wrong(r, value, "an absolute path", err);
+	if (c->volume_count == LIMIT_VOLUMES)
+		return wrong(r, value, "fewer volumes", err);
 	c->volumes = arena_grow(a, c->volumes, c->volume_count, sizeof(*c->volumes));
 	c->volumes[c->volume_count++] = (struct container_volume){
 		.at = arena_strndup(a, value, strcspn(value, ":")), .writable = true};

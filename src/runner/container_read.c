@@ -74,6 +74,9 @@ static int read_volume(const struct run *run, const char *text, struct container
 	if (*v.at != '/' || !v.at[1] || (mode && !strstr(":ro:rw", mode)))
 		return err_fail(err, ERR_USAGE,
 				"volumes: expected [SOURCE:]/PLACE[:ro], found '%.100s'", text);
+	if (c->volume_count == LIMIT_VOLUMES || strlen(v.at) > LIMIT_VOLUME_PLACE)
+		return err_fail(err, ERR_USAGE, "volumes: more than %u of them, or %u bytes",
+				LIMIT_VOLUMES, LIMIT_VOLUME_PLACE);
 	v.writable = !mode || strcmp(mode, ":ro") != 0;
 	if (colon && *text == '/') {
 		v.from = arena_strndup(a, text, (size_t)(colon - text));
@@ -153,7 +156,8 @@ static int read_env(struct reading *r, const struct node *value, struct err *err
 {
 	struct node *env = node_map(r->run->arena);
 
-	(void)err;
+	if (value->count > LIMIT_ENV_PAIRS)
+		return err_fail(err, ERR_USAGE, "env: more than %u variables", LIMIT_ENV_PAIRS);
 	for (size_t i = 0; value->kind == NODE_MAP && i < value->count; i++)
 		node_set_text(r->run->arena, env, value->pairs[i].key->text,
 			      expr_text(r->run->arena, value->pairs[i].value));
@@ -181,6 +185,26 @@ static const struct node *value_of(const struct node *written, size_t key)
 	return node_get(written, keys[key].key);
 }
 
+/* `scope` NULL: `written` is what an expression gave, and data is not evaluated. */
+static int read_keys(struct reading *r, const struct expr_scope *scope, const struct node *written,
+		     bool whole, struct err *err)
+{
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		const struct node *tree = value_of(written, i), *value = tree;
+
+		if (!tree || (keys[i].late && !whole))
+			continue;
+		if (scope && scope_tree(r->run->arena, scope, keys[i].key, tree, &value, err) < 0)
+			return -1;
+		/* an expression may have been the whole of it */
+		if (i == 0 && scope && value->kind == NODE_MAP)
+			return read_keys(r, NULL, value, whole, err);
+		if (value->kind != NODE_NULL && keys[i].read(r, value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int container_read(const struct run *run, const struct expr_scope *scope,
 		   const struct node *written, const char *name, bool whole, struct container *out,
 		   struct err *err)
@@ -188,20 +212,7 @@ int container_read(const struct run *run, const struct expr_scope *scope,
 	struct reading r = {run, out};
 
 	*out = (struct container){.name = name, .limits = run->policy->limits};
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		const struct node *tree = value_of(written, i), *value = NULL;
-
-		if (!tree || (keys[i].late && !whole))
-			continue;
-		if (scope_tree(run->arena, scope, keys[i].key, tree, &value, err) < 0)
-			return -1;
-		/* an expression may have been the whole of it */
-		if (i == 0 && value->kind == NODE_MAP)
-			return container_read(run, scope, value, name, whole, out, err);
-		if (value->kind != NODE_NULL && keys[i].read(&r, value, err) < 0)
-			return -1;
-	}
-	return 0;
+	return read_keys(&r, scope, written, whole, err);
 }
 
 int container_read_services(const struct run *run, const struct expr_scope *scope,

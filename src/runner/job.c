@@ -21,7 +21,7 @@ static int evaluate_env(struct job_run *job, const struct node *tree, struct err
 	struct expr_scope scope = scope_make(&arg, context_job_level(job));
 	const struct node *env = NULL;
 
-	if (scope_tree(job->arena, &scope, "env", tree, &env, err) < 0)
+	if (scope_variables(job->arena, &scope, "env", tree, &env, err) < 0)
 		return -1;
 	for (size_t i = 0; env && env->kind == NODE_MAP && i < env->count; i++)
 		node_set_text(job->arena, job->env, env->pairs[i].key->text,

@@ -347,6 +347,9 @@ int scope_text(struct arena *a, const struct expr_scope *s, const char *what, co
 	       const char **out, struct err *err);
 int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
 	       const struct node *tree, const struct node **out, struct err *err);
+/* What becomes variables of a step: LIMIT_ENV_PAIRS at most. */
+int scope_variables(struct arena *a, const struct expr_scope *s, const char *what,
+		    const struct node *tree, const struct node **out, struct err *err);
 
 /* reach.c: what a job may reach beyond itself */
 int reach_open(struct job_run *job, struct err *err);

@@ -5,6 +5,7 @@
 
 #include "runner/run.h"
 #include "stepcell/fd.h"
+#include "stepcell/limits.h"
 #include "stepcell/util.h"
 
 /* A job that starts although its run is cancelled, as with always(), has steps as any other. */
@@ -116,4 +117,20 @@ int scope_tree(struct arena *a, const struct expr_scope *s, const char *what,
 		return 0;
 	*out = template_eval_tree(a, tree, s, &e);
 	return *out ? 0 : err_fail(err, ERR_USAGE, "%s: %s", what, e.text);
+}
+
+static bool are_too_many(const struct node *map)
+{
+	return map && map->kind == NODE_MAP && map->count > LIMIT_ENV_PAIRS;
+}
+
+int scope_variables(struct arena *a, const struct expr_scope *s, const char *what,
+		    const struct node *tree, const struct node **out, struct err *err)
+{
+	*out = NULL;
+	if (!are_too_many(tree) && scope_tree(a, s, what, tree, out, err) < 0)
+		return -1;
+	if (!are_too_many(tree) && !are_too_many(*out))
+		return 0;
+	return err_fail(err, ERR_USAGE, "%s: more than %u variables", what, LIMIT_ENV_PAIRS);
 }

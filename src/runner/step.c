@@ -219,7 +219,7 @@ static int evaluate_env(struct step_run *step, struct err *err)
 	struct expr_scope scope = scope_make(&arg, context_step(job, step->frame, step));
 	const struct node *env = NULL;
 
-	if (scope_tree(job->arena, &scope, "env", step->step->env, &env, err) < 0)
+	if (scope_variables(job->arena, &scope, "env", step->step->env, &env, err) < 0)
 		return -1;
 	for (size_t i = 0; env && env->kind == NODE_MAP && i < env->count; i++)
 		node_set_text(job->arena, step->env, env->pairs[i].key->text,
@@ -263,7 +263,7 @@ static int evaluate_rest(struct step_run *step, struct err *err)
 	const struct node *minutes = NULL;
 	uint64_t ms;
 
-	if (scope_tree(job->arena, &scope, "with", step->step->with, &step->with, err) < 0 ||
+	if (scope_variables(job->arena, &scope, "with", step->step->with, &step->with, err) < 0 ||
 	    scope_tree(job->arena, &scope, "timeout-minutes", step->step->timeout_minutes, &minutes,
 		       err) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 
 #include "image/oci.h"
 #include "stepcell/json.h"
+#include "stepcell/limits.h"
 #include "stepcell/util.h"
 
 #define A64   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -250,12 +251,31 @@ static void test_environment(void **state)
 	assert_non_null(strstr(err.text, "is for linux/amd64, not for linux/riscv64"));
 }
 
+static void test_too_many_variables(void **state)
+{
+	(void)state;
+	for (unsigned more = 0; more < 2; more++) {
+		auto_arena struct arena *a = arena_new();
+		auto_strbuf struct strbuf text = STRBUF(MIB);
+		struct oci_config config;
+		struct err err = {0};
+
+		strbuf_adds(&text, HEAD ",\"config\":{\"Env\":[\"A=\"");
+		for (unsigned i = 1; i < LIMIT_ENV_PAIRS + more; i++)
+			strbuf_addf(&text, ",\"A%u=\"", i);
+		strbuf_adds(&text, "]}}");
+		assert_int_equal(oci_decode_config(a, text.text, text.len, &config, &err),
+				 more ? -1 : 0);
+		assert_true(!more || strstr(err.text, "fewer variables"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),     cmocka_unit_test(test_manifest),
 		cmocka_unit_test(test_pick),        cmocka_unit_test(test_config),
-		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_environment), cmocka_unit_test(test_too_many_variables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "runner/run.h"
+#include "stepcell/limits.h"
 #include "stepcell/util.h"
 #include "stepcell/yaml.h"
 
@@ -71,13 +72,18 @@ struct fixture {
 static void fixture_make(struct fixture *f, struct arena *a)
 {
 	static const char *places[] = {"/srv/data", "/srv/cache:rw"};
-	struct node *contexts = node_map(a), *matrix = node_map(a);
+	struct node *contexts = node_map(a), *matrix = node_map(a), *box = node_map(a),
+		    *own = node_map(a);
 
 	*f = (struct fixture){.policy = {.name = "p", .path = "p.yml"}};
 	f->policy.volumes.names = (struct texts){places, COUNT(places)};
 	f->policy.limits.services = 2;
 	node_set_text(a, matrix, "image", "db:15");
 	node_set_text(a, matrix, "none", "");
+	node_set_text(a, own, "A", "${{ matrix.image }}");
+	node_set_text(a, box, "image", "x${{ 1 }}");
+	node_set(a, box, "env", own);
+	node_set(a, matrix, "box", box);
 	node_set(a, contexts, "matrix", matrix);
 	f->contexts = contexts;
 	f->run.arena = a;
@@ -101,6 +107,7 @@ static const struct {
 	{"docker://db:15", "db:15"},
 	{"${{ matrix.image }}", "db:15"},
 	{"{image: '${{ matrix.none }}'}", "none"},
+	{"${{ matrix.box }}", "x${{ 1 }} env=A=${{ matrix.image }}"}, /* data is no template */
 	{"{image: x, env: {A: 1, B: '${{ matrix.image }}'}}", "x env=A=1 env=B=db:15"},
 	{"{image: x, entrypoint: /e, command: 'a \"b c\" d'}",
 	 "x entrypoint=/e command=a command=b c command=d"},
@@ -191,6 +198,61 @@ static void test_read(void **state)
 	}
 }
 
+/* ---- too many ---- */
+
+/* What is written `times` times, with a number for its '#', between two texts. */
+static const struct {
+	const char *before, *one, *after;
+	unsigned times;
+	const char *error; /* NULL: as many as there may be */
+} many[] = {
+	{"{image: x, options: '", "-e k#=v ", "'}", LIMIT_ENV_PAIRS, NULL},
+	{"{image: x, options: '", "-e k#=v ", "'}", LIMIT_ENV_PAIRS + 1, "fewer variables"},
+	{"{image: x, env: {", "k#: v, ", "}}", LIMIT_ENV_PAIRS, NULL},
+	{"{image: x, env: {", "k#: v, ", "}}", LIMIT_ENV_PAIRS + 1, "env: more than"},
+	{"{image: x, volumes: [", "/v#, ", "]}", LIMIT_VOLUMES, NULL},
+	{"{image: x, volumes: [", "/v#, ", "]}", LIMIT_VOLUMES + 1, "volumes: more than"},
+	{"{image: x, volumes: ['", "/v/v", "']}", 200, "volumes: more than"},
+	{"{image: x, options: '", "--tmpfs /v# ", "'}", LIMIT_VOLUMES + 1, "fewer volumes"},
+};
+
+static const char *repeated(struct arena *a, size_t row)
+{
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+	const char *one = many[row].one, *mark = strchr(one, '#');
+
+	strbuf_adds(&text, many[row].before);
+	for (unsigned i = 0; i < many[row].times; i++)
+		if (mark)
+			strbuf_addf(&text, "%.*s%u%s", (int)(mark - one), one, i, mark + 1);
+		else
+			strbuf_adds(&text, one);
+	strbuf_adds(&text, many[row].after);
+	return arena_strdup(a, text.text);
+}
+
+static void test_many(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(many); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct fixture f;
+		struct container c;
+		struct err err = {0};
+
+		fixture_make(&f, a);
+		f.run.policy = &f.policy;
+
+		const struct expr_scope scope = {.contexts = f.contexts};
+		const int r = container_read(&f.run, &scope, parse(a, repeated(a, i)), NULL, true,
+					     &c, &err);
+
+		assert_int_equal(r, many[i].error ? -1 : 0);
+		if (many[i].error && !strstr(err.text, many[i].error))
+			fail_msg("%s: %s", many[i].error, err.text);
+	}
+}
+
 /* ---- all services of a job ---- */
 
 static const struct {
@@ -255,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_full_network),
 	};

@@ -104,7 +104,6 @@ static int open_places(struct job_run *job, struct err *err)
 	if (dir.full)
 		return err_fail(err, ERR_USAGE, "path too long: '%s'", dir.text);
 	(void)snprintf(job->dir, sizeof(job->dir), "%s", dir.text);
-	job->workspace = node_text(node_get(run->github, "workspace"));
 	if (mkdir_all(job->dir, 0700, err) < 0 || open_image(job, err) < 0 ||
 	    services_read(job, err) < 0 || cell_owner_open(run->home, &job->owner, err) < 0 ||
 	    layers_open(job, err) < 0 || reach_open(job, err) < 0)
@@ -131,6 +130,7 @@ int job_start(struct job_run *job, struct err *err)
 	job->started_ms = now_ms();
 	job->outputs = node_map(job->arena);
 	job->artifacts = node_list(job->arena);
+	job->workspace = node_text(node_get(job->run->github, "workspace"));
 	job->frame = arena_alloc(job->arena, sizeof(*job->frame));
 	job->frame->steps = &job->plan->job->steps;
 	job->frame->results = node_map(job->arena);

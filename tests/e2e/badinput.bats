@@ -186,3 +186,17 @@ refused() {
 	[ "$status" = 4 ] || [ "$status" = 1 ] # the step fails, or nothing starts
 	says 3.99 "stepcell image build"
 }
+
+@test "keys of a job that cannot be evaluated fail this job, and no other" {
+	{
+		printf 'on: push\njobs:\n'
+		job a 'echo never-$((1 + 1))' "timeout-minutes: \${{ fromJSON('') }}"
+		job b 'echo never-$((1 + 1))' "env: { A: \"\${{ fromJSON('') }}\" }"
+		job c 'echo never-$((1 + 1))' "env: { $(seq -f 'k%.0f: v,' 5000 | tr -d '\n') }"
+		job d 'echo went on' 'needs: [a, b, c]' 'if: always()' 'outputs: { x: y }'
+	} | workflow
+	cell_run
+	exits 1
+	says "timeout-minutes: fromJSON()" "env: fromJSON()" "env: more than 4096 variables" "d | went on"
+	says_not never-2
+}

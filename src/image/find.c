@@ -145,7 +145,8 @@ static int find_pulled(struct store *store, const char *text, struct digest *out
 	if (found && image_load(store, a, &name.manifest, &manifest, &image, err) < 0)
 		return -1;
 	image_release(&image);
-	if (!found || !manifest.origin || !reference_is_origin(a, &ref, manifest.origin))
+	if (!found || !image_name_is_pulled(&name) || !manifest.origin ||
+	    !reference_is_origin(a, &ref, manifest.origin))
 		return err_fail(
 			err, ERR_SYSTEM,
 			"the store has no image '%s'; `stepcell image pull %s` takes it from "

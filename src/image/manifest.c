@@ -228,6 +228,11 @@ int image_name_read(struct store *store, const char *name, struct image_name *ou
 	return 0;
 }
 
+bool image_name_is_pulled(const struct image_name *name)
+{
+	return strncmp(name->origin, "pull ", strlen("pull ")) == 0;
+}
+
 int image_name_write(struct store *store, const char *name, const struct image_name *value,
 		     struct err *err)
 {

@@ -56,6 +56,8 @@ struct image_name {
 void image_name_origin(struct image_name *name, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
+/* It was pulled into this store: only then is what its manifest says of a registry our own word. */
+bool image_name_is_pulled(const struct image_name *name);
 int image_name_write(struct store *store, const char *name, const struct image_name *value,
 		     struct err *err);
 

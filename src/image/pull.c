@@ -215,6 +215,7 @@ static bool find_present(const struct pull *p, struct manifest *out, struct dige
 	bool whole;
 
 	if (image_name_read(p->store, p->name, &name, &ignored) < 0 ||
+	    !image_name_is_pulled(&name) ||
 	    image_load(p->store, p->arena, &name.manifest, out, &image, &ignored) < 0)
 		return false;
 	whole = image_whole(p->store, &image);

@@ -49,6 +49,25 @@ empty_store() {
 	empty_store
 }
 
+@test "an exported image that says it is a registry's is none" {
+	local at=registry.example.com/ci/tool pin
+	pin=sha256:$(printf 'a%.0s' {1..64})
+	make_export registry.example.com-ci-tool-1
+	sed -i "s|^{|{\"origin\":\"$at:1@$pin\",|" export/image.json
+	pack claims.tar
+	image import claims.tar
+	exits 0
+	for ref in registry.example.com-ci-tool-1 "$output"; do
+		image show "$ref"
+		exits 0
+	done
+	for ref in "$at:1" "$at:1@$pin"; do
+		image show "$ref"
+		exits 4
+		says "stepcell image pull $ref"
+	done
+}
+
 @test "an image made by hand is imported, listed, shown and exported again" {
 	make_export small
 	pack image.tar

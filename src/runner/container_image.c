@@ -124,6 +124,18 @@ static const char *field(struct arena *a, const char *line, size_t len, unsigned
 	return arena_strndup(a, line, (size_t)((colon ? colon : end) - line));
 }
 
+/* A place with ".." is nobody's that we make. */
+static bool climbs(const char *path)
+{
+	for (size_t len; *path; path += len) {
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (len == 2 && strncmp(path, "..", 2) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The account of a name or an id. */
 static bool find_account(struct arena *a, const char *passwd, const char *user, struct account *out)
 {
@@ -156,7 +168,7 @@ struct account account_of(struct arena *a, const struct image *image, const char
 	account.root = strcmp(name, "root") == 0 || strcmp(name, "0") == 0;
 	if (find_account(a, passwd.text, name, &account) && account.root)
 		account.name = OUR_NAME; /* a root without rights would only be asked for them */
-	if (*account.home != '/')
+	if (*account.home != '/' || climbs(account.home))
 		account.home = "/";
 	return account;
 }
@@ -223,8 +235,11 @@ int hosts_write(const struct texts *names, const char *layer, struct err *err)
 /* What the image has already is left as it is: a link of its own must not be hidden. */
 static int make_place(const struct image *image, int layer, const char *at, struct err *err)
 {
-	auto_fd int there = open_in_image(image, at, O_PATH);
+	auto_fd int there = -1;
 
+	if (climbs(at))
+		return err_fail(err, ERR_USAGE, "expected a path without '..'");
+	there = open_in_image(image, at, O_PATH);
 	return there >= 0 || !at[1] ? 0 : mkdir_beneath(layer, at + 1, 0755, err);
 }
 

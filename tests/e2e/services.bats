@@ -253,3 +253,18 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	exits 0
 	says "service db is healthy" "| hello" "| it"
 }
+
+@test "a place with '..' is made nowhere: it fails its job, and a home is / then" {
+	{
+		printf 'on: push\njobs:\n'
+		job a 'echo never' 'container: { image: "box:1", volumes: ["/none/../../../made"] }'
+		job b 'echo never' 'services: { db: { image: "box:1", options: --tmpfs /none/../made } }'
+		job c 'echo went on' 'needs: [a, b]' 'if: always()' \
+			'services: { db: { image: "climbs:1", entrypoint: sh, command: "-c \"echo home $HOME; exec sleep 60\"" } }'
+	} | workflow
+	tiny climbs:1 'User="me"' 'Env=["PATH=/bin"]' 'FILES={"etc/passwd": "me:x:5:5::/none/../../../made:/bin/sh\n"}'
+	cell_run
+	exits 1
+	says "volume '/none/../../../made': expected a path without '..'" "volume '/none/../made': expected" "c | went on"
+	[ "$(log_of db)" = "home /" ]
+}

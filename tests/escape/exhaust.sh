@@ -172,8 +172,9 @@ daemons() {
 	for who in $(users); do
 		start=$SECONDS
 		inside "$who" --json -- ./attack daemon $((25 * slow)) >"$tmp/json"
-		answer="held: $(field survivors) survivor killed"
-		[ "$(field survivors)" = 1 ] && [ -z "$(said)" ] && [ $((SECONDS - start)) -lt $((20 * slow)) ] ||
+		answer="held: $(field survivors) killed"
+		# the daemon, and perhaps who made it and had not gone yet
+		case $(field survivors) in 1 | 2) ;; *) false ;; esac && [ -z "$(said)" ] && [ $((SECONDS - start)) -lt $((20 * slow)) ] ||
 			answer="open: $(field survivors) survivors after $((SECONDS - start)) seconds, $(said)"
 		judge "D14 a daemon that holds the output, as $who" "$answer" "$open"
 	done

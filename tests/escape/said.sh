@@ -78,21 +78,23 @@ jobs:
 # ---- bombs in a workflow file ----
 
 config_bombs() {
-	local file held=0 control=1 said='' code memory name="A14 bombs in a workflow file"
+	local file expected held=0 control=1 said='' code memory name="A14 bombs in a workflow file"
 
 	mkdir -p "$tmp/bombs"
-	(cd "$tmp/bombs" && python3 "$here/../cases/hostile.py")
+	(cd "$tmp/bombs" && python3 "$here/../cases/hostile.py") >"$tmp/bombs.list"
 	printf 'on: push\non: pull_request\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n' >"$tmp/bombs/twice.yml"
+	echo 'twice.yml 1' >>"$tmp/bombs.list"
 	printf 'on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n' >"$tmp/good.yml"
 	"$STEPCELL" lint "$tmp/good.yml" >/dev/null 2>&1 && control=0
-	for file in "$tmp"/bombs/*.yml; do
+	while read -r file expected; do
 		# ASan has a memory of its own: this is of the release build
 		read -r code memory <<<"$(/usr/bin/python3 -c 'import resource, subprocess, sys
 code = subprocess.run(sys.argv[2:], stdout=2, timeout=int(sys.argv[1])).returncode
-print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)' $((10 * slow)) "$STEPCELL" lint "$file" 2>"$tmp/err")"
-		[ "$code" = 2 ] || [ "$code" = 1 ] || { held=1; said+="${file##*/}: exit code $code; "; }
-		[ "${memory:-999}" -lt 64 ] || { held=1; said+="${file##*/}: $memory MiB; "; }
-	done
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)' $((10 * slow)) "$STEPCELL" lint "$tmp/bombs/$file" 2>"$tmp/err" </dev/null)"
+		[ "$code" = "$expected" ] || { held=1; said+="$file: exit code $code; "; }
+		[ "${memory:-999}" -lt 64 ] || { held=1; said+="$file: $memory MiB; "; }
+	done <"$tmp/bombs.list"
+	[ "$(wc -l <"$tmp/bombs.list")" -gt 20 ] || held=1
 	verdict "$name" $control $held "$said"
 }
 

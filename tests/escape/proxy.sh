@@ -39,7 +39,7 @@ chmod 644 "$tmp/policy.yml"
 mkdir "$tmp/there"
 python3 "$here/proxy.py" serve "$tmp/there" &
 helpers+=($!)
-for _ in $(seq 100); do
+for _ in $(seq $((100 * slow))); do
 	[ -e "$tmp/there/ready" ] && break
 	sleep 0.1
 done

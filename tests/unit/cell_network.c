@@ -178,20 +178,23 @@ static void check_queues(void)
 
 	world_make(&w);
 	w.spec.network = CELL_NET_SHARED;
-	w.spec.limits.memory = UINT64_C(96) << 20;
-	assert_int_equal(world_run(&w,
-				   "exec python3 -c 'import socket, time\n"
-				   "keep = []\n"
-				   "for i in range(1500):\n"
-				   "    ends = socket.socketpair(); ends[0].setblocking(False)\n"
-				   "    keep += ends\n"
-				   "    try:\n"
-				   "        while True: ends[0].send(bytes(65536))\n"
-				   "    except BlockingIOError: pass\n"
-				   "time.sleep(20)'",
-				   NULL)
-				 .verdict,
-			 CELL_OUT_OF_MEMORY);
+	w.spec.limits.memory = UINT64_C(48) << 20;
+	assert_int_equal(
+		world_run(&w,
+			  "exec python3 -c 'import socket, time\n"
+			  "keep = []\n"
+			  "for i in range(100):\n" /* few open files: a user may have 256 of them */
+			  "    keep += socket.socketpair()\n"
+			  "    for end in keep[-2:]:\n"
+			  "        end.setblocking(False)\n"
+			  "        end.setsockopt(1, socket.SO_SNDBUF, 212992)\n"
+			  "        try:\n"
+			  "            while True: end.send(bytes(65536))\n"
+			  "        except BlockingIOError: pass\n"
+			  "time.sleep(20)'",
+			  NULL)
+			.verdict,
+		CELL_OUT_OF_MEMORY);
 	world_drop(&w);
 }
 

@@ -45,10 +45,12 @@ void cell_owner_close(struct cell_owner **owner); /* NULL is fine */
 bool cell_caller_is_root(void);
 
 /*
- * A TCP socket, yours to close, that listens at 127.0.0.1 of the network that the
- * owner's cells share (CELL_NET_SHARED): who accepts on it may be anywhere.
+ * A TCP socket, yours to close, that listens at an address of the loopback that the
+ * owner's cells share (CELL_NET_SHARED): "127.0.0.1" or another of 127.0.0.0/8, or
+ * "::1". Who accepts on it may be anywhere.
  */
-int cell_owner_listen(struct cell_owner *owner, uint16_t port, int *out, struct err *err);
+int cell_owner_listen(struct cell_owner *owner, const char *address, uint16_t port, int *out,
+		      struct err *err);
 
 /* The host's uid (and gid) of the step: what an upper directory must belong to. */
 uint32_t cell_owner_uid(const struct cell_owner *owner);

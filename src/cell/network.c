@@ -5,6 +5,7 @@
  */
 #include "network.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -156,30 +157,48 @@ static int enter(const struct network *n, struct err *err)
 
 struct listening {
 	const struct network *network;
+	const char *address;
 	uint16_t port;
 };
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in four;
+	struct sockaddr_in6 six;
+};
+
+static socklen_t address_of(const struct listening *l, union address *out)
+{
+	*out = (union address){.six = {.sin6_family = AF_INET6, .sin6_port = htons(l->port)}};
+	if (inet_pton(AF_INET6, l->address, &out->six.sin6_addr) == 1)
+		return sizeof(out->six);
+	*out = (union address){.four = {.sin_family = AF_INET, .sin_port = htons(l->port)}};
+	return inet_pton(AF_INET, l->address, &out->four.sin_addr) == 1 ? sizeof(out->four) : 0;
+}
 
 static int listen_inside(const void *arg, struct left *left)
 {
 	const struct listening *l = arg;
-	const struct sockaddr_in at = {.sin_family = AF_INET,
-				       .sin_port = htons(l->port),
-				       .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	struct err *err = &left->err;
+	union address at;
+	const socklen_t len = address_of(l, &at);
 
+	if (!len)
+		return err_fail(err, ERR_USAGE, "'%s' is no address", l->address);
 	if (enter(l->network, err) < 0)
 		return -1;
-	left->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (left->listener < 0 ||
-	    bind(left->listener, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+	left->listener = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (left->listener < 0 || bind(left->listener, &at.any, len) < 0 ||
 	    listen(left->listener, SOMAXCONN) < 0)
-		return err_sys(err, "cannot listen at port %u of the job's network", l->port);
+		return err_sys(err, "cannot listen at %s, port %u, of the job's network",
+			       l->address, l->port);
 	return 0;
 }
 
-int network_listen(const struct network *n, uint16_t port, int *out, struct err *err)
+int network_listen(const struct network *n, const char *address, uint16_t port, int *out,
+		   struct err *err)
 {
-	const struct listening listening = {n, port};
+	const struct listening listening = {n, address, port};
 	struct left left = LEFT_NONE;
 
 	if (run_aside(0, listen_inside, &listening, &left, err) < 0) {

@@ -23,8 +23,9 @@ struct network {
 int network_make(bool as_user, struct network *out, struct err *err);
 void network_close(struct network *n);
 
-/* A TCP socket that listens at its 127.0.0.1. */
-int network_listen(const struct network *n, uint16_t port, int *out, struct err *err);
+/* A TCP socket that listens at an address of its loopback, IPv4's or "::1" (that alone). */
+int network_listen(const struct network *n, const char *address, uint16_t port, int *out,
+		   struct err *err);
 
 /* As birth(), and the child is in the network, its user namespace below the network's. */
 pid_t network_birth(const struct network *n, uint64_t flags, int cgroup, int *pidfd, bool *outside,

@@ -305,11 +305,12 @@ const struct network *owner_network(struct cell_owner *owner, struct err *err)
 	return &owner->network;
 }
 
-int cell_owner_listen(struct cell_owner *owner, uint16_t port, int *out, struct err *err)
+int cell_owner_listen(struct cell_owner *owner, const char *address, uint16_t port, int *out,
+		      struct err *err)
 {
 	const struct network *network = owner_network(owner, err);
 
-	return network ? network_listen(network, port, out, err) : -1;
+	return network ? network_listen(network, address, port, out, err) : -1;
 }
 
 /* ---- maps ---- */

@@ -65,7 +65,7 @@ static int connect_up(const struct proxy_spec *spec, struct proxy *p, struct err
 	p->news = ends[0];
 	inside = ends[1];
 	if (fd_nonblock(p->news, err) < 0 || fd_nonblock(inside, err) < 0 ||
-	    cell_owner_listen(spec->owner, PROXY_PORT, &listener, err) < 0)
+	    cell_owner_listen(spec->owner, "127.0.0.1", PROXY_PORT, &listener, err) < 0)
 		return -1;
 	return start(spec, p, listener, inside, err);
 }

@@ -9,6 +9,8 @@
  * A name is looked up once, when its rule has allowed it, and what is connected
  * to is the address that was judged: no second answer can lead elsewhere. A
  * tunnel that begins with TLS must name the host that was asked for.
+ *
+ * What leads from one network of a job to another, forward_start(), is beside it.
  */
 #pragma once
 
@@ -65,3 +67,32 @@ struct proxy_decisions {
 };
 /* Since the last time. */
 void proxy_take(struct proxy *proxy, struct proxy_decisions *out);
+
+/* ---- from one loopback to another ---- */
+
+/*
+ * Who connects to `listener`, wherever that listens, is connected to a port of
+ * 127.0.0.1 in the network that the cells of `owner` share, and to nothing else.
+ */
+struct forward {
+	int listener; /* the caller's, who may close it once the cell has started */
+	uint16_t port;
+};
+struct forward_spec {
+	const char *name;
+	const char *state;
+	struct cell_owner *owner;
+	unsigned require;
+	const struct forward *list;
+	size_t count; /* FORWARDS_MAX at most */
+};
+#define FORWARDS_MAX 1024
+
+/*
+ * A cell in that network does it, until it is released: one process, which takes
+ * FORWARD_CLIENTS connections at a time; more wait. A connection ends when both its
+ * ends have; one to a port where nobody listens is reset.
+ */
+#define FORWARD_CLIENTS 256
+struct cell;
+int forward_start(const struct forward_spec *spec, struct cell **out, struct err *err);

@@ -107,7 +107,7 @@ static uint64_t begin(const struct client *c, const struct strbuf *text, struct 
 		len = len < r->body ? len : (size_t)r->body;
 	}
 	strbuf_add(first, behind, len);
-	return r->tunnel ? RELAY_ALL : r->body - len;
+	return r->tunnel ? PUMP_ALL : r->body - len;
 }
 
 static bool serve(struct client *c)

@@ -1,0 +1,231 @@
+/* The forwarder at work, without its cell: real sockets, and servers that echo, refuse, or hold on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proxy/forward.h"
+#include "stepcell/fd.h"
+#include "stepcell/proxy.h"
+#include "stepcell/util.h"
+
+enum { ECHO, CLOSED, COUNTED, WAYS };
+
+static struct {
+	uint16_t ways[WAYS];
+	int counted; /* the listener whose clients nobody accepts but the test */
+	pid_t pids[2];
+} rig;
+
+static int listen_on(uint16_t *port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 2 * FORWARD_CLIENTS), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &(socklen_t){sizeof(at)}), 0);
+	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+/* Says "hello", then what it hears until its client says no more, then "bye". */
+static _Noreturn void echo(int listener)
+{
+	(void)signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		char bytes[65536];
+		ssize_t n;
+
+		if (fork() != 0) {
+			close(fd);
+			continue;
+		}
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)!write(fd, "hello", 5);
+		while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+			if (write_full(fd, bytes, (size_t)n) < 0)
+				break;
+		(void)!write(fd, "bye", 3);
+		_exit(0);
+	}
+}
+
+static int set_up(void **state)
+{
+	uint16_t to[WAYS];
+	int listeners[WAYS];
+	int server = listen_on(&to[ECHO]);
+
+	(void)state;
+	close(listen_on(&to[CLOSED]));
+	rig.counted = listen_on(&to[COUNTED]);
+	for (size_t i = 0; i < WAYS; i++)
+		listeners[i] = listen_on(&rig.ways[i]);
+	if ((rig.pids[0] = fork()) == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		echo(server);
+	}
+	if ((rig.pids[1] = fork()) == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(rig.counted);
+		close(server);
+		_exit(forward_serve(to, listeners, WAYS));
+	}
+	close(server);
+	for (size_t i = 0; i < WAYS; i++)
+		close(listeners[i]);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(rig.pids); i++) {
+		kill(rig.pids[i], SIGKILL);
+		waitpid(rig.pids[i], NULL, 0);
+	}
+	close(rig.counted);
+	return 0;
+}
+
+static int dial(int way)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(rig.ways[way]),
+				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct timeval patience = {.tv_sec = 60};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* The server speaks first; what it says after the client's end still comes. */
+static void test_both_ways(void **state)
+{
+	char said[16] = {0};
+	int fd = dial(ECHO);
+
+	(void)state;
+	assert_int_equal(read_full(fd, said, 5), 0);
+	assert_int_equal(write_full(fd, "what", 4), 0);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(read_full(fd, said + 5, 7), 0);
+	assert_string_equal(said, "hellowhatbye");
+	assert_int_equal(read(fd, said, 1), 0);
+	close(fd);
+}
+
+#define MANY (8 * 1024 * 1024)
+
+static uint8_t byte_at(size_t i)
+{
+	return (uint8_t)(i * 2654435761U >> 13);
+}
+
+/* More than all buffers on the way hold, written and read at the same time. */
+static void test_much(void **state)
+{
+	static uint8_t bytes[MANY], back[MANY];
+	int fd = dial(ECHO);
+	pid_t writer;
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++)
+		bytes[i] = byte_at(i);
+	assert_int_equal(read_full(fd, back, 5), 0);
+	writer = fork();
+	if (writer == 0) {
+		int r = write_full(fd, bytes, MANY);
+
+		(void)shutdown(fd, SHUT_WR);
+		_exit(r < 0);
+	}
+	assert_int_equal(read_full(fd, back, MANY), 0);
+	assert_memory_equal(bytes, back, MANY);
+	assert_int_equal(read_full(fd, back, 3), 0);
+	assert_memory_equal(back, "bye", 3);
+	assert_int_equal(waitpid(writer, NULL, 0), writer);
+	close(fd);
+}
+
+/* Where nobody listens there is no empty answer. */
+static void test_nobody(void **state)
+{
+	char byte;
+	int fd = dial(CLOSED);
+
+	(void)state;
+	assert_int_equal(read(fd, &byte, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+}
+
+/* ---- more than there are places ---- */
+
+/* How many connections reach the server, until none has come for a while. */
+static size_t accept_all(int *out, size_t max)
+{
+	struct pollfd wait = {.fd = rig.counted, .events = POLLIN};
+	size_t n = 0;
+
+	while (n < max && poll(&wait, 1, 1000) == 1)
+		out[n++] = accept(rig.counted, NULL, NULL);
+	return n;
+}
+
+/* Those above the number wait, without harm, and come when others go. */
+static void test_flood(void **state)
+{
+	static int clients[FORWARD_CLIENTS + 40], servers[FORWARD_CLIENTS + 40];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(clients); i++)
+		clients[i] = dial(COUNTED);
+	n = accept_all(servers, COUNT(servers));
+	assert_int_equal(n, FORWARD_CLIENTS);
+	for (size_t i = 0; i < 30; i++) {
+		close(clients[i]);
+		close(servers[i]);
+	}
+	n += accept_all(servers + n, 30);
+	assert_int_equal(n, FORWARD_CLIENTS + 30);
+	for (size_t i = 30; i < COUNT(clients); i++)
+		close(clients[i]);
+	n += accept_all(servers + n, 10);
+	for (size_t i = 30; i < n; i++)
+		close(servers[i]);
+	test_both_ways(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_much),
+		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_flood),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -55,6 +55,10 @@
 /* Volumes of a container: a place that its image lacks is made by stepcell, where no count sees it. */
 #define LIMIT_VOLUMES      100
 #define LIMIT_VOLUME_PLACE 512
+#define LIMIT_PORTS        100 /* of a container */
+
+/* Services of a job that have a network each; a cell leads to each of them. */
+#define LIMIT_SERVICES_APART 16
 
 /* Archives and images. */
 #define LIMIT_IMAGE_BYTES    (20 * GIB)

@@ -20,8 +20,19 @@ struct run;
 
 struct container_port {
 	uint16_t port;    /* that the server listens on */
-	const char *text; /* as `job.services.NAME.ports` knows it: "5432", "53/udp" */
+	uint16_t outside; /* of the job's loopback; 0: any, until ports_assign() */
+	const char *text; /* as `job.services.NAME.ports` knows it: "5432", "53/udp"; NULL: the
+			     image's word, and published nowhere */
 	bool udp;
+};
+
+/* Names under which cells find services, and where. */
+struct host {
+	const char *name, *address;
+};
+struct hosts {
+	struct host *list;
+	size_t count;
 };
 
 struct container_volume {
@@ -70,9 +81,22 @@ int container_read_services(const struct run *run, const struct expr_scope *scop
 			    const struct node *services, bool whole, struct container **out,
 			    size_t *count, struct err *err);
 
-/* Two servers at one port, more of them than the policy allows. */
+/* Ports that cannot be had, more services than the policy allows. */
 int container_check_services(const struct run *run, const struct container *list, size_t count,
 			     struct err *err);
+
+/* ---- ports.c ---- */
+
+/* Do they need a network each: is a port mapped to another, or do two listen on one? */
+bool ports_apart(const struct container *list, size_t count);
+/* ERR_USAGE: two want one port of the job's loopback; udp, or too many, where they are apart. */
+int ports_check(const struct container *list, size_t count, struct err *err);
+/* Does it listen on that tcp port, as far as the workflow or its image says? */
+bool ports_have(const struct container *c, uint16_t port);
+/* Add the image's tcp ports, LIMIT_PORTS in all. */
+void ports_expose(struct arena *a, const struct image *image, struct container *c);
+/* Choose those that may be any, but not `reserved`: the same number where that is free. */
+void ports_assign(struct container *list, size_t count, uint16_t reserved);
 
 /* ---- container_options.c ---- */
 
@@ -94,18 +118,17 @@ struct account account_of(struct arena *a, const struct image *image, const char
 
 /*
  * Fill `layer`, a directory that lies above the image: /etc/passwd, /etc/group
- * and /etc/hosts, which knows `names` as the loopback, and the places of
- * `volumes` that the image lacks.
+ * and /etc/hosts, and the places of `volumes` that the image lacks.
  */
 int container_layer(struct arena *a, const struct image *image, const struct account *account,
-		    const struct texts *names, const struct container *c, const char *layer,
+		    const struct hosts *hosts, const struct container *c, const char *layer,
 		    struct err *err);
 
 /* The folders of the host among its volumes. */
 size_t container_binds(struct arena *a, const struct container *c, struct cell_bind **out);
 
 /* /etc/hosts in a layer that has an etc. */
-int hosts_write(const struct texts *names, const char *layer, struct err *err);
+int hosts_write(const struct hosts *hosts, const char *layer, struct err *err);
 
 /* Entrypoint and command, an action's or the workflow's before the image's; NULL: neither has one. */
 const char *const *container_argv(struct arena *a, const struct image *image,

@@ -222,13 +222,13 @@ static int write_group(struct arena *a, const struct image *image, const struct 
 	return write_file(layer, "etc/group", &text, err);
 }
 
-int hosts_write(const struct texts *names, const char *layer, struct err *err)
+int hosts_write(const struct hosts *hosts, const char *layer, struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF(MIB);
 
 	strbuf_adds(&text, "127.0.0.1 localhost\n::1 localhost\n");
-	for (size_t i = 0; i < names->count; i++)
-		strbuf_addf(&text, "127.0.0.1 %s\n", names->list[i]);
+	for (size_t i = 0; i < hosts->count; i++)
+		strbuf_addf(&text, "%s %s\n", hosts->list[i].address, hosts->list[i].name);
 	return write_file(layer, "etc/hosts", &text, err);
 }
 
@@ -244,7 +244,7 @@ static int make_place(const struct image *image, int layer, const char *at, stru
 }
 
 int container_layer(struct arena *a, const struct image *image, const struct account *account,
-		    const struct texts *names, const struct container *c, const char *layer,
+		    const struct hosts *hosts, const struct container *c, const char *layer,
 		    struct err *err)
 {
 	char etc[PATH_MAX];
@@ -264,7 +264,7 @@ int container_layer(struct arena *a, const struct image *image, const struct acc
 			return err_wrap(err, "volume '%s'", c->volumes[i].at);
 	return write_passwd(a, image, account, layer, err) < 0 ||
 			       write_group(a, image, account, layer, err) < 0 ||
-			       hosts_write(names, layer, err) < 0
+			       hosts_write(hosts, layer, err) < 0
 		       ? -1
 		       : 0;
 }

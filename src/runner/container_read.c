@@ -22,38 +22,53 @@ static int port_number(const char *text, size_t len, uint64_t *out)
 	return parse_u64(digits, 1, 65535, out);
 }
 
-/* [[ADDRESS:]HOST:]PORT[/tcp|/udp]. There is one loopback, so both ports have to be the same. */
+/* [[ADDRESS:][HOST]:]PORT[/tcp|/udp]; the address is any of the job's loopback. */
 static int port_parse(struct arena *a, const char *text, struct container_port *out,
 		      struct err *err)
 {
 	const char *slash = strchr(text, '/');
 	const char *end = slash ? slash : text + strlen(text), *port = end, *host;
-	uint64_t inside, outside;
+	uint64_t inside, outside = 0;
 
 	while (port > text && port[-1] != ':')
 		port--;
 	for (host = port > text ? port - 1 : text; host > text && host[-1] != ':';)
 		host--;
 	if (port_number(port, (size_t)(end - port), &inside) < 0 ||
-	    (slash && strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0))
-		return err_fail(err, ERR_USAGE, "ports: expected 5432 or 5432:5432, found '%.100s'",
+	    (slash && strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0) ||
+	    (port > text && port - 1 > host &&
+	     port_number(host, (size_t)(port - 1 - host), &outside) < 0))
+		return err_fail(err, ERR_USAGE, "ports: expected 5432 or 5433:5432, found '%.100s'",
 				text);
-	if (port > text && port - 1 > host &&
-	    (port_number(host, (size_t)(port - 1 - host), &outside) < 0 || outside != inside))
-		return err_fail(err, ERR_USAGE,
-				"ports: '%.100s': a service is reached at the port that it listens "
-				"on, for all cells of a job share one loopback; map %u:%u",
-				text, (unsigned)inside, (unsigned)inside);
-	out->port = (uint16_t)inside;
-	out->udp = slash && strcmp(slash, "/udp") == 0;
+	*out = (struct container_port){.port = (uint16_t)inside,
+				       .outside = (uint16_t)outside,
+				       .udp = slash && strcmp(slash, "/udp") == 0};
 	out->text = arena_printf(a, "%u%s", (unsigned)inside, out->udp ? "/udp" : "");
 	return 0;
 }
 
+static bool is_said(const struct container *c, const struct container_port *port)
+{
+	for (size_t i = 0; i < c->port_count; i++)
+		if (c->ports[i].port == port->port && c->ports[i].outside == port->outside &&
+		    c->ports[i].udp == port->udp)
+			return true;
+	return false;
+}
+
 static int read_port(const struct run *run, const char *text, struct container *c, struct err *err)
 {
+	struct container_port port;
+
+	if (port_parse(run->arena, text, &port, err) < 0)
+		return -1;
+	if (is_said(c, &port))
+		return 0;
+	if (c->port_count == LIMIT_PORTS)
+		return err_fail(err, ERR_USAGE, "ports: more than %u of them", LIMIT_PORTS);
 	c->ports = arena_grow(run->arena, c->ports, c->port_count, sizeof(*c->ports));
-	return port_parse(run->arena, text, &c->ports[c->port_count++], err);
+	c->ports[c->port_count++] = port;
+	return 0;
 }
 
 /* ---- volumes ---- */
@@ -237,17 +252,6 @@ int container_read_services(const struct run *run, const struct expr_scope *scop
 
 /* ---- all of them together ---- */
 
-static const struct container *same_port(const struct container *list, size_t before,
-					 const struct container_port *port)
-{
-	for (size_t i = 0; i < before; i++)
-		for (size_t j = 0; j < list[i].port_count; j++)
-			if (list[i].ports[j].port == port->port &&
-			    list[i].ports[j].udp == port->udp)
-				return &list[i];
-	return NULL;
-}
-
 int container_check_services(const struct run *run, const struct container *list, size_t count,
 			     struct err *err)
 {
@@ -263,16 +267,5 @@ int container_check_services(const struct run *run, const struct container *list
 				"a job of policy '%s' has %llu services at most, and this one has "
 				"%zu",
 				p->name, (unsigned long long)p->limits.services, count);
-	for (size_t i = 0; i < count; i++) {
-		for (size_t j = 0; j < list[i].port_count; j++) {
-			const struct container *other = same_port(list, i, &list[i].ports[j]);
-
-			if (other)
-				return err_fail(err, ERR_USAGE,
-						"services '%s' and '%s' both listen on port %s, "
-						"and all cells of a job share one loopback",
-						other->name, list[i].name, list[i].ports[j].text);
-		}
-	}
-	return 0;
+	return ports_check(list, count, err);
 }

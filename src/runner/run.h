@@ -195,8 +195,9 @@ struct job_run {
 	struct container *container; /* container:, whose image that is; NULL: the run's */
 	struct service *services;
 	size_t service_count;
-	struct texts hosts; /* the names of its services */
+	struct hosts hosts; /* its services, as steps find them */
 	bool have_bash, checked_out;
+	bool apart;    /* its services have a network each (service_network.c) */
 	int locks[16]; /* of toolchains in use */
 	size_t lock_count;
 	char dir[PATH_MAX]; /* of its layers */

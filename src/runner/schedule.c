@@ -397,7 +397,7 @@ static size_t count_fds(const struct run *run)
 	size_t n = 1;
 
 	for (size_t i = 0; i < run->job_count; i++)
-		n += 2 + 3 * run->jobs[i]->service_count;
+		n += 2 + SERVICE_FDS * run->jobs[i]->service_count;
 	return n;
 }
 

@@ -92,8 +92,7 @@ static void become_ready(struct service *s)
 
 static int start_one(struct service *s, struct err *err)
 {
-	if (container_image(s->job->run, s->container.image, &s->image, err) < 0 ||
-	    service_start_cell(s, err) < 0)
+	if (service_start_cell(s, err) < 0)
 		return -1;
 	make_times(s);
 	journal_started(s);
@@ -103,14 +102,6 @@ static int start_one(struct service *s, struct err *err)
 }
 
 /* ---- of a job ---- */
-
-static void add_name(struct job_run *job, const char *name)
-{
-	struct texts *hosts = &job->hosts;
-
-	hosts->list = arena_grow(job->arena, hosts->list, hosts->count, sizeof(*hosts->list));
-	hosts->list[hosts->count++] = name;
-}
 
 int services_read(struct job_run *job, struct err *err)
 {
@@ -132,15 +123,16 @@ int services_read(struct job_run *job, struct err *err)
 						    .log_file = -1,
 						    .ask = -1,
 						    .answer = -1};
-		add_name(job, list[i].name);
-		for (size_t j = 0; j < list[i].names.count; j++)
-			add_name(job, list[i].names.list[j]);
+		if (container_image(job->run, list[i].image, &job->services[i].image, err) < 0)
+			return err_wrap(err, "service '%s'", list[i].name);
 	}
-	return 0;
+	return service_networks_plan(job, list, err);
 }
 
 int services_start(struct job_run *job, struct err *err)
 {
+	if (service_networks_open(job, err) < 0)
+		return -1;
 	for (size_t i = 0; i < job->service_count; i++) {
 		struct service *s = &job->services[i];
 
@@ -195,6 +187,7 @@ static void take_end(struct service *s)
 	why = why_ended(s, &result);
 	service_log_close(s);
 	cell_release(&s->cell);
+	cell_release(&s->forward);
 	fd_close(&s->ask);
 	fd_close(&s->answer);
 	s->state = SERVICE_ENDED;
@@ -248,6 +241,23 @@ static void ask(struct service *s, uint64_t now)
 	(void)write_full(s->ask, &word, 1); /* of one that has just died: that is news of its own */
 }
 
+/* Who leads to it is ours, and ends with it; that it ends before means that it was made to. */
+static void see_forward(struct service *s)
+{
+	struct err err = {0};
+	bool ended = false;
+
+	if (!s->forward || (cell_poll(s->forward, &ended, &err) == 0 && !ended))
+		return;
+	cell_release(&s->forward);
+	if (s->state == SERVICE_STOPPING)
+		return;
+	s->why = "what led to its ports has ended";
+	fail_job(s, s->why);
+	s->state = SERVICE_STOPPING;
+	cell_kill(s->cell, CELL_CANCELLED);
+}
+
 static void see(struct service *s, uint64_t now)
 {
 	struct err err = {0};
@@ -257,6 +267,7 @@ static void see(struct service *s, uint64_t now)
 		return;
 	if (service_log_drain(s, false))
 		cell_kill(s->cell, CELL_LOG_LIMIT);
+	see_forward(s);
 	take_answer(s);
 	ask(s, now);
 	if (s->state == SERVICE_STOPPING && s->kill_ms && now >= s->kill_ms)
@@ -346,6 +357,8 @@ void services_release(struct job_run *job)
 		struct service *s = &job->services[i];
 
 		cell_release(&s->cell);
+		cell_release(&s->forward);
+		cell_owner_close(&s->owner);
 		service_log_close(s);
 		fd_close(&s->log);
 		fd_close(&s->ask);
@@ -373,6 +386,8 @@ size_t services_fds(const struct job_run *job, struct pollfd *out)
 		out[n++] = (struct pollfd){.fd = cell_fd(s->cell), .events = POLLIN};
 		out[n++] = (struct pollfd){.fd = s->log, .events = POLLIN};
 		out[n++] = (struct pollfd){.fd = s->answer, .events = POLLIN};
+		if (s->forward)
+			out[n++] = (struct pollfd){.fd = cell_fd(s->forward), .events = POLLIN};
 	}
 	return n;
 }
@@ -402,8 +417,9 @@ const struct node *services_context(struct job_run *job)
 		struct node *one = node_map(a), *ports = node_map(a);
 
 		for (size_t j = 0; j < c->port_count; j++)
-			node_set_text(a, ports, c->ports[j].text,
-				      arena_printf(a, "%u", (unsigned)c->ports[j].port));
+			if (c->ports[j].text)
+				node_set_text(a, ports, c->ports[j].text,
+					      arena_printf(a, "%u", c->ports[j].outside));
 		node_set_text(a, one, "id", c->name);
 		node_set_text(a, one, "network", job->plan->id);
 		node_set(a, one, "ports", ports);

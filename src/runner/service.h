@@ -1,6 +1,6 @@
 /*
- * service: a server that runs beside the steps of a job, in a cell of its own
- * on the loopback that all cells of the job share.
+ * service: a server that runs beside the steps of a job, in a cell of its own, on
+ * the loopback that all cells of the job share or, where need be, on one of its own.
  */
 #pragma once
 
@@ -46,7 +46,9 @@ struct service {
 	struct container container;
 	struct container_health health;
 	struct image image;
-	const char *dir; /* of its layers */
+	const char *dir;          /* of its layers */
+	struct cell_owner *owner; /* of its own network; NULL: the job's */
+	struct cell *forward;     /* leads there; NULL: nothing has to */
 	struct cell *cell;
 	enum service_state state;
 	int log, log_file; /* read end of what it says; where it is kept */
@@ -65,6 +67,14 @@ struct service {
 	uint64_t kill_ms;    /* when it has not stopped by then */
 };
 
+/* service_network.c: where services are found */
+/* Once the images are known: do they share, and which ports and names lead to them? */
+int service_networks_plan(struct job_run *job, struct container *list, struct err *err);
+/* What that takes, before any of them starts. */
+int service_networks_open(struct job_run *job, struct err *err);
+struct cell_owner *service_owner(const struct service *s);
+struct hosts service_hosts(const struct service *s); /* as the service itself finds them */
+
 /* service_start.c: its root, its command, its log and its cell */
 int service_start_cell(struct service *s, struct err *err);
 
@@ -79,6 +89,7 @@ void service_log_say(struct service *s, const char *text);
 /* What the job's services are; then `hosts` is complete. */
 int services_read(struct job_run *job, struct err *err);
 int services_start(struct job_run *job, struct err *err);
+#define SERVICE_FDS 4
 /* What is due of their logs, their health, and their ends; a job whose service failed has failed. */
 void services_see(struct job_run *job, uint64_t now);
 /* May steps run? When all are healthy, and when that does not matter any more. */
@@ -86,7 +97,7 @@ bool services_ready(const struct job_run *job);
 /* Have all ended? They are told to, the first time. */
 bool services_stopped(struct job_run *job);
 void services_release(struct job_run *job); /* kills what runs */
-/* For poll(): at most three for each; how many. And when the next question is due, or UINT64_MAX. */
+/* For poll(): at most SERVICE_FDS for each; how many. And when the next question is due, or UINT64_MAX. */
 size_t services_fds(const struct job_run *job, struct pollfd *out);
 uint64_t services_due(const struct job_run *job);
 const struct node *services_context(struct job_run *job);

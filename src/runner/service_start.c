@@ -43,6 +43,7 @@ static struct cell_overlay *make_root(struct service *s, const struct account *a
 	const char *layer = arena_printf(a, "%s/layer", s->dir);
 	struct cell_overlay *root = arena_alloc(a, sizeof(*root));
 	struct cell_layer *layers = arena_array(a, from->layer_count + 1, sizeof(*layers));
+	const struct hosts hosts = service_hosts(s);
 
 	*root = (struct cell_overlay){.at = "/",
 				      .layers = layers,
@@ -51,9 +52,9 @@ static struct cell_overlay *make_root(struct service *s, const struct account *a
 	layers[0].path = layer;
 	memcpy(layers + 1, from->layers, from->layer_count * sizeof(*layers));
 	return mkdir_all(s->dir, 0700, err) < 0 ||
-			       container_layer(a, &s->image, account, &s->job->hosts, &s->container,
-					       layer, err) < 0 ||
-			       cell_upper_make(s->job->owner, root->upper, err) < 0
+			       container_layer(a, &s->image, account, &hosts, &s->container, layer,
+					       err) < 0 ||
+			       cell_upper_make(service_owner(s), root->upper, err) < 0
 		       ? NULL
 		       : root;
 }
@@ -106,6 +107,7 @@ static int start_cell(struct service *s, const struct cell_overlay *root,
 	struct cell_spec spec = launch_spec(s->job);
 
 	spec.name = cell_name(s);
+	spec.owner = service_owner(s);
 	spec.overlays = root;
 	spec.overlay_count = 1;
 	spec.binds = binds;

@@ -99,6 +99,53 @@ told to end" ]
 	says_not "never-2"
 }
 
+@test "ports: two services at one port, each mapped to another: at localhost, and by name from a container and from each other" {
+	local keys services='services:
+  one: { image: "db:1", env: { WHO: one }, ports: ["4001:4000", "4002:4000/tcp"], options: --name alias }
+  two: { image: "db:1", env: { WHO: two }, ports: [4000] }
+  three: { image: "db:1", env: { WHO: three } }
+  asks: { image: "box:1", command: "-c \"exec sleep 60\"", entrypoint: sh, options: "--health-cmd \"nc one 4000 >/tmp/said </dev/null && nc alias 4000 >>/tmp/said </dev/null && nc two 4000 >>/tmp/said </dev/null && cat /tmp/said && ! nc localhost 4001 </dev/null\" --health-retries 1 --health-interval 100ms" }'
+	for keys in "$services" $'container: { image: "box:1" }\n'"$services"; do
+		one "$keys" <<-'END' | workflow
+			- shell: sh
+			  run: |
+			    echo "ports ${{ job.services.one.ports['4000'] }} ${{ job.services.two.ports['4000'] }}; three: ${{ toJSON(job.services.three.ports) }}"
+			    ask() { busybox nc "$1" "$2" </dev/null; }
+			    echo "local: $(ask 127.0.0.1 4001), $(ask localhost 4002), $(ask ::1 4001), two: $(ask localhost 4000)"
+			    ! ask localhost 4003
+			- uses: docker://box:1
+			  with: { args: sh -c "echo action $(nc localhost 4001 </dev/null) $(nc localhost 4000 </dev/null)" }
+			- shell: sh
+			  run: |
+			    # by name the container's port from a container, else the port of `ports:`
+			    [ -z "${{ job.container.id }}" ] || at=4000
+			    echo "names: $(busybox nc one ${at:-4001} </dev/null), $(busybox nc alias ${at:-4002} </dev/null), $(busybox nc two 4000 </dev/null)"
+			    [ -z "${{ job.container.id }}" ] || echo "three: $(busybox nc three 4000 </dev/null)"
+		END
+		cell_run
+		exits 0
+		says "ports 4002 4000; three: {}" "local: hello one, hello one, hello one, two: hello two" \
+			"action hello one hello two" "names: hello one, hello one, hello two"
+		[ "$keys" = "$services" ] || says "three: hello three"
+	done
+}
+
+@test "ports: a service with a network of its own ends the job as any other, and what led to it is gone" {
+	one 'services: { m: { image: "named:1", ports: ["4001:4000"] } }' <<-'END' | workflow
+		- run: (exec 3<>/dev/tcp/localhost/4001; cat <&3) || echo nobody-listens
+		- run: sleep 600
+	END
+	start
+	within 10 said "step Run sleep 600"
+	said "nobody-listens"
+	cgroups=$(cgroups_of_run)
+	kill -KILL "$pid"
+	finish
+	"$STEPCELL" exec --image host true # which sweeps
+	nothing_left sleep-61234 "$cgroups"
+	! pgrep -f "^sleep 61234.5" || false
+}
+
 @test "container: the steps run in the image, by sh; its variables, accounts, volumes and options" {
 	one 'container: { image: "box:1", env: { OWN: "1" }, volumes: [/fresh, "named:/var/lib/db/named"], options: --user db -e MORE=2 }
 services: { db: { image: "db:1" } }' <<-'END' | workflow
@@ -170,8 +217,8 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 		container: host|3|image 'host' is for the operator
 		container: { image: "box:1", options: --privileged }|3|--privileged is refused
 		container: { image: "box:1", volumes: ["/etc:/etc"] }|3|volumes: none: volume '/etc:rw' is refused
-		services: { a: { image: "box:1", ports: ["1:2"] } }|2|share one loopback; map 2:2
-		services: { a: { image: "box:1", ports: [1] }, b: { image: "box:1", ports: [1] } }|2|both listen on port 1
+		services: { a: { image: "box:1", ports: ["1:1"] }, b: { image: "box:1", ports: ["1:2"] } }|2|both want port 1 of the job's loopback
+		services: { a: { image: "box:1", ports: ["1:2", 53/udp] } }|2|service 'a': port 53/udp: the services of this job need a network each
 		services: { a: "box:1", b: "box:1", c: "box:1", d: "box:1", e: "box:1" }|3|has 4 services at most
 	END
 	one 'container: box:1' <<<'- run: echo started' | workflow
@@ -239,10 +286,10 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 @test "as an ordinary user: services, a container and a Docker action" {
 	user_open
 	one 'container: { image: "box:1" }
-services: { db: { image: "db:1" } }' <<-'END' | workflow
-		- run: nc db 4000 </dev/null; echo it >it
+services: { db: { image: "db:1" }, again: { image: "db:1", env: { WHO: again }, ports: ["4001:4000"] } }' <<-'END' | workflow
+		- run: nc db 4000 </dev/null; nc again 4000 </dev/null; nc localhost 4001 </dev/null; echo it >it
 		- uses: docker://box:1
-		  with: { args: sh -c "cat it; nc localhost 4000 </dev/null" }
+		  with: { args: sh -c "cat it; nc db 4000 </dev/null" }
 	END
 	cp -R "$project" "$BATS_FILE_TMPDIR"/layout-db-1 "$BATS_FILE_TMPDIR"/layout-box-1 "$user_home"
 	[ "$(id -u)" != 0 ] || chown -R "$user:" "$user_home"
@@ -251,7 +298,8 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	run --separate-stderr as_user stepcell run -C project --image host
 	user_close
 	exits 0
-	says "service db is healthy" "| hello" "| it"
+	says "service db is healthy" "| hello" "| hello again" "| it"
+	[ "$(grep -c '| hello again' <<<"$output")" = 2 ]
 }
 
 @test "a place with '..' is made nowhere: it fails its job, and a home is / then" {

@@ -48,7 +48,7 @@ static void describe(const struct container *c, struct strbuf *out)
 	add_list(out, "command", &c->command);
 	add_list(out, "name", &c->names);
 	for (size_t i = 0; i < c->port_count; i++)
-		strbuf_addf(out, " port=%s", c->ports[i].text);
+		strbuf_addf(out, " port=%u:%s", c->ports[i].outside, c->ports[i].text);
 	for (size_t i = 0; i < c->volume_count; i++)
 		strbuf_addf(out, " volume=%s:%s:%s", c->volumes[i].from ? c->volumes[i].from : "",
 			    c->volumes[i].at, c->volumes[i].writable ? "rw" : "ro");
@@ -113,10 +113,15 @@ static const struct {
 	 "x entrypoint=/e command=a command=b c command=d"},
 
 	{"{image: x, ports: [5432, '5433:5433', 53/udp, '127.0.0.1:80:80/tcp']}",
-	 "x port=5432 port=5433 port=53/udp port=80"},
-	{"{image: x, ports: ['5433:5432']}",
-	 "! ports: '5433:5432': a service is reached at the port that it listens on"},
-	{"{image: x, ports: [0]}", "! ports: expected 5432 or 5432:5432, found '0'"},
+	 "x port=0:5432 port=5433:5433 port=0:53/udp port=80:80"},
+	{"{image: x, ports: ['5433:5432', '5434:5432/tcp', '127.0.0.1::80', '54:53/udp']}",
+	 "x port=5433:5432 port=5434:5432 port=0:80 port=54:53/udp"},
+	{"{image: x, ports: ['80:80', '80:80/tcp', '0.0.0.0:80:80', 80]}",
+	 "x port=80:80 port=0:80"},
+	{"{image: x, ports: [0]}", "! ports: expected 5432 or 5433:5432, found '0'"},
+	{"{image: x, ports: ['0:1']}", "! ports: expected"},
+	{"{image: x, ports: ['65536:1']}", "! ports: expected"},
+	{"{image: x, ports: ['1-2:1-2']}", "! ports: expected"},
 	{"{image: x, ports: [65536]}", "! ports: expected"},
 	{"{image: x, ports: ['80:']}", "! ports: expected"},
 	{"{image: x, ports: [80/sctp]}", "! ports: expected"},
@@ -213,6 +218,8 @@ static const struct {
 	{"{image: x, volumes: [", "/v#, ", "]}", LIMIT_VOLUMES, NULL},
 	{"{image: x, volumes: [", "/v#, ", "]}", LIMIT_VOLUMES + 1, "volumes: more than"},
 	{"{image: x, volumes: ['", "/v/v", "']}", 200, "volumes: more than"},
+	{"{image: x, ports: [", "1#, ", "]}", LIMIT_PORTS, NULL},
+	{"{image: x, ports: [", "1#, ", "]}", LIMIT_PORTS + 1, "ports: more than"},
 	{"{image: x, options: '", "--tmpfs /v# ", "'}", LIMIT_VOLUMES + 1, "fewer volumes"},
 };
 
@@ -263,8 +270,15 @@ static const struct {
 	{"{a: {image: x, ports: [1]}, b: {image: y, ports: [2]}}", NULL, 2},
 	{"{a: {image: x, ports: [1]}, b: {image: y, ports: [1/udp]}}", NULL, 2},
 	{"{a: {image: ''}, b: {image: y}, c: z}", NULL, 2},
-	{"{a: {image: x, ports: [1]}, b: {image: y, ports: [1]}}",
-	 "services 'a' and 'b' both listen on port 1", 0},
+	{"{a: {image: x, ports: [1]}, b: {image: y, ports: [1]}}", NULL, 2},
+	{"{a: {image: x, ports: ['2:1']}, b: {image: y, ports: [2]}}", NULL, 2},
+	{"{a: {image: x, ports: ['2:1']}, b: {image: y, ports: ['2:3']}}",
+	 "services 'a' and 'b' both want port 2 of the job's loopback", 0},
+	{"{a: {image: x, ports: ['2:1', '2:3']}}", "services 'a' and 'a' both want port 2", 0},
+	{"{a: {image: x, ports: ['2:1']}, b: {image: y, ports: ['2:3/udp']}}",
+	 "service 'b': port 3/udp: the services of this job need a network each", 0},
+	{"{a: {image: x, ports: [1/udp]}, b: {image: y, ports: [1/udp]}}",
+	 "service 'a': port 1/udp: ", 0},
 	{"{a: x, b: x, c: x}", "a job of policy 'p' has 2 services at most, and this one has 3", 0},
 	{"{a: {image: x, options: --privileged}}", "service 'a': options: --privileged is refused",
 	 0},
@@ -296,6 +310,79 @@ static void test_services(void **state)
 	}
 }
 
+/* ---- where their ports lead ---- */
+
+#define EXPOSES(set) "{\"ExposedPorts\": {" set "}}"
+
+static const struct {
+	const char *services, *image; /* of all */
+	uint16_t reserved;
+	const char *result;
+} leads[] = {
+	{"{a: {image: x, ports: [1, '2:2', 3/udp]}, b: y}", "{}", 0,
+	 "together a 1=1 2=2 3/udp=3 b"},
+	{"{a: {image: x, ports: ['2:1']}, b: {image: y, ports: [2]}}", "{}", 0,
+	 "apart a 1=2 b 2=32768"},
+	{"{a: {image: x, ports: [1]}, b: {image: y, ports: [1]}}", "{}", 0,
+	 "apart a 1=1 b 1=32768"},
+	/* who names a number has it before who does not */
+	{"{a: {image: x, ports: [1]}, b: {image: y, ports: ['1:1', '32768:2']}}", "{}", 0,
+	 "apart a 1=32769 b 1=1 2=32768"},
+	{"{a: {image: x, ports: [3128, '3:2']}}", "{}", 3128, "apart a 3128=32768 2=3"},
+	/* an image's word counts, is not published, and is nothing new where ports: says it too */
+	{"{a: x, b: y}", EXPOSES("\"5/tcp\": {}"), 0, "apart a 5 b 5"},
+	{"{a: {image: x, ports: ['6:5']}}", EXPOSES("\"5\": {}, \"7\": {}, \"8/udp\": {}"), 0,
+	 "apart a 5=6 7"},
+	{"{a: x, b: y}", EXPOSES("\"8/udp\": {}, \"0/tcp\": {}, \"9/sctp\": {}, \"x\": {}"), 0,
+	 "together a b"},
+};
+
+static void describe_ports(const struct container *list, size_t count, struct strbuf *out)
+{
+	strbuf_adds(out, ports_apart(list, count) ? "apart" : "together");
+	for (size_t i = 0; i < count; i++) {
+		strbuf_addf(out, " %s", list[i].name);
+		for (size_t j = 0; j < list[i].port_count; j++) {
+			const struct container_port *p = &list[i].ports[j];
+
+			if (p->text)
+				strbuf_addf(out, " %s=%u", p->text, p->outside);
+			else
+				strbuf_addf(out, " %u", p->port);
+		}
+	}
+}
+
+static void test_leads(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(leads); i++) {
+		auto_arena struct arena *a = arena_new();
+		auto_strbuf struct strbuf said = STRBUF(4096);
+		const struct image image = {.config = parse(a, leads[i].image)};
+		struct fixture f;
+		struct container *list;
+		struct err err = {0};
+		size_t count;
+
+		fixture_make(&f, a);
+		f.run.policy = &f.policy;
+
+		const struct expr_scope scope = {.contexts = f.contexts};
+
+		assert_int_equal(container_read_services(&f.run, &scope,
+							 parse(a, leads[i].services), true, &list,
+							 &count, &err),
+				 0);
+		for (size_t j = 0; j < count; j++)
+			ports_expose(a, &image, &list[j]);
+		assert_int_equal(ports_check(list, count, &err), 0);
+		ports_assign(list, count, leads[i].reserved);
+		describe_ports(list, count, &said);
+		assert_string_equal(said.text, leads[i].result);
+	}
+}
+
 /* A service among the caller's own ports would be everybody's. */
 static void test_full_network(void **state)
 {
@@ -316,9 +403,8 @@ static void test_full_network(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_read),         cmocka_unit_test(test_many),
+		cmocka_unit_test(test_services),     cmocka_unit_test(test_leads),
 		cmocka_unit_test(test_full_network),
 	};
 

@@ -42,5 +42,8 @@ int path_join(char *out, size_t size, const char *a, const char *b, struct err *
  */
 bool name_is_safe(const char *name);
 
-/* `text` as such a name: other bytes become '-', an empty one "unnamed", cut at 120 bytes. */
+/*
+ * `text` as such a name: other bytes become '-', but the first '_' where it would be '.' or '-'; an
+ * empty one "unnamed"; cut at 120 bytes.
+ */
 void name_make_safe(const char *text, struct strbuf *out);

@@ -136,11 +136,11 @@ void name_make_safe(const char *text, struct strbuf *out)
 {
 	size_t start = out->len;
 
-	for (; *text && out->len - start < 120; text++) {
-		bool leading = out->len == start && *text == '.';
-
-		strbuf_addc(out, !leading && name_byte(*text) ? *text : '-');
-	}
+	for (; *text && out->len - start < 120; text++)
+		strbuf_addc(out, name_byte(*text) ? *text : '-');
+	/* neither hidden, nor an option of the command that it is given to */
+	if (out->len > start && (out->text[start] == '.' || out->text[start] == '-'))
+		out->text[start] = '_';
 	if (out->len == start)
 		strbuf_adds(out, "unnamed");
 }

@@ -155,9 +155,12 @@ static void test_names(void **state)
 		const char *text, *safe;
 	} rows[] = {
 		{"test (3.10, ubuntu)", "test--3.10--ubuntu-"},
-		{"../../etc", "-.-..-etc"},
+		{"../../etc", "_.-..-etc"},
 		{"", "unnamed"},
-		{".hidden", "-hidden"},
+		{".hidden", "_hidden"},
+		{"-rf", "_rf"},
+		{"(x)", "_x-"},
+		{".", "_"},
 	};
 
 	(void)state;

@@ -45,7 +45,7 @@ struct image_tree {
 };
 
 struct image {
-	const char *name;     /* "python-3.11", "host" */
+	const char *name;     /* "python-3.11", "host", "registry.example.com/team/db:15" */
 	struct digest digest; /* of the manifest; all layers follow from it */
 	struct image_mount *mounts;
 	size_t mount_count;
@@ -71,12 +71,24 @@ struct image {
 };
 
 /*
- * Find an image: a name, "sha256:...", or "host" (the host's /usr, nothing to
- * build). The arena owns it; image_release() drops the lock.
+ * Find an image, by
+ *
+ *	a name            "python-3.11", "postgres:15", "registry.example.com/team/db:15";
+ *	                  one without a tag is also NAME:latest
+ *	NAME@sha256:HEX   the one that was made here from the OCI manifest, or the index, that
+ *	                  hashes so; a tag before the '@' says nothing
+ *	sha256:HEX        the store's own digest
+ *	host              the host's /usr, nothing to build
+ *
+ * The arena owns it; image_release() drops the lock. Where there is none of that
+ * name `err->sys` is ENOENT.
  */
 int image_find(struct store *store, struct arena *a, const char *ref, struct image *out,
 	       struct err *err);
 void image_release(struct image *image);
+
+/* The words that put an image of that name there: "`stepcell image pull REF` takes ..." */
+const char *image_advice(struct arena *a, const char *ref);
 
 /* Has its root this file? By an absolute path whose folders are no links. */
 bool image_has(const struct image *image, const char *path);
@@ -218,7 +230,8 @@ struct import_options {
 	const char *path; /* a file or a folder; NULL: read `fd` */
 	int fd;
 	const char *as;       /* one of image_formats; NULL: by content */
-	const char *name;     /* in the store; NULL: what it calls itself, else the file's name */
+	const char *name;     /* in the store; NULL: what it calls itself, but for a registry, else
+				 the file's name */
 	const char *ref;      /* of several images in it: this one */
 	const char *platform; /* "linux/arm64"; NULL: this machine's */
 	const char *data;     /* the data home, whose recipes know what goes with a CPython */
@@ -240,7 +253,7 @@ int image_import(struct store *store, const struct import_options *options, stru
  * is here already is not fetched again.
  */
 struct pull_options {
-	const char *name;      /* in the store; NULL: made from the reference */
+	const char *name;      /* in the store; NULL: the reference in its full form */
 	const char *platform;  /* "linux/arm64"; NULL: this machine's */
 	const char *auth_file; /* the one file of logins; NULL: the usual ones */
 	bool replace;          /* the name may mean another image until now */

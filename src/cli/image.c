@@ -154,7 +154,7 @@ static const struct option_row build_rows[] = {
 
 static const struct option_row pull_rows[] = {
 	{0, "name", "NAME", opt_text, offsetof(struct image_options, name),
-	 "what the store calls it, instead of HOST-NAME-TAG"},
+	 "what the store calls it, instead of HOST/NAME:TAG"},
 	{0, "platform", "OS/ARCH", opt_text, offsetof(struct image_options, platform),
 	 "of an image that has several: this one instead of this machine's"},
 	{0, "auth-file", "FILE", opt_text, offsetof(struct image_options, auth_file),
@@ -185,8 +185,6 @@ static const struct option_row verify_rows[] = {
 	{0, "all", NULL, opt_flag, offsetof(struct image_options, all), "every image of the store"},
 	{0, "json", NULL, opt_flag, offsetof(struct image_options, json), "print JSON"},
 };
-
-#define LOCK_WORDS 1000
 
 static const struct option_row prune_rows[] = {
 	{0, "unused-for", "TIME", opt_text, offsetof(struct image_options, unused),
@@ -257,7 +255,8 @@ static const struct subcommand subcommands[] = {
 	 1,
 	 1,
 	 {.synopsis = "stepcell image show [--json] IMAGE",
-	  .about = "Shows an image: a name, sha256:DIGEST, or host.",
+	  .about = "Shows an image: a name, NAME@sha256:DIGEST of its registry, sha256:DIGEST of "
+		   "this store, or host.",
 	  .rows = json_row,
 	  .count = COUNT(json_row)},
 	 "one image: its layers, toolchains and environment"},

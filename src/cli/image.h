@@ -6,6 +6,8 @@
 
 #include "cli/store.h"
 
+#define LOCK_WORDS 1000 /* images that `lock` may be given */
+
 /* Of all its subcommands. */
 struct image_options {
 	bool json, force, quiet, replace, prereleases, freethreaded, latest, network, all, dry_run,

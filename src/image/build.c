@@ -18,6 +18,7 @@
 #include "image/child.h"
 #include "image/compose.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/ontop.h"
 #include "image/tree.h"
 #include "image/turn.h"
@@ -358,8 +359,8 @@ int image_build(struct store *store, const char *recipe, const struct build_opti
 
 	if (recipe_load(a, options->data, recipe, &b.recipe, err) < 0)
 		return -1;
-	if (options->name)
-		b.recipe.name = options->name;
+	if (options->name && image_name_parse(a, options->name, &b.recipe.name, err) < 0)
+		return -1;
 	if (b.recipe.kind == RECIPE_PREFIX)
 		r = prefix_find(a, &b.recipe, options->source, &b.source, err);
 	if (r == 0 && b.recipe.base)

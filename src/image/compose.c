@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "image/folder.h"
+#include "image/names.h"
 #include "image/verify.h"
 #include "image/version.h"
 #include "stepcell/fd.h"

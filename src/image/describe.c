@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "image/folder.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/packages.h"
 #include "image/store.h"
 #include "image/used.h"
@@ -27,17 +27,17 @@
 static void find_origin(struct store *store, struct arena *a, const struct image *image,
 			struct image_details *out)
 {
-	auto_strbuf struct strbuf names = STRBUF(MIB);
-	struct image_name name;
+	struct image_record *records = NULL;
 	struct err ignored;
+	size_t count = 0;
 
 	out->origin = "";
-	if (folder_list(store->images, &names, &ignored) < 0)
+	if (image_names(store, a, &records, &count, &ignored) < 0)
 		return;
-	for_each_name(text, &names) if (name_is_safe(text) &&
-					image_name_read(store, text, &name, &ignored) == 0 &&
-					digest_equal(&name.manifest, &image->digest)) out->origin =
-		arena_strdup(a, name.origin);
+	for (size_t i = 0; i < count; i++)
+		if (!records[i].broken &&
+		    digest_equal(&records[i].meaning.manifest, &image->digest))
+			out->origin = records[i].meaning.origin;
 }
 
 void image_describe(struct store *store, struct arena *a, const struct image *image,

@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image/folder.h"
 #include "image/host.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/reference.h"
+#include "image/sources.h"
 #include "image/store.h"
 #include "image/verify.h"
 #include "stepcell/fd.h"
@@ -104,74 +105,91 @@ int image_load(struct store *store, struct arena *a, const struct digest *digest
 }
 
 /* Which images there are, for a message: "python-3.10, python-3.11". */
-static void add_names(struct store *store, struct strbuf *out)
+static void add_names(struct store *store, struct arena *a, struct strbuf *out)
 {
-	auto_strbuf struct strbuf names = STRBUF(65536);
+	struct image_record *records = NULL;
 	struct err ignored;
+	size_t count = 0;
 
 	strbuf_adds(out, "host");
-	if (folder_list(store->images, &names, &ignored) < 0)
-		return;
-	for_each_name(name, &names) if (name_is_safe(name)) strbuf_addf(out, ", %s", name);
+	(void)image_names(store, a, &records, &count, &ignored);
+	for (size_t i = 0; i < count; i++)
+		strbuf_addf(out, ", %s", records[i].name);
+}
+
+const char *image_advice(struct arena *a, const char *ref)
+{
+	struct reference r;
+	struct err bare;
+
+	if (reference_parse(a, ref, &r, &bare) == 0)
+		return arena_printf(a, "`stepcell image pull %s` takes it from its registry", ref);
+	if (reference_parse_bare(a, ref, &r, &bare) == 0 && r.pinned)
+		return arena_printf(a, "`stepcell image pull HOST/%s` takes it from a registry",
+				    ref);
+	return arena_printf(
+		a,
+		"%s%s%s`stepcell image pull --name %s HOST/NAME:TAG` takes one from a "
+		"registry, `stepcell image import --name %s FILE` from a file",
+		name_is_safe(ref) ? "`stepcell image build " : "", name_is_safe(ref) ? ref : "",
+		name_is_safe(ref) ? "` builds one where rootfs/ has a recipe of that name, " : "",
+		ref, ref);
 }
 
 static int not_found(struct store *store, const char *ref, struct err *err)
 {
-	auto_strbuf struct strbuf names = STRBUF(1024);
-
-	add_names(store, &names);
-	return err_fail(err, ERR_SYSTEM,
-			"there is no image '%s'; the store has: %s. `stepcell image build %s` "
-			"builds one where rootfs/ has a recipe of that name, `stepcell image pull "
-			"HOST/NAME:TAG` takes one from a registry",
-			ref, names.text, ref);
-}
-
-/* Nothing is pulled by being named: what runs is what was put here before. */
-static int find_pulled(struct store *store, const char *text, struct digest *out, struct err *err)
-{
 	auto_arena struct arena *a = arena_new();
-	struct image image = {.lock = -1};
-	struct image_name name;
-	struct manifest manifest;
-	struct reference ref;
-	bool found;
+	auto_strbuf struct strbuf names = STRBUF(1024);
+	struct digest digest;
 
-	if (reference_parse(a, text, &ref, err) < 0)
-		return -1;
-	found = image_name_read(store, reference_store_name(a, &ref), &name, err) == 0;
-	if (!found && err->sys != ENOENT)
-		return -1;
-	if (found && image_load(store, a, &name.manifest, &manifest, &image, err) < 0)
-		return -1;
-	image_release(&image);
-	if (!found || !image_name_is_pulled(&name) || !manifest.origin ||
-	    !reference_is_origin(a, &ref, manifest.origin))
-		return err_fail(
-			err, ERR_SYSTEM,
-			"the store has no image '%s'; `stepcell image pull %s` takes it from "
-			"its registry",
-			text, text);
-	*out = name.manifest;
-	return 0;
+	add_names(store, a, &names);
+	(void)err_fail(err, ERR_SYSTEM, "there is no image '%s'; the store has: %s%s%s", ref,
+		       names.text, digest_parse(ref, &digest) ? "" : ". ",
+		       digest_parse(ref, &digest) ? "" : image_advice(a, ref));
+	err->sys = ENOENT;
+	return -1;
 }
 
+/* By one of the names that it may have. Nothing is pulled by being named. */
+static int find_named(struct store *store, const char *ref, const char *const *names,
+		      struct digest *out, struct err *err)
+{
+	struct image_name found;
+
+	for (; *names; names++) {
+		if (image_name_read(store, *names, &found, err) == 0) {
+			*out = found.manifest;
+			return 0;
+		}
+		if (err->sys != ENOENT)
+			return -1;
+	}
+	return not_found(store, ref, err);
+}
+
+/* "postgres" is an image of that plain name, or else the latest of those; a digest says it alone. */
 static int resolve(struct store *store, const char *ref, struct digest *out, struct err *err)
 {
-	struct image_name name;
+	auto_arena struct arena *a = arena_new();
+	const char *names[3] = {NULL};
+	struct reference r = {0};
+	size_t n = 0;
+	int found;
 
 	if (digest_parse(ref, out))
 		return faccessat(store->blobs, out->hex, F_OK, 0) < 0 ? not_found(store, ref, err)
 								      : 0;
-	if (strchr(ref, '/'))
-		return find_pulled(store, ref, out, err);
-	if (!name_is_safe(ref))
-		return err_fail(err, ERR_USAGE, "'%s' is neither an image's name nor a digest",
+	if (name_is_safe(ref))
+		names[n++] = ref;
+	if (reference_parse_bare(a, ref, &r, err) == 0)
+		names[n++] = reference_text(a, &r);
+	else if (!n)
+		return err_fail(err, ERR_USAGE, "'%.200s' is neither an image's name nor a digest",
 				ref);
-	if (image_name_read(store, ref, &name, err) < 0)
-		return err->sys == ENOENT ? not_found(store, ref, err) : -1;
-	*out = name.manifest;
-	return 0;
+	if (!r.pinned)
+		return find_named(store, ref, names, out, err);
+	found = sources_find(store, a, &r, out, err);
+	return found > 0 ? 0 : found < 0 ? -1 : not_found(store, ref, err);
 }
 
 int image_find(struct store *store, struct arena *a, const char *ref, struct image *out,
@@ -192,7 +210,9 @@ int image_find(struct store *store, struct arena *a, const char *ref, struct ima
 			break;
 	}
 	add_remedy(store, &digest, err);
-	return err_wrap(err, "image '%s'", ref);
+	(void)err_wrap(err, "image '%s'", ref);
+	err->sys = 0; /* a part of it is missing: not it */
+	return -1;
 }
 
 void image_release(struct image *image)
@@ -201,42 +221,36 @@ void image_release(struct image *image)
 }
 
 /* One that cannot be used is listed all the same: its name is there, and says what to bring back. */
-static struct image find_for_list(struct store *store, struct arena *a, const char *name)
+static struct image find_for_list(struct store *store, struct arena *a,
+				  const struct image_record *record)
 {
 	struct image image = {.lock = -1};
-	struct image_name meaning;
 	struct err err;
 
-	if (image_find(store, a, name, &image, &err) == 0)
+	if (image_find(store, a, record->name, &image, &err) == 0)
 		return image;
-	image = (struct image){
-		.name = arena_strdup(a, name),
+	return (struct image){
+		.name = record->name,
 		.env = node_map(a),
 		.created = "",
 		.problem = arena_strdup(a, err.text),
+		.digest = record->meaning.manifest,
 		.lock = -1,
 	};
-	if (image_name_read(store, name, &meaning, &err) == 0)
-		image.digest = meaning.manifest;
-	return image;
 }
 
 int image_list(struct store *store, struct arena *a, struct image **out, size_t *count,
 	       struct err *err)
 {
-	auto_strbuf struct strbuf names = STRBUF(MIB);
-	struct image *list = NULL;
-	size_t n = 0;
+	struct image_record *records;
+	struct image *list;
+	size_t n;
 
-	if (folder_list(store->images, &names, err) < 0)
+	if (image_names(store, a, &records, &n, err) < 0)
 		return -1;
-	for_each_name(name, &names)
-	{
-		if (!name_is_safe(name))
-			continue;
-		list = arena_grow(a, list, n, sizeof(*list));
-		list[n++] = find_for_list(store, a, name);
-	}
+	list = arena_array(a, n, sizeof(*list));
+	for (size_t i = 0; i < n; i++)
+		list[i] = find_for_list(store, a, &records[i]);
 	*out = list;
 	*count = n;
 	return 0;

@@ -17,6 +17,7 @@
 #include "image/folder.h"
 #include "image/layout.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/scan.h"
 #include "image/store.h"
 #include "image/take.h"
@@ -84,16 +85,15 @@ int import_name(struct arena *a, const struct import_options *options, const cha
 	const char *slash = options->path ? strrchr(options->path, '/') : NULL;
 	const char *file = slash ? slash + 1 : options->path;
 
-	if (options->name) {
-		if (!name_is_safe(options->name) || strcmp(options->name, "host") == 0)
-			return err_fail(err, ERR_USAGE, "'%s' cannot be an image's name",
-					options->name);
-		*out = options->name;
-		return 0;
-	}
+	if (options->name)
+		return image_name_parse(a, options->name, out, err);
+	/* which registry it came from is the operator's to say: a file may claim any */
 	if (self && strpbrk(self, "/:")) {
 		slash = strrchr(self, '/');
-		name_make_safe(slash ? slash + 1 : self, &name);
+		self = slash ? slash + 1 : self;
+		if (strchr(self, ':') && image_name_parse(a, self, out, err) == 0)
+			return 0;
+		name_make_safe(self, &name);
 	} else if (file && *file) {
 		name_make_safe(arena_strndup(a, file, strcspn(file, ".")), &name);
 	}
@@ -175,11 +175,7 @@ static int import_unpacked(const struct import *im, struct staging *staging,
 		return err_sys(err, "cannot open what was unpacked");
 	switch ((enum format)result->found) {
 	case FORMAT_EXPORT:
-		if (im->options->name)
-			return err_fail(err, ERR_USAGE,
-					"an exported image has its name already: --name is for "
-					"others");
-		return export_publish(im->store, root, im->again, im->options->replace, out, err);
+		return export_publish(im->store, root, im->options, im->again, out, err);
 	case FORMAT_OCI:
 		return layout_import(im->store, root, im->options, im->again, out, err);
 	case FORMAT_DOCKER:

@@ -91,34 +91,32 @@ static struct kept_image *find(struct inventory *inv, const struct digest *diges
 	return NULL;
 }
 
-static void take_name(struct inventory *inv, const char *name)
+static void take_name(struct inventory *inv, const struct image_record *record)
 {
-	struct kept_image *image = NULL;
-	struct image_name meaning;
+	struct kept_image *image = record->broken ? NULL : find(inv, &record->meaning.manifest);
 	struct stat st;
-	struct err unreadable;
 
-	if (image_name_read(inv->store, name, &meaning, &unreadable) == 0)
-		image = find(inv, &meaning.manifest);
-	name = arena_strdup(inv->arena, name);
 	if (!image) {
-		inv->lost = arena_grow(inv->arena, inv->lost, inv->lost_count, sizeof(name));
-		inv->lost[inv->lost_count++] = name;
+		inv->lost = arena_grow(inv->arena, inv->lost, inv->lost_count, sizeof(*record));
+		inv->lost[inv->lost_count++] = *record;
 		return;
 	}
-	image->names = arena_grow(inv->arena, image->names, image->name_count, sizeof(name));
-	image->names[image->name_count++] = name;
-	if (fstatat(inv->store->images, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	image->names = arena_grow(inv->arena, image->names, image->name_count, sizeof(*record));
+	image->names[image->name_count++] = *record;
+	if (fstatat(inv->store->images, record->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		later(&image->used, st.st_mtim.tv_sec);
 }
 
 int inventory_take(struct inventory *inv, struct err *err)
 {
-	auto_strbuf struct strbuf names = STRBUF(64 * MIB);
+	struct image_record *records;
+	size_t count;
 
-	if (take_images(inv, err) < 0 || folder_list(inv->store->images, &names, err) < 0)
+	if (take_images(inv, err) < 0 ||
+	    image_names(inv->store, inv->arena, &records, &count, err) < 0)
 		return -1;
-	for_each_name(name, &names) take_name(inv, name);
+	for (size_t i = 0; i < count; i++)
+		take_name(inv, &records[i]);
 	return 0;
 }
 

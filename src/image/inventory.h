@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/store.h"
 
 struct kept_image {
@@ -12,7 +13,7 @@ struct kept_image {
 	size_t refer_count;
 	struct manifest_layer *trees;
 	size_t tree_count;
-	const char **names; /* that mean it */
+	struct image_record *names; /* that mean it */
 	size_t name_count;
 	time_t used;     /* or made, or given a name: whatever was last */
 	const char *why; /* it goes; NULL: it stays */
@@ -25,7 +26,7 @@ struct inventory {
 	struct arena *arena;
 	struct kept_image *images;
 	size_t count;
-	const char **lost; /* names without a manifest that can be read */
+	struct image_record *lost; /* names without a manifest that can be read */
 	size_t lost_count;
 };
 

@@ -1,17 +1,11 @@
 #include "image/manifest.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "image/names.h"
 #include "image/run_config.h"
-#include "image/store.h"
 #include "stepcell/decode.h"
-#include "stepcell/fd.h"
 #include "stepcell/json.h"
-#include "stepcell/limits.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
@@ -91,7 +85,7 @@ static bool is_variable(const struct node_pair *pair)
 
 static int check(const struct manifest *m, struct err *err)
 {
-	if (!name_is_safe(m->name) || strcmp(m->name, "host") == 0)
+	if (!image_name_is_valid(m->name))
 		return err_fail(err, ERR_USAGE, "'%s' cannot be an image's name", m->name);
 	if (m->env->kind != NODE_MAP)
 		return err_fail(err, ERR_USAGE, "'env' must be a map");
@@ -173,113 +167,4 @@ void manifest_encode(struct arena *a, const struct manifest *manifest, struct st
 		node_set(a, map, "source", digest_node(a, &manifest->source));
 	json_write_pretty(out, map);
 	strbuf_addc(out, '\n');
-}
-
-/* ---- names ---- */
-
-struct name_text {
-	struct digest manifest;
-	struct digest inputs;
-	const char *origin;
-};
-
-static const struct field name_fields[] = {
-	{"manifest", decode_digest, offsetof(struct name_text, manifest), FIELD_REQUIRED, NULL},
-	{"inputs", decode_digest, offsetof(struct name_text, inputs), 0, NULL},
-	{"origin", decode_text, offsetof(struct name_text, origin), 0, NULL},
-};
-
-void image_name_origin(struct image_name *name, const char *fmt, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(name->origin, sizeof(name->origin), fmt, args);
-	va_end(args);
-	/* half a path would be another one */
-	if (n < 0 || (size_t)n >= sizeof(name->origin))
-		name->origin[0] = '\0';
-}
-
-int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err)
-{
-	auto_arena struct arena *a = arena_new();
-	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
-	struct diags diags = {.arena = a};
-	struct decode d = {.arena = a, .diags = &diags};
-	struct name_text found = {0};
-	const struct node *root;
-
-	if (file_read(store->images, name, &text, err) < 0)
-		return -1;
-	root = json_parse(a, name, text.text, text.len, err);
-	if (!root)
-		return -1;
-	if (!decode_map(&d, name_fields, COUNT(name_fields), "an image's name", root, &found))
-		return diags_fail(&diags, err);
-	*out = (struct image_name){.manifest = found.manifest,
-				   .inputs = found.inputs,
-				   .built = found.inputs.hex[0] != '\0'};
-	if (found.origin)
-		image_name_origin(out, "%s", found.origin);
-	else if (out->built)
-		image_name_origin(out, "build %s", name);
-	return 0;
-}
-
-bool image_name_is_pulled(const struct image_name *name)
-{
-	return strncmp(name->origin, "pull ", strlen("pull ")) == 0;
-}
-
-int image_name_write(struct store *store, const char *name, const struct image_name *value,
-		     struct err *err)
-{
-	auto_arena struct arena *a = arena_new();
-	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
-	struct node *map = node_map(a);
-
-	node_set(a, map, "manifest", digest_node(a, &value->manifest));
-	if (value->built)
-		node_set(a, map, "inputs", digest_node(a, &value->inputs));
-	if (value->origin[0])
-		node_set_text(a, map, "origin", value->origin);
-	json_write(&text, map);
-	strbuf_addc(&text, '\n');
-	return store_write(store, store->images, name, text.text, text.len, err);
-}
-
-int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
-		    struct err *err)
-{
-	const struct digest mine = digest_of(manifest->text, manifest->len);
-	struct image_name there;
-	struct err absent;
-
-	if (image_name_read(store, name, &there, &absent) < 0 ||
-	    digest_equal(&there.manifest, &mine))
-		return 0;
-	return err_fail(err, ERR_USAGE,
-			"'%s' is another image here (sha256:%.12s); import with --replace to let "
-			"the name mean sha256:%.12s",
-			name, there.manifest.hex, mine.hex);
-}
-
-int image_publish(struct store *store, const char *name, const struct strbuf *manifest,
-		  const struct digest *inputs, const char *origin, struct digest *out,
-		  struct err *err)
-{
-	struct image_name value = {.built = inputs != NULL};
-
-	if (manifest->full)
-		return err_fail(err, ERR_USAGE, "the image's manifest is too long");
-	if (inputs)
-		value.inputs = *inputs;
-	image_name_origin(&value, "%s", origin ? origin : "");
-	if (blob_put(store, manifest->text, manifest->len, &value.manifest, err) < 0 ||
-	    image_name_write(store, name, &value, err) < 0)
-		return -1;
-	*out = value.manifest;
-	return 0;
 }

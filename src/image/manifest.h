@@ -45,34 +45,6 @@ int image_load(struct store *store, struct arena *a, const struct digest *digest
 
 void manifest_encode(struct arena *a, const struct manifest *manifest, struct strbuf *out);
 
-/* What images/NAME holds. */
-struct image_name {
-	struct digest manifest;
-	struct digest inputs; /* of the build: equal inputs need no second build */
-	bool built;           /* inputs are known */
-	char origin[1024];    /* "build NAME": the words of `stepcell image` that made it; or "" */
-};
-/* The origin as text; one that is too long is none. */
-void image_name_origin(struct image_name *name, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
-/* It was pulled into this store: only then is what its manifest says of a registry our own word. */
-bool image_name_is_pulled(const struct image_name *name);
-int image_name_write(struct store *store, const char *name, const struct image_name *value,
-		     struct err *err);
-
-/* A name that means another image already keeps its meaning: that is the error. */
-int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
-		    struct err *err);
-
-/*
- * Store a manifest, then the name that means it; the caller holds the gate, since before its trees
- * were published. `inputs` of a build, or NULL; `origin` as image_name has it.
- */
-int image_publish(struct store *store, const char *name, const struct strbuf *manifest,
-		  const struct digest *inputs, const char *origin, struct digest *out,
-		  struct err *err);
-
 decode_fn decode_digest; /* struct digest */
 
 const char *time_text(struct arena *a, time_t when); /* RFC 3339 */

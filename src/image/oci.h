@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "image/codec.h"
+#include "image/sources.h"
 #include "image/tree.h"
 #include "stepcell/arena.h"
 #include "stepcell/digest.h"
@@ -92,6 +93,7 @@ int oci_assemble(struct store *store, int blobs, const struct oci_descriptor *to
 struct oci_source {
 	struct oci_config config;
 	struct digest digest;      /* of the manifest; where there is none, of the config */
+	struct documents from;     /* down to the manifest; none where there is none */
 	struct tree_layer *layers; /* lowest first, as many as the config has hashes */
 	size_t count;
 };

@@ -83,6 +83,7 @@ static int find_manifest(struct assembly *as, const struct oci_descriptor *top, 
 		if (read_blob(as->blobs, d, &text, err) < 0 ||
 		    oci_decode(as->arena, d->media_type, text.text, text.len, &doc, err) < 0)
 			return -1;
+		as->source.from.list[as->source.from.count++] = d->digest;
 		if (doc.kind == OCI_MANIFEST) {
 			as->manifest = doc;
 			as->source.digest = d->digest;

@@ -1,14 +1,12 @@
 /* oci_make: the layers of an image to one tree, and what the store keeps of it. */
-#include <string.h>
-
 #include "image/compose.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/oci.h"
 #include "image/store.h"
 #include "image/take.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
-#include "stepcell/path.h"
 
 void oci_source_release(struct oci_source *source)
 {
@@ -47,17 +45,11 @@ static int make(struct store *store, struct arena *a, const struct oci_source *s
 	return image_of_tree(a, &staging, &tree, &m, options->again, options->replace, out, err);
 }
 
-int oci_make(struct store *store, struct arena *a, const struct oci_source *source,
-	     const struct oci_options *options, struct digest *out, struct err *err)
+static int make_in_turn(struct store *store, struct arena *a, const struct oci_source *source,
+			const struct oci_options *options, struct digest *out, struct err *err)
 {
 	auto_turn struct turn turn = {.fd = -1};
 
-	if (!name_is_safe(options->name) || strcmp(options->name, "host") == 0)
-		return err_fail(err, ERR_USAGE, "'%s' cannot be an image's name", options->name);
-	if (oci_check_platform(&source->config, options->platform, err) < 0)
-		return -1;
-	if (!source->count)
-		return err_fail(err, ERR_USAGE, "an image without layers");
 	if (turn_take(
 		    store,
 		    arena_printf(a, "layers of sha256:%s as %s", source->digest.hex, options->name),
@@ -71,4 +63,30 @@ int oci_make(struct store *store, struct arena *a, const struct oci_source *sour
 		return -1;
 	turn_made(&turn, out);
 	return 0;
+}
+
+/* An index means this machine's image here; that of another machine is only its manifest's. */
+static int note(struct store *store, const struct oci_source *source, const struct digest *image,
+		struct err *err)
+{
+	struct documents from = source->from;
+	struct err other;
+
+	if (from.count && oci_check_platform(&source->config, NULL, &other) < 0)
+		from = (struct documents){.list = {from.list[from.count - 1]}, .count = 1};
+	return from.count ? sources_note(store, image, &from, err) : 0;
+}
+
+int oci_make(struct store *store, struct arena *a, const struct oci_source *source,
+	     const struct oci_options *options, struct digest *out, struct err *err)
+{
+	if (!image_name_is_valid(options->name))
+		return err_fail(err, ERR_USAGE, "'%s' cannot be an image's name", options->name);
+	if (oci_check_platform(&source->config, options->platform, err) < 0)
+		return -1;
+	if (!source->count)
+		return err_fail(err, ERR_USAGE, "an image without layers");
+	if (make_in_turn(store, a, source, options, out, err) < 0)
+		return -1;
+	return note(store, source, out, err);
 }

@@ -89,14 +89,14 @@ static void choose(struct prune *p)
 static void note_images(struct prune *p)
 {
 	for (size_t i = 0; i < p->inv.lost_count; i++)
-		note(p, "name", p->inv.lost[i], "its manifest cannot be read", 0);
+		note(p, "name", p->inv.lost[i].name, "its manifest cannot be read", 0);
 	for (size_t i = 0; i < p->inv.count; i++) {
 		const struct kept_image *image = &p->inv.images[i];
 
 		if (!image->why)
 			continue;
 		for (size_t n = 0; n < image->name_count; n++)
-			note(p, "image", image->names[n], image->why, 0);
+			note(p, "image", image->names[n].name, image->why, 0);
 		if (!image->name_count)
 			note(p, "image", arena_printf(p->arena, "sha256:%s", image->digest.hex),
 			     image->why, 0);
@@ -120,11 +120,11 @@ static int flush(struct prune *p, int dir, struct err *err)
 static int drop_names(struct prune *p, struct err *err)
 {
 	for (size_t i = 0; i < p->inv.lost_count; i++)
-		if (drop(p, p->store->images, p->inv.lost[i], err) < 0)
+		if (drop(p, p->store->images, p->inv.lost[i].file, err) < 0)
 			return -1;
 	for (size_t i = 0; i < p->inv.count; i++)
 		for (size_t n = 0; p->inv.images[i].why && n < p->inv.images[i].name_count; n++)
-			if (drop(p, p->store->images, p->inv.images[i].names[n], err) < 0)
+			if (drop(p, p->store->images, p->inv.images[i].names[n].file, err) < 0)
 				return -1;
 	return flush(p, p->store->images, err);
 }
@@ -268,8 +268,9 @@ static int prune(struct prune *p, struct err *err)
 	choose(p);
 	note_images(p);
 	if (drop_names(p, err) < 0 || drop_files(p, p->store->blobs, err) < 0 ||
-	    drop_trees(p, err) < 0 || drop_files(p, p->store->used, err) < 0 ||
-	    drop_turns(p, err) < 0 || drop_downloads(p, err) < 0)
+	    drop_trees(p, err) < 0 || drop_files(p, p->store->sources, err) < 0 ||
+	    drop_files(p, p->store->used, err) < 0 || drop_turns(p, err) < 0 ||
+	    drop_downloads(p, err) < 0)
 		return -1;
 	p->out->kept_bytes = inventory_bytes(&p->inv);
 	return 0;

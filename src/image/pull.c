@@ -14,6 +14,7 @@
 #include "image/fetch.h"
 #include "image/login.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/oci.h"
 #include "image/reference.h"
 #include "image/store.h"
@@ -37,6 +38,7 @@ struct pull {
 	struct downloads downloads;
 	struct oci_descriptor top;
 	struct oci_document manifest;
+	struct documents documents;
 };
 
 /* ---- where from, and as whom ---- */
@@ -95,6 +97,7 @@ static int fetch_one(struct pull *p, const char *tag, struct oci_descriptor *d,
 				d->digest.hex, text.len, (unsigned long long)d->size);
 	d->digest = digest_of(text.text, text.len);
 	d->size = text.len;
+	p->documents.list[p->documents.count++] = d->digest;
 	return oci_decode(p->arena, d->media_type, text.text, text.len, out, err);
 }
 
@@ -108,8 +111,8 @@ static int fetch_documents(struct pull *p, struct err *err)
 	p->top.digest = p->ref.digest;
 	if (fetch_one(p, p->ref.pinned ? NULL : p->ref.tag, &p->top, &doc, err) < 0)
 		return -1;
-	for (unsigned depth = 1; doc.kind == OCI_INDEX; depth++) {
-		if (depth == LIMIT_OCI_DEPTH)
+	while (doc.kind == OCI_INDEX) {
+		if (p->documents.count == LIMIT_OCI_DEPTH)
 			return err_fail(err, ERR_SYSTEM, "more than %d indexes in each other",
 					LIMIT_OCI_DEPTH);
 		if (oci_pick(&doc, p->options->platform, &picked, err) < 0)
@@ -254,6 +257,12 @@ static bool is_present(const struct pull *p, struct digest *out)
 	return find_present(p, &present, out) && strcmp(present.origin, origin(p)) == 0;
 }
 
+/* As what it was made from is known when it is made: an index, where this machine's was picked. */
+static int note_present(const struct pull *p, const struct digest *image, struct err *err)
+{
+	return p->options->platform ? 0 : sources_note(p->store, image, &p->documents, err);
+}
+
 static int pull(struct pull *p, struct digest *out, struct err *err)
 {
 	auto_turn struct turn turn = {.fd = -1};
@@ -264,7 +273,7 @@ static int pull(struct pull *p, struct digest *out, struct err *err)
 	/* before, or while we waited for who pulls the same */
 	turn.known = false;
 	if (is_present(p, out))
-		return fetch_end(&p->fetcher, err);
+		return note_present(p, out, err) < 0 ? -1 : fetch_end(&p->fetcher, err);
 	if (fetch_config(p, err) < 0 || fetch_layers(p, err) < 0 || fetch_end(&p->fetcher, err) < 0)
 		return -1;
 	return assemble(p, out, err);
@@ -279,9 +288,9 @@ int image_pull(struct store *store, const char *ref, const struct pull_options *
 
 	if (reference_parse(a, ref, &p.ref, err) < 0)
 		return -1;
-	p.name = options->name ? options->name : reference_store_name(a, &p.ref);
-	if (!name_is_safe(p.name) || strcmp(p.name, "host") == 0)
-		return err_fail(err, ERR_USAGE, "'%s' cannot be an image's name", p.name);
+	p.name = reference_text(a, &p.ref);
+	if (options->name && image_name_parse(a, options->name, &p.name, err) < 0)
+		return -1;
 	r = pull(&p, out, err);
 	fetch_drop(&p.fetcher);
 	if (r == 0)

@@ -5,8 +5,6 @@
 #include <strings.h>
 
 #include "stepcell/parse.h"
-#include "stepcell/path.h"
-#include "stepcell/strbuf.h"
 
 #define LOWER      "abcdefghijklmnopqrstuvwxyz"
 #define UPPER      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -127,30 +125,53 @@ static void lower(char *text)
 		*text = (char)tolower((unsigned char)*text);
 }
 
-static int split(struct arena *a, const char *text, struct reference *out, struct err *err)
+/* The name behind the host of `text`, which is cut there; all of it where that may be without. */
+static char *split_host(char *text, bool bare, struct reference *out, struct err *err)
 {
-	char *host = arena_strdup(a, text), *digest = cut(host, '@'), *name = strchr(host, '/');
+	char *slash = strchr(text, '/');
+
+	if (slash)
+		*slash = '\0';
+	if (bare && !looks_like_host(slash ? text : "")) {
+		if (slash)
+			*slash = '/';
+		out->host = "";
+		return text;
+	}
+	out->host = text;
+	if (!slash)
+		(void)err_fail(err, ERR_USAGE,
+			       "it names no registry: write HOST/NAME:TAG, such as "
+			       "registry.example.com/%.64s",
+			       text);
+	else if (!looks_like_host(text) || !host_is_valid(text))
+		(void)err_fail(err, ERR_USAGE, "'%.64s' is no registry's host name", text);
+	else
+		return slash + 1;
+	return NULL;
+}
+
+static int split(struct arena *a, const char *text, bool bare, struct reference *out,
+		 struct err *err)
+{
+	char *copy = arena_strdup(a, text), *digest = cut(copy, '@'), *name;
 
 	if (digest && !digest_parse(digest, &out->digest))
 		return err_fail(err, ERR_USAGE,
 				"its digest must be sha256: and 64 digits of 0-9 and a-f");
-	if (!name)
-		return err_fail(err, ERR_USAGE,
-				"it names no registry: write HOST/NAME:TAG, such as "
-				"registry.example.com/%.64s",
-				host);
-	*name++ = '\0';
-	out->host = host;
-	out->name = name;
-	out->tag = cut(name, ':');
 	out->pinned = digest;
-	if (!looks_like_host(host) || !host_is_valid(host))
-		return err_fail(err, ERR_USAGE, "'%.64s' is no registry's host name", host);
-	lower(host);
+	name = split_host(copy, bare, out, err);
+	if (!name)
+		return -1;
+	out->tag = cut(name, ':');
+	out->name = name;
+	if (name != copy)
+		lower(copy);
 	return 0;
 }
 
-int reference_parse(struct arena *a, const char *text, struct reference *out, struct err *err)
+static int parse(struct arena *a, const char *text, bool bare, struct reference *out,
+		 struct err *err)
 {
 	struct reference ref = {0};
 	int r = -1;
@@ -158,7 +179,7 @@ int reference_parse(struct arena *a, const char *text, struct reference *out, st
 	if (strlen(text) > REFERENCE_BYTES + REFERENCE_TAG + DIGEST_HEX + sizeof(":@sha256:"))
 		(void)err_fail(err, ERR_USAGE, "it is too long");
 	else
-		r = split(a, text, &ref, err);
+		r = split(a, text, bare, &ref, err);
 	if (r == 0 && !repository_is_valid(ref.name))
 		r = err_fail(err, ERR_USAGE,
 			     "'%.64s' is no name: lower case letters and digits, with one of "
@@ -177,11 +198,21 @@ int reference_parse(struct arena *a, const char *text, struct reference *out, st
 	return 0;
 }
 
+int reference_parse(struct arena *a, const char *text, struct reference *out, struct err *err)
+{
+	return parse(a, text, false, out, err);
+}
+
+int reference_parse_bare(struct arena *a, const char *text, struct reference *out, struct err *err)
+{
+	return parse(a, text, true, out, err);
+}
+
 const char *reference_text(struct arena *a, const struct reference *ref)
 {
-	return arena_printf(a, "%s/%s%s%s%s%s", ref->host, ref->name, ref->tag ? ":" : "",
-			    ref->tag ? ref->tag : "", ref->pinned ? "@sha256:" : "",
-			    ref->pinned ? ref->digest.hex : "");
+	return arena_printf(a, "%s%s%s%s%s%s%s", ref->host, *ref->host ? "/" : "", ref->name,
+			    ref->tag ? ":" : "", ref->tag ? ref->tag : "",
+			    ref->pinned ? "@sha256:" : "", ref->pinned ? ref->digest.hex : "");
 }
 
 bool reference_is_origin(struct arena *a, const struct reference *ref, const char *origin)
@@ -200,16 +231,4 @@ bool reference_is_origin(struct arena *a, const struct reference *ref, const cha
 	/* a platform may be behind it */
 	return digest_parse(arena_strndup(a, at + 1, strcspn(at + 1, " ")), &digest) &&
 	       digest_equal(&digest, &ref->digest);
-}
-
-/* The end of a long one is what tells it from others: the start goes. */
-const char *reference_store_name(struct arena *a, const struct reference *ref)
-{
-	const char *last = ref->tag ? ref->tag : arena_strndup(a, ref->digest.hex, 12);
-	const char *text = arena_printf(a, "%s-%s-%s", ref->host, ref->name, last);
-	auto_strbuf struct strbuf name = STRBUF(128);
-	size_t len = strlen(text), max = 120;
-
-	name_make_safe(len > max ? text + len - max : text, &name);
-	return arena_strndup(a, name.text, name.len);
 }

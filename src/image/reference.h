@@ -11,7 +11,7 @@
 #define REFERENCE_TAG   128
 
 struct reference {
-	const char *host; /* "registry.example.com:5000", lower case */
+	const char *host; /* "registry.example.com:5000", lower case; "" where none is named */
 	const char *name; /* "ci/python": safe in a URL and in a scope as it is */
 	const char *tag;  /* NULL only beside a digest */
 	bool pinned;      /* there is a digest, and it alone says which image is meant */
@@ -20,6 +20,9 @@ struct reference {
 
 /* Where neither tag nor digest is given the tag is "latest". ERR_USAGE says what is wrong. */
 int reference_parse(struct arena *a, const char *text, struct reference *out, struct err *err);
+
+/* The same without a registry too, as workflows name images: "postgres:15", "team/db". */
+int reference_parse_bare(struct arena *a, const char *text, struct reference *out, struct err *err);
 
 /* "HOST[:PORT]" by the same rule; a host in brackets is an IPv6 address. */
 bool host_is_valid(const char *text);
@@ -32,6 +35,3 @@ const char *reference_text(struct arena *a, const struct reference *ref);
 
 /* Was this pulled by it? `origin` is the full form with the digest that it meant then. */
 bool reference_is_origin(struct arena *a, const struct reference *ref, const char *origin);
-
-/* What the store calls an image that was pulled so: safe as a file name. */
-const char *reference_store_name(struct arena *a, const struct reference *ref);

@@ -146,6 +146,7 @@ static int open_folders(struct store *store, struct err *err)
 		{"blobs/sha256", &store->blobs},
 		{"trees", &store->trees},
 		{"images", &store->images},
+		{"sources", &store->sources},
 		{"used", &store->used},
 		{"turns", &store->turns},
 		{"quarantine", &store->quarantine},
@@ -184,6 +185,7 @@ int store_open(const char *home, struct store **out, struct err *err)
 				.blobs = -1,
 				.trees = -1,
 				.images = -1,
+				.sources = -1,
 				.used = -1,
 				.turns = -1,
 				.quarantine = -1,
@@ -216,6 +218,7 @@ void store_close(struct store **store)
 	fd_close(&s->blobs);
 	fd_close(&s->trees);
 	fd_close(&s->images);
+	fd_close(&s->sources);
 	fd_close(&s->used);
 	fd_close(&s->turns);
 	fd_close(&s->quarantine);

@@ -18,7 +18,8 @@
  *	trees/HEX/manifest its canonical list, of which HEX is the hash
  *	trees/HEX/owners   what the squash to one owner took away
  *	trees/HEX/stamps   sizes and times as they were when it was published
- *	images/NAME        which manifest a name means
+ *	images/NAME        which manifest a name means (names.h)
+ *	sources/HEX        which documents of registries the image HEX was made from
  *	used/HEX           an empty file: its time is when an image was used last
  *	turns/HEX          who makes something that others may want at the same time
  *	quarantine/HEX.N   trees that were found changed
@@ -35,7 +36,8 @@
 struct store {
 	char path[PATH_MAX];
 	int dir;
-	int blobs, trees, images, used, turns, quarantine, host, actions, action_trees, staging;
+	int blobs, trees, images, sources, used, turns, quarantine, host, actions, action_trees,
+		staging;
 };
 
 /* A folder to work in, gone with whatever is still in it when it is closed. */

@@ -3,6 +3,7 @@
 #include <sys/file.h>
 
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/verify.h"
 #include "stepcell/fd.h"
 

@@ -17,6 +17,7 @@
 
 #include "image/folder.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/pack.h"
 #include "image/scan.h"
 #include "image/store.h"
@@ -136,8 +137,30 @@ static int publish_trees(struct store *store, int trees, const struct manifest *
 	return 0;
 }
 
-int export_publish(struct store *store, int dir, const char *again, bool replace,
-		   struct digest *out, struct err *err)
+/* The name that the caller says, else its own. */
+static int name_it(struct arena *a, const char *name, struct manifest *m, struct strbuf *text,
+		   struct err *err)
+{
+	const char *own = m->name;
+
+	if (!name && image_name_is_claim(own))
+		return err_fail(err, ERR_USAGE,
+				"it says that it is '%s', which a file alone does not prove; if "
+				"that is what it is to be, add --name",
+				own);
+	if (!name)
+		return 0;
+	if (image_name_parse(a, name, &m->name, err) < 0)
+		return -1;
+	if (strcmp(own, m->name) == 0)
+		return 0;
+	strbuf_clear(text);
+	manifest_encode(a, m, text);
+	return 0;
+}
+
+int export_publish(struct store *store, int dir, const struct import_options *options,
+		   const char *again, struct digest *out, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
@@ -147,7 +170,8 @@ int export_publish(struct store *store, int dir, const char *again, bool replace
 
 	if (trees < 0 || file_read(dir, PACK_MANIFEST, &text, err) < 0 ||
 	    manifest_decode(a, text.text, text.len, &m, err) < 0 ||
-	    (!replace && image_name_keep(store, m.name, &text, err) < 0) ||
+	    name_it(a, options->name, &m, &text, err) < 0 ||
+	    (!options->replace && image_name_keep(store, m.name, &text, err) < 0) ||
 	    check_trees(store, trees, &m, err) < 0)
 		return -1;
 	gate = publish_gate(store, LOCK_SH, err);

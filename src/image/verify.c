@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "image/compare.h"
-#include "image/folder.h"
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/scan.h"
 #include "image/used.h"
 #include "image/worker.h"
@@ -268,18 +268,19 @@ void tree_heal(struct store *store, const struct digest *tree)
 /* The words of `stepcell image` that made what some name means; "" where no name means it. */
 static void find_remedy(struct store *store, const struct digest *image, struct strbuf *out)
 {
-	auto_strbuf struct strbuf names = STRBUF(MIB);
-	struct image_name name;
+	auto_arena struct arena *a = arena_new();
+	struct image_record *records = NULL;
 	struct err ignored;
+	size_t count = 0;
 
-	if (folder_list(store->images, &names, &ignored) < 0)
+	if (image_names(store, a, &records, &count, &ignored) < 0)
 		return;
-	for_each_name(text, &names)
-	{
-		if (!name_is_safe(text) || image_name_read(store, text, &name, &ignored) < 0 ||
-		    !digest_equal(&name.manifest, image))
+	for (size_t i = 0; i < count; i++) {
+		const struct image_name *name = &records[i].meaning;
+
+		if (records[i].broken || !digest_equal(&name->manifest, image))
 			continue;
-		strbuf_adds(out, name.origin[0] ? name.origin : "import");
+		strbuf_adds(out, name->origin[0] ? name->origin : "import");
 		return;
 	}
 }

@@ -15,61 +15,20 @@
 
 /* ---- finding it ---- */
 
-/*
- * What the store calls an image that a workflow names "host/team/db:15": its own
- * names have no ':' and no '/', which become '-'. One without a tag is the latest.
- */
-static const char *store_name(struct arena *a, const char *ref)
-{
-	auto_strbuf struct strbuf name = STRBUF(200);
-	const char *slash = strrchr(ref, '/');
-
-	name_make_safe(ref, &name);
-	if (!strchr(slash ? slash : ref, ':'))
-		strbuf_adds(&name, "-latest");
-	return arena_strndup(a, name.text, name.len);
-}
-
-static int find(const struct run *run, const char *ref, const char *name, struct image *out,
-		struct err *err)
-{
-	struct digest digest;
-
-	if ((name_is_safe(ref) || digest_parse(ref, &digest)) &&
-	    image_find(run->store, run->arena, ref, out, err) == 0)
-		return 0;
-	err_clear(err);
-	if (strchr(ref, '@'))
-		return err_fail(
-			err, ERR_USAGE,
-			"'%s': an image is named by its tag here, or by the digest that the "
-			"store gives it; the policy and 'stepcell image lock' pin which "
-			"one that is",
-			ref);
-	return image_find(run->store, run->arena, name, out, err);
-}
-
 int container_image(struct run *run, const char *ref, struct image *out, struct err *err)
 {
-	const char *name = store_name(run->arena, ref);
-	struct err why = {0};
-
 	*out = (struct image){.lock = -1};
 	if (strcmp(ref, "host") == 0)
 		return err_fail(err, ERR_POLICY,
 				"image 'host' is for the operator to choose (--image host), not "
 				"for a workflow");
-	if (find(run, ref, name, out, &why) < 0 && !strstr(why.text, "there is no image")) {
-		*err = why;
-		return -1;
-	}
-	if (why.kind != ERR_NONE)
-		return err_fail(
-			err, why.kind,
-			"image '%s' is not in the store, and nothing is fetched while a "
-			"workflow runs; 'stepcell image pull --name %s %s' puts it there, or "
-			"'stepcell image import --name %s FILE'",
-			ref, name, ref, name);
+	if (image_find(run->store, run->arena, ref, out, err) < 0)
+		return err->sys != ENOENT
+			       ? -1
+			       : err_fail(err, err->kind,
+					  "image '%s' is not in the store, and nothing is fetched "
+					  "while a workflow runs; %s",
+					  ref, image_advice(run->arena, ref));
 	if (policy_allow_image(run->policy, ref, out->digest.hex, err) == 0 &&
 	    image_admit(run, out, err) == 0)
 		return 0;

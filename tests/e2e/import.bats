@@ -32,7 +32,7 @@ empty_store() {
 		made $kind
 		import --replace "$made"
 		exits 0
-		[ "$(tree greeter-1.0)" = "./bin ./etc ./etc/new ./usr ./usr/bin ./usr/bin/hello " ]
+		[ "$(tree greeter:1.0)" = "./bin ./etc ./etc/new ./usr ./usr/bin ./usr/bin/hello " ]
 	done
 	gzip -k "$made"
 	import --name zipped "$made.gz"

@@ -339,7 +339,7 @@ holds() {
 	says "images.lock:1:28: expected \"sha256:\" and 64 digits"
 	image lock other
 	exits 4
-	says "there is no image 'other' to lock"
+	says "there is no image 'other'"
 }
 
 @test "the usual image, set aside, is not made up for by another" {

@@ -225,6 +225,120 @@ registry_setup() {
 	says "linux/s390x"
 }
 
+# by_image IMAGE [STEP]: a workflow whose job has this image, and a step of it
+by_image() {
+	local step=${2-"uses: \"docker://$1\", with: { entrypoint: /bin/hello, args: word }"}
+	workflow <<-END
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    container: $1
+		    steps: [{ $step }]
+	END
+}
+
+@test "a workflow names an image by the digest of its manifest, or of its index" {
+	registry_setup
+	project=$BATS_TEST_TMPDIR/project
+	mkdir -p "$project/.github/workflows"
+	local at=$anonymous/ci/small digest index refused
+	digest=$(digest_of "$at:1")
+	skopeo --insecure-policy inspect --tls-verify=false --raw "docker://$at:1" >manifest
+	printf '{"schemaVersion": 2, "manifests": [{"mediaType": "%s", "digest": "%s", "size": %s, "platform": {"os": "linux", "architecture": "%s"}}]}' \
+		application/vnd.oci.image.manifest.v1+json "$digest" "$(stat -c %s manifest)" "$(dpkg --print-architecture)" >index
+	index=sha256:$(sha256sum <index | cut -d ' ' -f 1)
+	put_index index "$anonymous/v2/ci/small/manifests/indexed"
+
+	by_image "$at@$digest" "run: 'true'"
+	cell_run
+	exits 4
+	says "image '$at@$digest' is not in the store, and nothing is fetched" "stepcell image pull $at@$digest"
+	pull "$at@$index"
+	exits 0
+	for ref in "$at@$index" "$at@$digest" "$at:none@$digest" "elsewhere:1@$index"; do
+		by_image "$ref"
+		cell_run
+		exits 0
+		says "| hello from the image" "| word"
+	done
+	# a digest that a tag has no part in gives that tag no meaning
+	for refused in "$at:1" "$at:indexed" "$at@sha256:$(printf '%064d' 1)"; do
+		by_image "$refused" "run: 'true'"
+		cell_run
+		exits 4
+		says "image '$refused' is not in the store"
+	done
+	run --separate-stderr "$STEPCELL" image list
+	says "$at@$index"
+	run --separate-stderr "$STEPCELL" image show --json "$at@$digest"
+	exits 0
+	says "\"name\": \"$at@$index\"" "\"source\": \"$digest\""
+
+	# the policy sees what is written, and the lock what is meant
+	sed "s|^images: none|images: ['$at@$digest']|; s/^require:.*/require: [userns]/" \
+		"${STEPCELL%/build/*}/policies/untrusted.yml" >mine.yml
+	by_image "$at@$digest"
+	cell_run --policy mine.yml
+	exits 0
+	for refused in "$at@$index" "$at:1@$digest"; do
+		by_image "$refused" "run: 'true'"
+		cell_run --policy mine.yml
+		exits 3
+		says "image '$refused' is refused"
+	done
+	"$STEPCELL" image lock "$at@$digest" >"$project/images.lock"
+	grep -qF "\"$at@$index\":" "$project/images.lock"
+	by_image "$at@$digest"
+	run --separate-stderr timeout 60 "$STEPCELL" run -C "$project" </dev/null
+	exits 0
+	sed -i 's/digest: sha256:..../digest: sha256:0000/' "$project/images.lock"
+	run --separate-stderr timeout 60 "$STEPCELL" run -C "$project" </dev/null
+	exits 2
+	says "images.lock: '$at@$index' must be sha256:0000"
+	rm "$project/images.lock"
+
+	# what a file says of itself is no proof of it; what is hashed from a layout is
+	"$STEPCELL" image export "$at@$digest" >exported
+	export STEPCELL_HOME=$BATS_TEST_TMPDIR/other
+	run --separate-stderr "$STEPCELL" image import exported
+	exits 2
+	says "it says that it is '$at@$index', which a file alone does not prove"
+	run --separate-stderr "$STEPCELL" image import --name "$at:1" exported
+	exits 0
+	by_image "$at@$digest" "run: 'true'"
+	cell_run
+	exits 4
+	by_image "$at:1"
+	cell_run
+	exits 0
+	run --separate-stderr "$STEPCELL" image import --name laid:1 "$BATS_FILE_TMPDIR/image/oci"
+	exits 0
+	by_image "$at@$digest"
+	cell_run
+	exits 0
+}
+
+@test "two references that are alike are two images" {
+	registry_setup
+	push "$anonymous/ci/small-one:1"
+	push "$anonymous/ci/small/one:1" --format v2s2
+	pull "$anonymous/ci/small-one:1"
+	exits 0
+	hello "$anonymous/ci/small/one:1" x
+	exits 125
+	says "stepcell image pull $anonymous/ci/small/one:1"
+	pull "$anonymous/ci/small/one:1"
+	exits 0
+	run --separate-stderr "$STEPCELL" image list
+	says "$anonymous/ci/small-one:1 " "$anonymous/ci/small/one:1 "
+	project=$BATS_TEST_TMPDIR/project
+	mkdir -p "$project/.github/workflows"
+	by_image "${anonymous/:/-}-ci-small-one-1" "run: 'true'"
+	cell_run
+	exits 4
+}
+
 @test "what is not there is named, and nothing is pulled by being named" {
 	registry_setup
 	pull "$anonymous/ci/none:1"

@@ -317,7 +317,7 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 		{ printf 'on: push\njobs:\n'; job a 'echo did-$((1 + 1))' "$key"; } | workflow
 		cell_run
 		exits 4
-		says "image 'alpine' is not in the store, and nothing is fetched" "stepcell image pull --name alpine-latest alpine"
+		says "image 'alpine' is not in the store, and nothing is fetched" "stepcell image pull --name alpine HOST/NAME:TAG"
 	done
 	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - { run: echo, background: true }\n      - wait-all:\n' | workflow
 	cell_run

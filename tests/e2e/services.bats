@@ -213,7 +213,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 		says_not "started on"
 	done <<-'END'
 		container: gone:1|4|image 'gone:1' is not in the store, and nothing is fetched
-		services: { a: { image: "gone:1" } }|4|stepcell image pull --name gone-1 gone:1
+		services: { a: { image: "gone:1" } }|4|stepcell image pull --name gone:1 HOST/NAME:TAG
 		container: host|3|image 'host' is for the operator
 		container: { image: "box:1", options: --privileged }|3|--privileged is refused
 		container: { image: "box:1", volumes: ["/etc:/etc"] }|3|volumes: none: volume '/etc:rw' is refused

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "image/reference.h"
-#include "stepcell/path.h"
 #include "stepcell/util.h"
 
 #define HEX    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -19,18 +18,16 @@
 static const struct {
 	const char *text, *host, *name, *tag; /* tag NULL: pinned alone */
 	bool pinned;
-	const char *store;
 } taken[] = {
-	{"registry.example.com/a", "registry.example.com", "a", "latest", false,
-	 "registry.example.com-a-latest"},
+	{"registry.example.com/a", "registry.example.com", "a", "latest", false},
 	{"registry.example.com:5000/a/b-c/d__e:v1.2_3-x", "registry.example.com:5000", "a/b-c/d__e",
-	 "v1.2_3-x", false, "registry.example.com-5000-a-b-c-d__e-v1.2_3-x"},
-	{"LocalHost/a:B", "localhost", "a", "B", false, "localhost-a-B"},
-	{"localhost:1/a@" DIGEST, "localhost:1", "a", NULL, true, "localhost-1-a-0123456789ab"},
-	{"127.0.0.1:5000/a:t@" DIGEST, "127.0.0.1:5000", "a", "t", true, "127.0.0.1-5000-a-t"},
-	{"[::1]:5000/a", "[::1]:5000", "a", "latest", false, "---1--5000-a-latest"},
-	{"[fe80::1]/a---b.c", "[fe80::1]", "a---b.c", "latest", false, "-fe80--1--a---b.c-latest"},
-	{"a.b/" FIFTY "/" FIFTY "/" FIFTY ":1", "a.b", FIFTY "/" FIFTY "/" FIFTY, "1", false, NULL},
+	 "v1.2_3-x", false},
+	{"LocalHost/a:B", "localhost", "a", "B", false},
+	{"localhost:1/a@" DIGEST, "localhost:1", "a", NULL, true},
+	{"127.0.0.1:5000/a:t@" DIGEST, "127.0.0.1:5000", "a", "t", true},
+	{"[::1]:5000/a", "[::1]:5000", "a", "latest", false},
+	{"[fe80::1]/a---b.c", "[fe80::1]", "a---b.c", "latest", false},
+	{"a.b/" FIFTY "/" FIFTY "/" FIFTY ":1", "a.b", FIFTY "/" FIFTY "/" FIFTY, "1", false},
 };
 
 static void test_taken(void **state)
@@ -50,9 +47,6 @@ static void test_taken(void **state)
 			assert_string_equal(ref.tag, taken[i].tag);
 		else
 			assert_null(ref.tag);
-		assert_true(name_is_safe(reference_store_name(a, &ref)));
-		if (taken[i].store)
-			assert_string_equal(reference_store_name(a, &ref), taken[i].store);
 		/* the full form means the same */
 		assert_int_equal(reference_parse(a, reference_text(a, &ref), &again, &err), 0);
 		assert_string_equal(reference_text(a, &again), reference_text(a, &ref));
@@ -141,6 +135,47 @@ static void test_refused(void **state)
 	}
 }
 
+/* Without a registry too. */
+static const struct {
+	const char *text, *full; /* NULL: refused */
+	const char *host;
+} bare[] = {
+	{"postgres", "postgres:latest", ""},
+	{"team/db:15", "team/db:15", ""},
+	{"a.b:1", "a.b:1", ""},
+	{"db@" DIGEST, "db@" DIGEST, ""},
+	{"db:1@" DIGEST, "db:1@" DIGEST, ""},
+	{"A.b/team/db", "a.b/team/db:latest", "a.b"},
+	{"localhost/db", "localhost/db:latest", "localhost"},
+	{"host:5000/db", "host:5000/db:latest", "host:5000"},
+	{"", NULL, NULL},
+	{"/db", NULL, NULL},
+	{"Team/db", NULL, NULL},
+	{"a..b/db", NULL, NULL},
+	{"team/../db", NULL, NULL},
+	{"db:", NULL, NULL},
+	{"db@sha256:0", NULL, NULL},
+	{"db:1/x", "db:1/x:latest", "db:1"},
+};
+
+static void test_bare(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bare); i++) {
+		auto_arena struct arena *a = arena_new();
+		struct reference ref;
+		struct err err = {0};
+		int r = reference_parse_bare(a, bare[i].text, &ref, &err);
+
+		if ((r == 0) != (bare[i].full != NULL))
+			fail_msg("'%s': %s", bare[i].text, err.text);
+		if (r < 0)
+			continue;
+		assert_string_equal(reference_text(a, &ref), bare[i].full);
+		assert_string_equal(ref.host, bare[i].host);
+	}
+}
+
 static const struct {
 	const char *ref, *origin;
 	bool is;
@@ -178,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_bare),
 		cmocka_unit_test(test_origins),
 	};
 

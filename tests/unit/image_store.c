@@ -12,44 +12,7 @@
 
 #include <cmocka.h>
 
-#include "image/manifest.h"
-#include "image/store.h"
-#include "stepcell/fd.h"
-#include "stepcell/path.h"
-
-struct home {
-	char path[64];
-	struct store *store;
-};
-
-static int setup(void **state)
-{
-	struct home *home = calloc(1, sizeof(*home));
-	struct err err = {0};
-
-	(void)snprintf(home->path, sizeof(home->path), "/tmp/stepcell-store-XXXXXX");
-	if (!mkdtemp(home->path) || store_open(home->path, &home->store, &err) < 0)
-		return -1;
-	*state = home;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct home *home = *state;
-	struct err err = {0};
-
-	store_close(&home->store);
-	if (remove_tree(AT_FDCWD, home->path, &err) < 0)
-		return -1;
-	free(home);
-	return 0;
-}
-
-static bool exists(int dir, const char *name)
-{
-	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
+#include "store_fixture.h"
 
 static void test_staging_leaves_nothing(void **state)
 {
@@ -223,5 +186,5 @@ int main(void)
 		cmocka_unit_test(test_not_found),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, home_setup, home_teardown);
 }

@@ -13,13 +13,10 @@
 
 #include <cmocka.h>
 
-#include "image/manifest.h"
-#include "image/store.h"
-#include "stepcell/fd.h"
-#include "stepcell/path.h"
 #include "stepcell/util.h"
+#include "store_fixture.h"
 
-#define BASE "1111111111111111111111111111111111111111111111111111111111111111"
+#define BASE EMPTY_TREE
 #define TEN  "2222222222222222222222222222222222222222222222222222222222222222"
 #define TWEL "3333333333333333333333333333333333333333333333333333333333333333"
 
@@ -40,47 +37,19 @@ static const struct {
 	{"python-3.12", IMAGE("python-3.12", LAYER(TWEL) "," LAYER(BASE), TOOL("3.12.1", "1"))},
 };
 
-struct home {
-	char path[64];
-	struct store *store;
-};
-
 static int setup(void **state)
 {
 	static const char *const trees[] = {BASE, TEN, TWEL};
-	struct home *home = calloc(1, sizeof(*home));
-	struct err err = {0};
-	char root[80];
+	struct digest ignored;
 
-	(void)snprintf(home->path, sizeof(home->path), "/tmp/stepcell-tools-XXXXXX");
-	if (!mkdtemp(home->path) || store_open(home->path, &home->store, &err) < 0)
+	if (home_setup(state) < 0)
 		return -1;
-	for (size_t i = 0; i < COUNT(trees); i++) {
-		(void)snprintf(root, sizeof(root), "%s/root", trees[i]);
-		if (mkdir_beneath(home->store->trees, root, 0755, &err) < 0)
+	for (size_t i = 0; i < COUNT(trees); i++)
+		if (home_tree(*state, trees[i]) < 0)
 			return -1;
-	}
-	for (size_t i = 0; i < COUNT(images); i++) {
-		struct image_name name = {.built = false};
-
-		if (blob_put(home->store, images[i].manifest, strlen(images[i].manifest),
-			     &name.manifest, &err) < 0 ||
-		    image_name_write(home->store, images[i].name, &name, &err) < 0)
+	for (size_t i = 0; i < COUNT(images); i++)
+		if (home_publish(*state, images[i].name, images[i].manifest, "", &ignored) < 0)
 			return -1;
-	}
-	*state = home;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct home *home = *state;
-	struct err err = {0};
-
-	store_close(&home->store);
-	if (remove_tree(AT_FDCWD, home->path, &err) < 0)
-		return -1;
-	free(home);
 	return 0;
 }
 
@@ -212,5 +181,5 @@ int main(void)
 		cmocka_unit_test(test_tree_is_gone),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, home_teardown);
 }

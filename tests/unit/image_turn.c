@@ -15,47 +15,11 @@
 
 #include <cmocka.h>
 
-#include "image/manifest.h"
 #include "image/scan.h"
-#include "image/store.h"
 #include "image/turn.h"
-#include "stepcell/fd.h"
-#include "stepcell/path.h"
+#include "store_fixture.h"
 
 #define AT_ONCE 8
-
-struct home {
-	char path[64];
-	struct store *store;
-};
-
-static int setup(void **state)
-{
-	struct home *home = calloc(1, sizeof(*home));
-	struct err err = {0};
-	char here[4096];
-
-	/* workers find their filter beside the sources */
-	if (!getcwd(here, sizeof(here)) || setenv("STEPCELL_DATA", here, 0) < 0)
-		return -1;
-	(void)snprintf(home->path, sizeof(home->path), "/tmp/stepcell-turn-XXXXXX");
-	if (!mkdtemp(home->path) || store_open(home->path, &home->store, &err) < 0)
-		return -1;
-	*state = home;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct home *home = *state;
-	struct err err = {0};
-
-	store_close(&home->store);
-	if (remove_tree(AT_FDCWD, home->path, &err) < 0)
-		return -1;
-	free(home);
-	return 0;
-}
 
 static struct digest some_digest(void)
 {
@@ -267,5 +231,5 @@ int main(void)
 		cmocka_unit_test(test_eight_imports),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, home_setup, home_teardown);
 }

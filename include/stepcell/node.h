@@ -3,7 +3,8 @@
  *
  * Nodes live in an arena and are shared freely: nothing changes a node once it
  * has been handed on. A YAML node knows its file, line and column; a JSON node
- * its pointer (RFC 6901).
+ * what it is in, and from that its pointer (json.h). A key of a large map is
+ * found by an index, whoever chose the keys.
  */
 #pragma once
 
@@ -26,11 +27,12 @@ enum node_kind {
 /* Where a value was read. `file` is NULL for a value that was computed. */
 struct place {
 	const char *file;
-	const char *pointer; /* JSON only, else NULL */
-	unsigned line, col;  /* from 1; 0 where unknown */
+	const struct node *in; /* JSON only: the list or map that has it; NULL: the root */
+	unsigned line, col;    /* from 1; 0 where unknown. Of JSON: 0, and which of `in` it is */
 };
 
 struct node_pair;
+struct node_index;
 
 struct node {
 	enum node_kind kind;
@@ -38,8 +40,11 @@ struct node {
 	bool plain; /* a YAML scalar without quotes */
 	struct place at;
 	const char *text; /* NODE_STRING; of a YAML scalar of any kind: as it was written (3.10) */
-	double number;    /* NODE_NUMBER */
-	size_t count;     /* of items or pairs */
+	union {
+		double number;            /* NODE_NUMBER */
+		struct node_index *index; /* NODE_MAP of many pairs, else NULL */
+	};
+	size_t count; /* of items or pairs */
 	union {
 		const struct node **items; /* NODE_LIST */
 		struct node_pair *pairs;   /* NODE_MAP, in the order of the text */
@@ -70,6 +75,10 @@ struct node *node_list(struct arena *a);
 struct node *node_map(struct arena *a);
 void node_add(struct arena *a, struct node *list, const struct node *value);
 
-/* Set or replace; the map must have been made by node_map() and not been shared yet. */
+/* Put behind the others a pair whose key the map is known not to have. */
+void node_append(struct arena *a, struct node *map, const struct node *key,
+		 const struct node *value);
+
+/* Set or replace, at the cost of one look; the map must have been made by node_map() and not been shared yet. */
 void node_set(struct arena *a, struct node *map, const char *key, const struct node *value);
 void node_set_text(struct arena *a, struct node *map, const char *key, const char *value);

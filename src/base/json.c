@@ -4,6 +4,7 @@
 
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
+#include "stepcell/util.h"
 
 struct reader {
 	struct arena *arena;
@@ -11,28 +12,12 @@ struct reader {
 	size_t depth;
 };
 
-/* One step of a JSON pointer: "~" and "/" of a key are escaped (RFC 6901, section 3). */
-static const char *pointer_add(struct arena *a, const char *pointer, const char *key)
-{
-	auto_strbuf struct strbuf sb = STRBUF(LIMIT_JSON_BYTES);
-
-	strbuf_addf(&sb, "%s/", pointer);
-	for (; *key; key++) {
-		if (*key == '~' || *key == '/')
-			strbuf_addf(&sb, "~%c", *key == '~' ? '0' : '1');
-		else
-			strbuf_addc(&sb, *key);
-	}
-	return arena_strndup(a, sb.text, sb.len);
-}
-
-static struct node *convert(struct reader *r, const json_t *json, const char *pointer);
+static struct node *convert(struct reader *r, const json_t *json, const struct node *in);
 
 static bool convert_list(struct reader *r, const json_t *json, struct node *list)
 {
 	for (size_t i = 0; i < json_array_size(json); i++) {
-		const char *at = arena_printf(r->arena, "%s/%zu", list->at.pointer, i);
-		struct node *item = convert(r, json_array_get(json, i), at);
+		struct node *item = convert(r, json_array_get(json, i), list);
 
 		if (!item)
 			return false;
@@ -48,19 +33,17 @@ static bool convert_map(struct reader *r, const json_t *json, struct node *map)
 
 	json_object_foreach((json_t *)json, key, value)
 	{
-		const char *at = pointer_add(r->arena, map->at.pointer, key);
-		struct node *node = convert(r, value, at);
+		struct node *node = convert(r, value, map);
 
 		if (!node)
 			return false;
-		map->pairs = arena_grow(r->arena, map->pairs, map->count, sizeof(struct node_pair));
-		map->pairs[map->count++] = (struct node_pair){node_string(r->arena, key), node};
+		node_append(r->arena, map, node_string(r->arena, key), node);
 	}
 	return true;
 }
 
-/* NULL when it is nested too deep. */
-static struct node *convert(struct reader *r, const json_t *json, const char *pointer)
+/* The next of the list or map `in`; NULL when it is nested too deep. */
+static struct node *convert(struct reader *r, const json_t *json, const struct node *in)
 {
 	static const enum node_kind kinds[] = {
 		[JSON_OBJECT] = NODE_MAP,    [JSON_ARRAY] = NODE_LIST,
@@ -72,7 +55,7 @@ static struct node *convert(struct reader *r, const json_t *json, const char *po
 	bool ok = true;
 
 	n->kind = kinds[json_typeof(json)];
-	n->at = (struct place){.file = r->name, .pointer = pointer};
+	n->at = (struct place){.file = r->name, .in = in, .col = in ? (unsigned)in->count : 0};
 	if (++r->depth > LIMIT_JSON_DEPTH)
 		return NULL;
 	if (n->kind == NODE_STRING)
@@ -102,7 +85,7 @@ static const struct node *parse(struct arena *a, const char *name, const char *t
 		(void)err_fail(err, ERR_USAGE, "%s:%d:%d: %s", name, e.line, e.column, e.text);
 		return NULL;
 	}
-	root = convert(&r, json, "");
+	root = convert(&r, json, NULL);
 	json_decref(json);
 	if (!root)
 		(void)err_fail(err, ERR_USAGE, "%s: nested deeper than %d levels", name,
@@ -120,6 +103,33 @@ const struct node *json_parse_unique(struct arena *a, const char *name, const ch
 				     size_t len, struct err *err)
 {
 	return parse(a, name, text, len, JSON_REJECT_DUPLICATES, err);
+}
+
+/* "~" and "/" of a key are escaped (RFC 6901, section 3). */
+static void write_step(struct strbuf *out, const struct node *in, unsigned which)
+{
+	strbuf_addc(out, '/');
+	if (in->kind == NODE_LIST) {
+		strbuf_addf(out, "%u", which);
+		return;
+	}
+	for (const char *key = in->pairs[which].key->text; *key; key++) {
+		if (*key == '~' || *key == '/')
+			strbuf_addf(out, "~%c", *key == '~' ? '0' : '1');
+		else
+			strbuf_addc(out, *key);
+	}
+}
+
+void json_write_pointer(struct strbuf *out, const struct place *at)
+{
+	const struct place *steps[LIMIT_JSON_DEPTH];
+	size_t depth = 0;
+
+	for (; at->in && depth < COUNT(steps); at = &at->in->at)
+		steps[depth++] = at;
+	while (depth--)
+		write_step(out, steps[depth]->in, steps[depth]->col);
 }
 
 void json_write_text(struct strbuf *out, const char *text)

@@ -1,7 +1,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "stepcell/node.h"
+#include "base/node_index.h"
 #include "stepcell/util.h"
 
 static const char *const kind_text[] = {
@@ -15,33 +15,40 @@ const char *node_kind_text(enum node_kind kind)
 	return kind_text[kind];
 }
 
-typedef int compare_fn(const char *a, const char *b);
-
 /* Told without a call: names mostly differ in their first letter. Case is one bit of it. */
 static bool may_be_same(const char *a, const char *b)
 {
 	return ((unsigned char)(*a ^ *b) & ~0x20U) == 0;
 }
 
-static const struct node *get(const struct node *map, const char *key, compare_fn *compare)
+static const struct node_pair *find(const struct node *map, const char *key, bool nocase)
 {
 	if (!map || map->kind != NODE_MAP)
 		return NULL;
-	for (size_t i = 0; i < map->count; i++)
-		if (may_be_same(map->pairs[i].key->text, key) &&
-		    compare(map->pairs[i].key->text, key) == 0)
-			return map->pairs[i].value;
+	if (map->index)
+		return node_index_find(map, key, nocase);
+	for (size_t i = 0; i < map->count; i++) {
+		const char *text = map->pairs[i].key->text;
+
+		if (may_be_same(text, key) &&
+		    (nocase ? strcasecmp(text, key) : strcmp(text, key)) == 0)
+			return &map->pairs[i];
+	}
 	return NULL;
 }
 
 const struct node *node_get(const struct node *map, const char *key)
 {
-	return get(map, key, strcmp);
+	const struct node_pair *p = find(map, key, false);
+
+	return p ? p->value : NULL;
 }
 
 const struct node *node_get_nocase(const struct node *map, const char *key)
 {
-	return get(map, key, strcasecmp);
+	const struct node_pair *p = find(map, key, true);
+
+	return p ? p->value : NULL;
 }
 
 const char *node_text(const struct node *node)
@@ -106,16 +113,22 @@ void node_add(struct arena *a, struct node *list, const struct node *value)
 	list->items[list->count++] = value;
 }
 
+void node_append(struct arena *a, struct node *map, const struct node *key,
+		 const struct node *value)
+{
+	map->pairs = arena_grow(a, map->pairs, map->count, sizeof(struct node_pair));
+	map->pairs[map->count++] = (struct node_pair){key, value};
+	node_index_add(a, map);
+}
+
 void node_set(struct arena *a, struct node *map, const char *key, const struct node *value)
 {
-	for (size_t i = 0; i < map->count; i++) {
-		if (strcmp(map->pairs[i].key->text, key) == 0) {
-			map->pairs[i].value = value;
-			return;
-		}
-	}
-	map->pairs = arena_grow(a, map->pairs, map->count, sizeof(struct node_pair));
-	map->pairs[map->count++] = (struct node_pair){node_string(a, key), value};
+	const struct node_pair *there = find(map, key, false);
+
+	if (there)
+		map->pairs[there - map->pairs].value = value;
+	else
+		node_append(a, map, node_string(a, key), value);
 }
 
 void node_set_text(struct arena *a, struct node *map, const char *key, const char *value)

@@ -217,51 +217,32 @@ static const struct node *read_key(struct reader *r)
 	return key;
 }
 
-static int by_key(const void *a, const void *b)
+/* The first of two is kept, and the rest of the map is read. */
+static bool add_pair(struct reader *r, struct node *map, const struct node *key,
+		     const struct node *value)
 {
-	const struct node *const *x = a, *const *y = b;
-	int keys = strcmp((*x)->text, (*y)->text);
-
-	if (keys)
-		return keys;
-	return (*x)->at.line != (*y)->at.line ? ((*x)->at.line < (*y)->at.line ? -1 : 1)
-					      : ((*x)->at.col < (*y)->at.col ? -1 : 1);
-}
-
-/* By sorting: a hostile map has a hundred thousand keys. */
-static bool check_duplicates(struct reader *r, const struct node *map)
-{
-	const struct node **keys = arena_array(r->arena, map->count + 1, sizeof(*keys));
-	bool ok = true;
-
-	for (size_t i = 0; i < map->count; i++)
-		keys[i] = map->pairs[i].key;
-	qsort(keys, map->count, sizeof(*keys), by_key);
-	for (size_t i = 1; i < map->count; i++) {
-		if (strcmp(keys[i - 1]->text, keys[i]->text) != 0)
-			continue;
-		diag_error(r->diags, keys[i]->at, "syntax-check", "'%s' is already defined",
-			   keys[i]->text);
-		ok = false;
+	if (node_get(map, key->text)) {
+		diag_error(r->diags, key->at, "syntax-check", "'%s' is already defined", key->text);
+		return false;
 	}
-	return ok;
+	node_append(r->arena, map, key, value);
+	return true;
 }
 
 static bool read_pairs(struct reader *r, struct node *map)
 {
+	bool ok = true;
+
 	while (next(r)) {
-		struct node_pair pair;
+		const struct node *key, *value;
 
 		if (r->event.type == YAML_MAPPING_END_EVENT)
-			return check_duplicates(r, map);
-		pair.key = read_key(r);
-		if (!pair.key || !next(r))
+			return ok;
+		key = read_key(r);
+		value = key && next(r) ? read_node(r) : NULL;
+		if (!value)
 			return false;
-		pair.value = read_node(r);
-		if (!pair.value)
-			return false;
-		map->pairs = arena_grow(r->arena, map->pairs, map->count, sizeof(pair));
-		map->pairs[map->count++] = pair;
+		ok &= add_pair(r, map, key, value);
 	}
 	return false;
 }

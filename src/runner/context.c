@@ -100,7 +100,8 @@ static void add_refs(struct arena *a, struct node *github, const char *name, con
 	if (strcmp(name, "pull_request") == 0) {
 		const struct node *number = node_get(event, "number");
 
-		ref = arena_printf(a, "refs/pull/%.0f/merge", number ? number->number : 1);
+		ref = arena_printf(a, "refs/pull/%.0f/merge",
+				   number && number->kind == NODE_NUMBER ? number->number : 1);
 	} else if (release && *text_of(release, "tag_name") && !starts(ref, "refs/tags/")) {
 		ref = arena_printf(a, "refs/tags/%s", text_of(release, "tag_name"));
 	}

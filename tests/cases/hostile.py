@@ -1,4 +1,5 @@
 """Write hostile workflow files into the current directory, one of each kind, and print how lint must end: FILE EXIT, a line each."""
+import itertools
 head = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n"
 steps = "    steps: [{run: x}]\n"
 anchor = lambda i: chr(97 + i)
@@ -17,6 +18,7 @@ wrong = {  # an error each
 	"keys": head + "    strategy:\n      matrix:\n" + rows(30000, "        v@: [1]\n") + steps,
 	"exclude": head + f"    strategy:\n      matrix:\n        a: {list(range(250))}\n"
 		+ f"        b: {list(range(250))}\n        exclude:\n" + rows(30000, "          - {a: @}\n") + steps,
+	"events": "on: [" + rows(100000, "e@, ") + "]\njobs:\n  a:\n    runs-on: ubuntu-latest\n" + steps,
 	"parens": head + "    if: " + "(" * 20990 + "1\n" + steps,
 	"nots": head + "    if: ${{ " + "!" * 20000 + "1 }}\n" + steps,
 	"long": head + "    if: x == '" + "y" * 21000 + "'\n" + steps,
@@ -41,6 +43,10 @@ sound = {  # as large as they are
 		for i in range(1000)),
 	"outputs": "on: push\njobs:\n  a: {runs-on: ubuntu-latest, steps: [{run: x}], outputs: {" + rows(5000, "o@: x, ")
 		+ "}}\n  b:\n    needs: a\n    runs-on: ubuntu-latest\n" + steps + "    env:\n" + rows(20000, "      e@: ${{ needs.a.outputs.o1 }}\n"),
+	"wide": "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n" + steps + "    outputs: {" + rows(70000, "o@: x, ") + "}\n",
+	"value": head + "    strategy: {matrix: {v: [{" + rows(90000, "k@: 1, ") + "}]}}\n" + steps,
+	"cases": head + "    strategy: {matrix: {v: [{"  # keys that are alike but for case
+		+ ", ".join("".join(k) + ": 1" for k in itertools.islice(itertools.product(*["aA"] * 16), 45000)) + "}]}}\n" + steps,
 	"chain": head + "    if: " + "github.ref == 'x' && " * 990 + "true\n" + steps,
 	"aliases": head + "    env: {A: &x '" + "${{ github.ref }}" * 1000 + "'" + rows(550, ", B@: *x") + "}\n" + steps,
 	"comments": head + "    steps:\n" + rows(20000, "      - run: x # stepcell: ignore[x@]\n"),

@@ -83,6 +83,10 @@ each() {
 			return 1
 		}
 	done <files
+	for f in wide value cases; do
+		run bash -c "ulimit -v $space; exec timeout 20 \"\$@\"" - "$STEPCELL" plan -W "$f.yml"
+		[ "$status" = 0 ]
+	done
 }
 
 @test "what a workflow's names hold does not reach the terminal as it is" {

@@ -159,13 +159,17 @@ static void test_json(void **state)
 static void test_json_pointer(void **state)
 {
 	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf pointer = STRBUF(MIB);
 	static const char text[] = "{\"a/b\": [0, {\"c~\": 1}]}";
 	struct err err = {0};
 	const struct node *n = json_parse(a, "f", text, sizeof(text) - 1, &err);
 
 	(void)state;
+	json_write_pointer(&pointer, &n->at);
+	assert_int_equal(pointer.len, 0);
 	n = node_get(node_get(n, "a/b")->items[1], "c~");
-	assert_string_equal(n->at.pointer, "/a~1b/1/c~0");
+	json_write_pointer(&pointer, &n->at);
+	assert_string_equal(pointer.text, "/a~1b/1/c~0");
 }
 
 struct sample {

@@ -23,13 +23,14 @@ image() {
 }
 image box:1 'Env=["PATH=/bin"]' || exit 1
 
-# with_service NAME COMMAND <<STEPS: a repository of one job `a`, whose service `db` runs COMMAND
+# with_service NAME COMMAND [KEY: VALUE] <<STEPS: a repository of one job `a`, whose service `db` runs COMMAND
 with_service() {
 	local dir
 	dir=$(
 		{
 			printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    services:\n      db:\n        image: box:1\n'
 			printf '        entrypoint: /bin/sh\n        command: '\''-c "%s"'\''\n' "$2"
+			[ $# -lt 3 ] || printf '        %s\n' "$3"
 			printf '        options: --health-cmd "test -e /tmp/well"\n    steps:\n      - uses: actions/checkout@v4\n'
 			sed 's/^/      /'
 		} | repository "$1"
@@ -146,6 +147,154 @@ false_words() {
 	verdict "E14 commands in what a service says" $open $held "$out"
 }
 
+# ---- a service with a network of its own, and what leads there ----
+
+log_of_last() {
+	local runs=("$STEPCELL_HOME"/runs/*/)
+	cat "${runs[-1]}logs/a/service-$1.log"
+}
+
+# Every port of the job's loopback is tried, and from the service every one of its own, where the step and the
+# host listen at others.
+other_ports() {
+	local dir out log held=1 open=1 server name="E3 through a forwarder"
+	python3 -c '
+import socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+open(sys.argv[1], "w").write(str(s.getsockname()[1]))
+while True: s.accept()[0].close()' "$tmp/port" &
+	server=$!
+	for _ in $(seq 100); do
+		[ -s "$tmp/port" ] && break
+		sleep 0.1
+	done
+	# shellcheck disable=SC2016 # for the shell of the service
+	dir=$(with_service ports "(nc -ll -p 4000 -e echo served &); (nc -ll -p 4444 -e echo hidden &); sleep 0.3; \
+nc 127.0.0.1 4444 </dev/null; nc 127.0.0.1 $(cat "$tmp/port") </dev/null && echo OPEN host; touch /tmp/well; \
+for i in 1 2 3 4 5 6 7 8 9; do sleep 0.3; nc 127.0.0.1 5555 </dev/null && echo OPEN job; done; echo tried; sleep 600" \
+		'ports: ["4001:4000"]' <<-'END'
+			- run: |
+			    python3 - <<'E'
+			    import socket, time
+			    own = socket.create_server(("127.0.0.1", 5555))
+			    for host, ports in ("127.0.0.1", 65536), ("127.0.1.1", 10000):
+			        for port in range(1, ports):
+			            try:
+			                with socket.create_connection((host, port), 10) as s:
+			                    print("found", host, port, s.recv(100) if port != 5555 else "own", flush=True)
+			            except ConnectionRefusedError:
+			                pass
+			    time.sleep(4)
+			    E
+	END
+	)
+	out=$(run "$dir")
+	log=$(log_of_last db)
+	grep -q '^hidden' <<<"$log" && grep -q "^a | found 127.0.0.1 4001 b'served" <<<"$out" && open=0
+	[ "$(grep -c '^a | found' <<<"$out")" = 2 ] && grep -q '^a | found 127.0.0.1 5555 own' <<<"$out" && held=0
+	verdict "$name: other ports of the service" $open $held "$log"$'\n'"$out"
+	held=1 open=1
+	[ -z "$(bash -c "exec 3<>/dev/tcp/127.0.0.1/$(cat "$tmp/port")" 2>&1)" ] && grep -q '^a | found 127.0.0.1 5555 own' <<<"$out" && open=0
+	grep -q '^tried' <<<"$log" && ! grep -q OPEN <<<"$log" && held=0
+	verdict "$name: the loopbacks of the job and the host, from the service" $open $held "$log"
+	kill $server
+	wait $server 2>/dev/null
+}
+
+# Two jobs with the same ports at the same time: each finds its own service.
+same_ports() {
+	local dir out held=1 open=1 job
+	dir=$(
+		printf 'on: push\njobs:\n' >"$tmp/same.yml"
+		for job in a b; do
+			cat <<-END
+				  $job:
+				    runs-on: ubuntu-latest
+				    services: { db: { image: "box:1", entrypoint: nc, command: -ll -p 4000 -e echo of-$job, ports: ["4001:4000"] } }
+				    steps:
+				      - run: for i in 1 2 3 4 5 6 7 8; do (exec 3<>/dev/tcp/127.0.0.1/4001 && cat <&3) || true; sleep 0.5; done
+			END
+		done >>"$tmp/same.yml"
+		repository same <"$tmp/same.yml"
+	)
+	out=$(run "$dir" --parallel 2)
+	grep -q '^a | of-a' <<<"$out" && grep -q '^b | of-b' <<<"$out" && open=0
+	! grep -qE '^a \| of-b|^b \| of-a' <<<"$out" && held=0
+	verdict "E3 through a forwarder: another job's service at the same port" $open $held "$out"
+}
+
+# flood.py PORT: up to 400 connections that are kept; how many are answered. Then one more, when they are gone.
+cat >"$tmp/flood.py" <<'END'
+import select, socket, sys
+def dial():
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
+    return s, bool(select.select([s], [], [], 10)[0])
+every = []
+while len(every) < 400:
+    every.append(dial())
+    if not every[-1][1]:
+        every += [(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60), False) for _ in range(len(every), 400)]
+waiting = [s for s, answered in every if not answered]
+late = waiting and select.select(waiting, [], [], 2)[0]
+print("answered", len(every) - len(waiting) + len(late), flush=True)
+for s, _ in every:
+    s.close()
+last = dial()[0]
+print("after it", last.recv(100), flush=True)
+END
+
+flood() {
+	local dir out held=1 open=1 server
+	python3 -c '
+import socket, sys
+s = socket.create_server(("127.0.0.1", 0), backlog=1000)
+open(sys.argv[1], "w").write(str(s.getsockname()[1]))
+keep = []
+while True:
+    keep.append(s.accept()[0])
+    keep[-1].sendall(b"served")' "$tmp/flooded" &
+	server=$!
+	for _ in $(seq 100); do
+		[ -s "$tmp/flooded" ] && break
+		sleep 0.1
+	done
+	python3 "$tmp/flood.py" "$(cat "$tmp/flooded")" 2>/dev/null | grep -c '^answered 400' >/dev/null && open=0
+	kill $server
+	wait $server 2>/dev/null
+	dir=$(with_service flood 'touch /tmp/well; exec nc -ll -p 4000 -e echo served' 'ports: ["4001:4000"]' <<-'END'
+		- run: python3 flood.py 4001
+		- run: exec 3<>/dev/tcp/localhost/4001; echo "next step, $(cat <&3)"
+	END
+	)
+	cp "$tmp/flood.py" "$dir"
+	out=$(run "$dir")
+	grep -q '^a | answered 256$' <<<"$out" && grep -q "^a | after it b'served" <<<"$out" &&
+		grep -q '^a | next step, served' <<<"$out" && held=0
+	verdict "D6 a flood of connections through a forwarder" $open $held "$out"
+}
+
+# It is in sight of neither side: every number that a process could have is killed, and it goes on.
+out_of_reach() {
+	local dir out log held=1 open=1
+	# shellcheck disable=SC2016 # for the shells of the service and of the step
+	local kill='for p in $(seq 5 40000); do [ $p = $$ ] || kill -9 $p 2>/dev/null || true; done'
+	sh -c 'sleep 60 & for p in $!; do [ $p = $$ ] || kill -9 $p 2>/dev/null; done; wait $!; [ $? = 137 ]' && open=0
+	# shellcheck disable=SC2016
+	dir=$(with_service reach 'set -- /proc/[0-9]*; echo sees $#; '"$kill"'; echo tried; touch /tmp/well; exec nc -ll -p 4000 -e echo served' \
+		'ports: ["4001:4000"]' <<-END
+			- run: |
+			    set -- /proc/[0-9]*; echo "sees \$#"
+			    $kill
+			    exec 3<>/dev/tcp/localhost/4001; echo "still \$(cat <&3)"
+	END
+	)
+	out=$(run "$dir")
+	log=$(log_of_last db)
+	grep -q '^sees [34]$' <<<"$log" && grep -q '^tried' <<<"$log" && grep -qE '^a \| sees [23]$' <<<"$out" &&
+		grep -q '^a | still served' <<<"$out" && held=0
+	verdict "C21 the forwarder, from a service and from a step" $open $held "$log"$'\n'"$out"
+}
+
 # ---- what is left ----
 
 # holders NAMESPACE: the processes that are in it, and the descriptors that hold it.
@@ -183,6 +332,10 @@ another_job
 memory_of_the_starter
 killing_the_starter
 false_words
+other_ports
+same_ports
+flood
+out_of_reach
 nothing_left
 
 mkdir -p "$tmp/share/tests/e2e"

@@ -11,6 +11,7 @@
  *                 verdict: success failure cancelled; why: first reason of a failure
  *   service-started job service image
  *   service-ready job service seconds     its health check passed
+ *   service-log   job service text        one line of what it says, as log is of a step
  *   service-ended job service verdict why? tail?: [lines] log
  *                 why: it was not to end; verdict: a cell's, stopped or unhealthy
  *   step-started  job step name

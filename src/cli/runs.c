@@ -27,7 +27,8 @@ static const struct option_row rows[] = {
 
 static const struct option_usage usage = {
 	.synopsis = "stepcell runs list | show [RUN] | logs [RUN [JOB [STEP]]]",
-	.about = "RUN is an id, the beginning of one, or 'last', which is the default.",
+	.about = "RUN is an id, the beginning of one, or 'last', which is the default. STEP is a\n"
+		 "number or a name, or the name of a service.",
 	.rows = rows,
 	.count = COUNT(rows),
 };
@@ -125,7 +126,7 @@ static int show(const struct kept_run *run, const struct runs_options *o, struct
 /* ---- logs ---- */
 
 struct log_filter {
-	const char *job, *step; /* NULL: any */
+	const char *job, *step; /* NULL: any; a step, or a service */
 	char step_key[64];      /* of the step with that name */
 };
 
@@ -184,6 +185,30 @@ static const char *log_line(const struct node *event, struct strbuf *mark)
 	return strcmp(type, "group-ended") == 0 ? "##[endgroup]" : NULL;
 }
 
+/* Among those of others a service's lines begin with its name, as `docker compose logs` has it. */
+static const char *service_line(const struct log_filter *f, const struct node *event,
+				struct strbuf *mark)
+{
+	const char *name = node_text(node_get(event, "service"));
+
+	if (!name || (f->step && strcmp(f->step, name) != 0))
+		return NULL;
+	if (!f->step) {
+		report_escape(name, strlen(name), mark);
+		strbuf_adds(mark, " | ");
+	}
+	return node_text(node_get(event, "text"));
+}
+
+/* What belongs into the log that is asked for; NULL: nothing of it. */
+static const char *wanted_line(const struct log_filter *f, const struct node *event,
+			       struct strbuf *mark)
+{
+	if (strcmp(node_text(node_get(event, "type")), "service-log") == 0)
+		return service_line(f, event, mark);
+	return step_matches(f, event) ? log_line(event, mark) : NULL;
+}
+
 static void print_log(void *arg, const struct node *event)
 {
 	struct log_filter *f = arg;
@@ -194,8 +219,8 @@ static void print_log(void *arg, const struct node *event)
 		return;
 	if (f->step && strcmp(type, "step-started") == 0)
 		learn_step(f, event);
-	text = log_line(event, &line);
-	if (!text || !step_matches(f, event))
+	text = wanted_line(f, event, &line);
+	if (!text)
 		return;
 	report_escape(text, strlen(text), &line);
 	(void)puts(line.text);

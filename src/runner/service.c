@@ -21,7 +21,7 @@
 
 /* ---- the journal ---- */
 
-static void journal_service(struct service *s, const char *type)
+void service_event(struct service *s, const char *type)
 {
 	struct journal *j = s->job->run->journal;
 
@@ -34,7 +34,7 @@ static void journal_started(struct service *s)
 {
 	struct journal *j = s->job->run->journal;
 
-	journal_service(s, "service-started");
+	service_event(s, "service-started");
 	journal_text(j, "image", s->container.image);
 	(void)journal_end(j, &s->job->run->fatal);
 }
@@ -43,7 +43,7 @@ static void journal_ready(struct service *s)
 {
 	struct journal *j = s->job->run->journal;
 
-	journal_service(s, "service-ready");
+	service_event(s, "service-ready");
 	journal_number(j, "seconds", (double)(now_ms() - s->started_ms) / 1000);
 	(void)journal_end(j, &s->job->run->fatal);
 }
@@ -64,7 +64,7 @@ static void journal_ended(struct service *s, const char *verdict, const char *wh
 {
 	struct journal *j = s->job->run->journal;
 
-	journal_service(s, "service-ended");
+	service_event(s, "service-ended");
 	journal_text(j, "verdict", verdict);
 	journal_text(j, "why", why);
 	journal_text(j, "log", s->log_path);

@@ -85,6 +85,9 @@ bool service_log_drain(struct service *s, bool all);
 void service_log_close(struct service *s); /* again is fine */
 void service_log_say(struct service *s, const char *text);
 
+/* service.c: an event of the journal that is about it; journal_end() is the caller's */
+void service_event(struct service *s, const char *type);
+
 /* service.c: of a job */
 /* What the job's services are; then `hosts` is complete. */
 int services_read(struct job_run *job, struct err *err);

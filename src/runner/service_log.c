@@ -20,6 +20,9 @@ static void take_line(void *arg, const struct line *line)
 	free(*slot);
 	*slot = strndup(clean.text, 1000);
 	s->line_count += *slot != NULL;
+	service_event(s, "service-log");
+	journal_text(s->job->run->journal, "text", clean.text);
+	(void)journal_end(s->job->run->journal, &s->job->run->fatal);
 	strbuf_adds(&clean, line->continues ? "" : "\n");
 	if (s->log_file >= 0 && write_full(s->log_file, clean.text, clean.len) < 0)
 		fd_close(&s->log_file); /* the journal goes on without it */

@@ -72,6 +72,34 @@ one() {
 told to end" ]
 }
 
+@test "runs logs: what a service said, masked, among the steps' lines and alone" {
+	printf 'name: grants\nsecrets: [TOKEN]\nimages: all\nlimits: { services: 2 }\n' >policy.yml
+	echo TOKEN=sekret-word >secrets
+	# shellcheck disable=SC2016 # for the shell of the service
+	one 'services:
+  db:
+    image: box:1
+    env: { T: "${{ secrets.TOKEN }}" }
+    entrypoint: sh
+    command: -c "echo token $T; echo more; touch /tmp/well; exec sleep 600"
+    options: --health-cmd "test -e /tmp/well"' <<<'- { run: echo step-says, name: speaker }' | workflow
+	cell_run --policy ./policy.yml --secret-file secrets
+	exits 0
+	says_not token # not while it goes on: a service may say much
+	local said='stepcell: the image wants to be root, and is uid 1001 without rights
+token ***
+more'
+	run "$STEPCELL" runs logs last a
+	exits 0
+	[ "$(grep '^db | ' <<<"$output")" = "db | ${said//$'\n'/$'\n'db | }" ]
+	says "step-says"
+	run "$STEPCELL" runs logs last a db
+	[ "$output" = "$said" ]
+	run "$STEPCELL" runs logs last a speaker
+	[ "$output" = step-says ]
+	! grep -r sekret-word "$STEPCELL_HOME"/runs || false
+}
+
 @test "a service that fails fails the job, with its last words; steps that want to run do" {
 	local what
 	for what in 'command: sh -c "echo broken >&2; exit 7"'$'\n''    options: --health-cmd "sleep 5"|service broken: exit code 7|broken' \

@@ -41,6 +41,24 @@ struct run_options {
 	bool audit; /* count what the filter refuses, as far as the policy allows it */
 };
 
+/* Where a checkout has its workflows. */
+#define RUNNER_WORKFLOWS ".github/workflows"
+
+/*
+ * The workflow files that `dir` and `workflow` of the options select, by name:
+ * the file `workflow`, or the regular *.yml and *.yaml of that folder, or of
+ * RUNNER_WORKFLOWS inside of `dir`. That there is none is an ERR_USAGE.
+ */
+int runner_workflow_files(struct arena *a, const char *dir, const char *workflow,
+			  struct run_list *paths, struct err *err);
+
+/*
+ * One of them, read and checked; `shown` is its name in messages. NULL: it
+ * cannot be read, or has mistakes, which are printed: an ERR_USAGE.
+ */
+struct workflow *runner_workflow_load(struct arena *a, const char *path, const char *shown,
+				      struct err *err);
+
 /* Where called workflows are looked for, and those that have been found. */
 struct called {
 	struct arena *arena;

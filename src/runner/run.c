@@ -3,8 +3,6 @@
  * here, before anything starts: the workflow's text, the policy's grants,
  * actions that are missing, toolchains that are missing.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,26 +157,6 @@ static const char *path_in_checkout(const struct run *run, const char *path)
 		       : path;
 }
 
-static int read_workflow(struct run *run, const char *path, struct err *err)
-{
-	auto_strbuf struct strbuf text = STRBUF(LIMIT_YAML_BYTES);
-	struct diags diags = {.arena = run->arena};
-	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || read_capped(fd, &text, err) < 0) {
-		if (fd < 0)
-			(void)err_sys(err, "cannot open");
-		err->kind = ERR_USAGE;
-		return err_wrap(err, "workflow '%s'", path);
-	}
-	run->workflow = workflow_load(run->arena, path, text.text, text.len, &diags);
-	if (run->workflow && !diags.errors)
-		return 0;
-	diags_print(&diags, stderr);
-	return err_fail(err, ERR_USAGE, "'%s' is no valid workflow (%zu %s)", path, diags.errors,
-			diags.errors == 1 ? "error" : "errors");
-}
-
 /* The context with the number that the run has; a plan is told that of the run that would be. */
 static struct node *numbered(struct run *run, bool take, struct err *err)
 {
@@ -259,7 +237,8 @@ static int run_one(struct run *run, const char *path, struct err *err)
 	struct event event = event_of(run);
 	int code;
 
-	if (read_workflow(run, path, err) < 0)
+	run->workflow = runner_workflow_load(run->arena, path, path, err);
+	if (!run->workflow)
 		return -1;
 	if (!trigger_matches(run->arena, run->workflow, &event, &why)) {
 		log_note("'%s' is not started: %s", path, why);
@@ -278,90 +257,6 @@ static int run_one(struct run *run, const char *path, struct err *err)
 }
 
 /* ---- all workflows ---- */
-
-#define WORKFLOWS ".github/workflows"
-
-struct paths {
-	const char **list;
-	size_t count;
-};
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static bool is_workflow(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] != '.' && ((len > 4 && strcmp(name + len - 4, ".yml") == 0) ||
-				  (len > 5 && strcmp(name + len - 5, ".yaml") == 0));
-}
-
-/* A link is not a workflow on GitHub either, and a FIFO would never end. */
-static bool is_plain_file(int dir, const char *name)
-{
-	struct stat st;
-
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
-}
-
-/* -W is the operator's path; the usual one is a word of the checkout's, and stays inside it. */
-static DIR *open_folder(const struct run_options *o, const char *path)
-{
-	auto_fd int top = -1, fd = -1;
-	struct err ignored;
-
-	if (o->workflow)
-		return opendir(path);
-	top = open(o->dir ? o->dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = open_beneath(top, WORKFLOWS, O_RDONLY | O_DIRECTORY, 0, &ignored);
-	return fd < 0 ? NULL : fdopendir(take_fd(&fd));
-}
-
-static int list_folder(struct arena *a, const struct run_options *o, const char *path,
-		       struct paths *out, struct err *err)
-{
-	DIR *dir = open_folder(o, path);
-	struct dirent *e;
-
-	if (!dir)
-		return err_fail(err, ERR_USAGE, "cannot read the workflows in '%s': %s", path,
-				strerror(errno));
-	while ((e = readdir(dir))) {
-		if (!is_workflow(e->d_name))
-			continue;
-		if (!is_plain_file(dirfd(dir), e->d_name)) {
-			log_note("'%s/%s' is passed over: it is no regular file", path, e->d_name);
-			continue;
-		}
-		out->list = arena_grow(a, out->list, out->count, sizeof(*out->list));
-		out->list[out->count++] = arena_printf(a, "%s/%s", path, e->d_name);
-	}
-	(void)closedir(dir);
-	if (out->count)
-		qsort(out->list, out->count, sizeof(*out->list), by_name);
-	return out->count ? 0
-			  : err_fail(err, ERR_USAGE, "no workflow (*.yml, *.yaml) in '%s'", path);
-}
-
-static int list_workflows(struct arena *a, const struct run_options *o, struct paths *out,
-			  struct err *err)
-{
-	const char *path =
-		o->workflow ? o->workflow : arena_printf(a, "%s/" WORKFLOWS, o->dir ? o->dir : ".");
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return err_fail(err, ERR_USAGE, "cannot read the workflow '%s': %s", path,
-				strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return list_folder(a, o, path, out, err);
-	out->list = arena_array(a, 1, sizeof(*out->list));
-	out->list[out->count++] = path;
-	return 0;
-}
 
 static int open_state(struct run *run, struct err *err)
 {
@@ -476,11 +371,11 @@ static int run_path(const struct run_options *o, const char *path, const struct 
 int runner_run(const struct run_options *o, const struct run_view *view, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	struct paths paths = {0};
+	struct run_list paths = {0};
 	size_t started = 0;
 	int worst = 0;
 
-	if (list_workflows(a, o, &paths, err) < 0)
+	if (runner_workflow_files(a, o->dir, o->workflow, &paths, err) < 0)
 		return -1;
 	for (size_t i = 0; i < paths.count; i++) {
 		int code = run_path(o, paths.list[i], view, err);
@@ -493,7 +388,7 @@ int runner_run(const struct run_options *o, const struct run_view *view, struct 
 	if (!started)
 		return err_fail(err, ERR_USAGE, "event '%s' starts no workflow in '%s'",
 				o->event ? o->event : "push",
-				o->workflow ? o->workflow : WORKFLOWS);
+				o->workflow ? o->workflow : RUNNER_WORKFLOWS);
 	return worst;
 }
 

@@ -83,4 +83,8 @@ void counter_stop(struct counter *c);
 
 void count_uppers(const struct count_order *order, const int *dirs, struct count_use *use);
 void count_held(const struct count_order *order, struct count_use *use);
-uint64_t count_sockets(void); /* bytes in the queues of this network namespace's sockets */
+
+/* Bytes in the queues of this network namespace's sockets. */
+uint64_t count_sockets(void);
+/* The module of the kernel without which count_sockets() misses some; NULL: it misses none. */
+const char *count_sockets_lacks(void);

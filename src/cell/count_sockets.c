@@ -65,41 +65,40 @@ static uint64_t message_bytes(const struct nlmsghdr *m, size_t body, unsigned sh
 	return bytes;
 }
 
-/* Ask, and add up all answers to the last. */
-static uint64_t ask(int netlink, const void *question, size_t size, size_t body,
-		    unsigned short wanted)
+/* Ask, and add up all answers to the last. False: the kernel cannot tell. */
+static bool ask(int netlink, const void *question, size_t size, size_t body, unsigned short wanted,
+		uint64_t *bytes)
 {
 	_Alignas(struct nlmsghdr) char text[32768];
-	uint64_t bytes = 0;
 
 	if (send(netlink, question, size, 0) < 0)
-		return 0;
+		return false;
 	for (;;) {
 		const ssize_t n = recv(netlink, text, sizeof(text), 0);
 		const struct nlmsghdr *m = (const struct nlmsghdr *)text;
 		size_t left = n > 0 ? (size_t)n : 0;
 
 		if (!NLMSG_OK(m, left))
-			return bytes;
+			return false;
 		for (; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
 			if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR)
-				return bytes;
+				return m->nlmsg_type == NLMSG_DONE;
 			if (m->nlmsg_len >= NLMSG_LENGTH(body))
-				bytes += message_bytes(m, body, wanted);
+				*bytes += message_bytes(m, body, wanted);
 		}
 	}
 }
 
-static uint64_t ask_unix(int netlink)
+static bool ask_unix(int netlink, uint64_t *bytes)
 {
 	const struct unix_question q = {
 		HEAD(q),
 		{.sdiag_family = AF_UNIX, .udiag_states = ~0U, .udiag_show = UDIAG_SHOW_MEMINFO}};
 
-	return ask(netlink, &q, sizeof(q), sizeof(struct unix_diag_msg), UNIX_DIAG_MEMINFO);
+	return ask(netlink, &q, sizeof(q), sizeof(struct unix_diag_msg), UNIX_DIAG_MEMINFO, bytes);
 }
 
-static uint64_t ask_inet(int netlink, uint8_t family, uint8_t protocol)
+static bool ask_inet(int netlink, uint8_t family, uint8_t protocol, uint64_t *bytes)
 {
 	const struct inet_question q = {HEAD(q),
 					{.sdiag_family = family,
@@ -107,23 +106,51 @@ static uint64_t ask_inet(int netlink, uint8_t family, uint8_t protocol)
 					 .idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1),
 					 .idiag_states = ~0U}};
 
-	return ask(netlink, &q, sizeof(q), sizeof(struct inet_diag_msg), INET_DIAG_SKMEMINFO);
+	return ask(netlink, &q, sizeof(q), sizeof(struct inet_diag_msg), INET_DIAG_SKMEMINFO,
+		   bytes);
+}
+
+/* What a step can have sockets of, and the kernel's module that tells of them: it loads itself. */
+static const struct {
+	const char *module;
+	uint8_t family, protocol;
+} kinds[] = {
+	{"unix_diag", AF_UNIX, 0},           {"tcp_diag", AF_INET, IPPROTO_TCP},
+	{"tcp_diag", AF_INET6, IPPROTO_TCP}, {"udp_diag", AF_INET, IPPROTO_UDP},
+	{"udp_diag", AF_INET6, IPPROTO_UDP},
+};
+
+static const char *ask_all(uint64_t *bytes)
+{
+	const struct timeval patience = {.tv_sec = 5};
+	auto_fd int netlink = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	const char *lacks = netlink < 0 ? "NETLINK_SOCK_DIAG" : NULL;
+
+	if (netlink < 0)
+		return lacks;
+	(void)setsockopt(netlink, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		bool told = kinds[i].family == AF_UNIX
+				    ? ask_unix(netlink, bytes)
+				    : ask_inet(netlink, kinds[i].family, kinds[i].protocol, bytes);
+
+		if (!told && !lacks)
+			lacks = kinds[i].module;
+	}
+	return lacks;
 }
 
 uint64_t count_sockets(void)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-	const struct timeval patience = {.tv_sec = 5};
-	auto_fd int netlink = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	uint64_t bytes;
+	uint64_t bytes = 0;
 
-	if (netlink < 0)
-		return 0;
-	(void)setsockopt(netlink, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	bytes = ask_unix(netlink);
-	for (size_t f = 0; f < COUNT(families); f++)
-		for (size_t p = 0; p < COUNT(protocols); p++)
-			bytes += ask_inet(netlink, families[f], protocols[p]);
+	(void)ask_all(&bytes);
 	return bytes;
+}
+
+const char *count_sockets_lacks(void)
+{
+	uint64_t ignored = 0;
+
+	return ask_all(&ignored);
 }

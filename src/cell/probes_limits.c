@@ -17,6 +17,7 @@
 #include "cell/birth.h"
 #include "cell/caps.h"
 #include "cell/cgroup_parts.h"
+#include "cell/count.h"
 #include "cell/landlock.h"
 #include "cell/probes.h"
 #include "cell/seccomp.h"
@@ -159,11 +160,24 @@ static const struct {
 	struct cell_limits limits;
 	const char *without;
 } cgroup_limits[] = {
-	{CG_MEMORY, V2_MEMORY, {.memory = GIB}, "memory is counted every now and then"},
+	{CG_MEMORY, V2_MEMORY, {.memory = GIB}, NULL},
 	{CG_PIDS, V2_PIDS, {.pids = 64}, "processes are limited by RLIMIT_NPROC"},
 	{CG_CPU, V2_CPU, {.cpus_milli = 1000}, "processor time is not limited"},
 	{CG_V2, V2_IO, {.io = GIB}, "reading and writing is as fast as the disk"},
 };
+
+/* What stands in for a limit; memory is counted, as far as the kernel tells. */
+static const char *stand_in(size_t i, char *out, size_t size)
+{
+	const char *lacks = cgroup_limits[i].without ? NULL : count_sockets_lacks();
+
+	if (cgroup_limits[i].without)
+		return cgroup_limits[i].without;
+	(void)snprintf(out, size, "memory is counted every now and then%s%s%s",
+		       lacks ? ", but for what waits in sockets (no " : "", lacks ? lacks : "",
+		       lacks ? ": modprobe it)" : "");
+	return out;
+}
 
 static void say_where(struct cell_probe *row, const struct cgroup *cg, enum cgroup_part part)
 {
@@ -178,6 +192,7 @@ static void probe_cgroup(const char *state, struct cell_probe *row, size_t i)
 {
 	struct cgroup *cg = NULL;
 	struct err err = {0};
+	char text[128];
 	const int r = cgroup_open(state, "doctor", &cgroup_limits[i].limits, &cg, &err);
 
 	errno = 0; /* what went wrong is in words already */
@@ -186,7 +201,7 @@ static void probe_cgroup(const char *state, struct cell_probe *row, size_t i)
 	else if (cgroup_covers(cg, &cgroup_limits[i].limits))
 		say_where(row, cg, cgroup_limits[i].part);
 	else
-		blame_cgroup(row, cgroup_limits[i].part, cgroup_limits[i].without);
+		blame_cgroup(row, cgroup_limits[i].part, stand_in(i, text, sizeof(text)));
 	cgroup_close(&cg);
 }
 

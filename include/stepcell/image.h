@@ -185,6 +185,16 @@ struct toolchain_ask {
 	bool freethreaded;
 	bool latest;        /* the highest of both, not what `current` has first */
 	struct strbuf *say; /* gets the order of the search, line by line; NULL: nothing */
+	const char *
+		data; /* the data home, whose recipes are named when nothing is found; NULL: as usual */
+	struct toolchain_lack *lack; /* filled when nothing is found; NULL: the error is enough */
+};
+/* For who asks for several, and tells of all that are missing at once. */
+struct toolchain_lack {
+	const char *what;   /* "Python 3.8 for x64"; NULL: something was found, or went wrong */
+	const char *have;   /* " 3.11.2 (python-3.11), 3.12.1 (python-3.12)" or " none" */
+	const char *recipe; /* that brings it: "python-3.8"; NULL: none does, and `why` */
+	const char *why;
 };
 struct toolchain_match {
 	struct toolchain toolchain;

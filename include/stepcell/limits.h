@@ -99,6 +99,7 @@
 #define LIMIT_RUNS         100000
 
 #define LIMIT_PYTHON_VERSIONS 64 /* that one setup-python asks for */
+#define LIMIT_POETRY_PROJECTS 64 /* that one setup-python asks poetry about */
 
 /* Caches, as GitHub keeps them: ten keys of 512 characters, ten GB a repository, seven days. */
 #define LIMIT_CACHE_KEY     512

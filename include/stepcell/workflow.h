@@ -66,6 +66,13 @@ const char *expr_text(struct arena *a, const struct node *value);
 const struct node *template_eval(struct arena *a, const char *text, const struct expr_scope *s,
 				 struct expr_err *e);
 
+/*
+ * Does it name contexts of this map alone, and no function that asks how things
+ * stand (success(), hashFiles())? Then its value is the same whenever it is
+ * evaluated. What cannot be parsed is not known.
+ */
+bool template_is_known(struct arena *a, const char *text, const struct node *contexts);
+
 /* Every string of a tree, likewise (env maps, matrices, with). Keys too; ${{ insert }} as a key puts a map's pairs in its place. */
 const struct node *template_eval_tree(struct arena *a, const struct node *tree,
 				      const struct expr_scope *s, struct expr_err *e);

@@ -34,6 +34,7 @@ static int image_cmd_resolve(struct session *s, struct err *err)
 {
 	const struct image_options *o = image_options(s);
 	auto_strbuf struct strbuf order = STRBUF(64 * KIB);
+	char data[PATH_MAX];
 	const struct toolchain_ask ask = {
 		.version = version_of_words(s),
 		.arch = o->arch,
@@ -41,11 +42,14 @@ static int image_cmd_resolve(struct session *s, struct err *err)
 		.freethreaded = o->freethreaded,
 		.latest = o->latest,
 		.say = &order,
+		.data = data,
 	};
 	struct toolchain_match match;
 	struct image image = {.lock = -1};
 	int r;
 
+	if (data_home(data, sizeof(data), err) < 0)
+		return -1;
 	if (s->words[1] && strcmp(s->words[0], "python") != 0)
 		return err_fail(err, ERR_USAGE, "'%s' is no toolchain: python", s->words[0]);
 	if (o->on && image_find(s->store, s->arena, o->on, &image, err) < 0)

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "image/manifest.h"
 #include "image/pyspec.h"
@@ -190,21 +191,65 @@ static const char *hint_of(const char *version)
 		       : "";
 }
 
-static int missing(const struct search *s, const char *have, struct err *err)
+/* The recipes that ship, the usual one first. */
+static const unsigned minors[] = {11, 13, 12, 10, 9, 8};
+
+/* A minor version of 3 that lies in the range, else the one that the range names. */
+static bool choose_minor(const struct search *s, unsigned *major, unsigned *minor)
 {
-	const char *asked = s->ask->version, *hint = hint_of(asked);
-	char recipe[64] = "python-3.11`, or another recipe of rootfs/";
+	*major = 3;
+	for (size_t i = 0; i < sizeof(minors) / sizeof(minors[0]); i++) {
+		const struct version v = {{3, minors[i], 99}, ""};
+		struct err ignored;
+		bool lies = false;
+
+		*minor = minors[i];
+		if ((!s->spec.freethreaded || *minor == 13) &&
+		    version_match(&v, s->spec.range, &lies, &ignored) == 0 && lies)
+			return true;
+	}
+	return version_minor(s->spec.range, major, minor);
+}
+
+/* What brings it, or why nothing does. */
+static void find_recipe(const struct search *s, struct arena *a, struct toolchain_lack *out)
+{
+	const char *data = s->ask->data, *name;
 	unsigned major, minor;
 
-	if (version_minor(s->spec.range, &major, &minor))
-		(void)snprintf(recipe, sizeof(recipe), "python-%u.%u%s`", major, minor,
-			       s->spec.freethreaded ? "t" : "");
-	if (*hint)
-		(void)snprintf(recipe, sizeof(recipe), "python-3.10`");
-	return err_fail(err, ERR_SYSTEM,
-			"no toolchain for Python %s%s for %s; there are:%s. Build one: `stepcell "
-			"image build %s",
-			asked, hint, s->arch, *have ? have : " none", recipe);
+	out->why = "no recipe of rootfs/ makes one; docs/RECIPES.md says how to write one, of "
+		   "kind: prefix";
+	if (strncmp(s->arch, image_machine(), strlen(image_machine())) != 0) {
+		out->why = arena_printf(a, "this machine is %s, and no other runs on it",
+					image_machine());
+		return;
+	}
+	if (*hint_of(s->ask->version)) {
+		major = 3;
+		minor = 10;
+	} else if (!choose_minor(s, &major, &minor)) {
+		return;
+	}
+	name = arena_printf(a, "python-%u.%u%s", major, minor, s->spec.freethreaded ? "t" : "");
+	if (!data || access(arena_printf(a, "%s/rootfs/%s.yml", data, name), F_OK) == 0)
+		out->recipe = name;
+}
+
+static int missing(const struct search *s, struct arena *a, const char *have, struct err *err)
+{
+	struct toolchain_lack lack = {
+		.what = arena_printf(a, "Python %s%s for %s", s->ask->version,
+				     hint_of(s->ask->version), s->arch),
+		.have = *have ? arena_strdup(a, have) : " none",
+	};
+
+	find_recipe(s, a, &lack);
+	if (s->ask->lack)
+		*s->ask->lack = lack;
+	return err_fail(err, ERR_SYSTEM, "no toolchain for %s; there are:%s. %s%s%s", lack.what,
+			lack.have,
+			lack.recipe ? "Build one: `stepcell image build " : "It cannot be built: ",
+			lack.recipe ? lack.recipe : lack.why, lack.recipe ? "`" : "");
 }
 
 int image_toolchain(struct store *store, struct arena *a, const struct image *current,
@@ -229,7 +274,7 @@ int image_toolchain(struct store *store, struct arena *a, const struct image *cu
 		return -1;
 	}
 	if (!s.found)
-		return missing(&s, have.text, err);
+		return missing(&s, a, have.text, err);
 	*out = s.match;
 	return 0;
 }

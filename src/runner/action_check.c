@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runner/actions.h"
+#include "runner/check.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 

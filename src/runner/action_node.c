@@ -47,7 +47,8 @@ static const char *ask_version(struct job_run *job, const char *node)
 	auto_strbuf struct strbuf text = STRBUF(256);
 	struct err ignored = {0};
 
-	if (view_run(job, argv, &text, &ignored) < 0 || text.text[0] != 'v')
+	if (view_run(job, &(struct view_program){.argv = argv}, &text, &ignored) < 0 ||
+	    text.text[0] != 'v')
 		return "";
 	return arena_strndup(job->run->arena, text.text + 1, strcspn(text.text + 1, "\n"));
 }

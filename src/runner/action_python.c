@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "runner/action_python.h"
+#include "runner/caching.h"
 #include "runner/python_file.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
@@ -196,6 +197,7 @@ static int find(struct step_run *step, const char *version, struct toolchain_mat
 		.freethreaded = action_flag(step, "freethreaded", false),
 		.latest = action_flag(step, "check-latest", false),
 		.say = job->run->debug ? &order : NULL,
+		.data = job->run->data,
 	};
 	struct image root;
 	int r;
@@ -215,7 +217,8 @@ static const char *full_version(struct job_run *job, const struct toolchain *t)
 			    strstr(t->path, "-freethreaded") ? "t" : "");
 }
 
-static int set_up(struct step_run *step, const char *version, struct err *err)
+static int set_up(struct step_run *step, struct python_setup *setup, const char *version,
+		  struct err *err)
 {
 	struct job_run *job = step->job;
 	struct toolchain_match match = {.lock = -1};
@@ -235,10 +238,14 @@ static int set_up(struct step_run *step, const char *version, struct err *err)
 		export_image(job, match.layer_count ? match.env : NULL);
 		export(step, t);
 	}
-	node_set_text(job->arena, step->outputs, "python-version", full_version(job, t));
+	setup->version = full_version(job, t);
+	setup->pythons.list = arena_grow(job->arena, setup->pythons.list, setup->pythons.count,
+					 sizeof(*setup->pythons.list));
+	setup->pythons.list[setup->pythons.count++] = t->path;
+	node_set_text(job->arena, step->outputs, "python-version", setup->version);
 	node_set_text(job->arena, step->outputs, "python-path",
 		      arena_printf(job->arena, "%s/bin/python", t->path));
-	output_say(step, "Python %s (%s) at %s", full_version(job, t), t->image, t->path);
+	output_say(step, "Python %s (%s) at %s", setup->version, t->image, t->path);
 	return keep_lock(job, match.lock, err);
 }
 
@@ -299,35 +306,77 @@ static const char matchers[] =
 	"\"file\": 1, \"line\": 2},"
 	"{\"regexp\": \"^\\\\s*raise\\\\s.*\\\\('(.*)'\\\\)$\", \"message\": 1}]}]}";
 
-static int start(struct step_run *step, struct err *err)
-{
-	struct texts versions = action_lines(step, "python-version");
+/* ---- its parts ---- */
 
-	if (versions.count && *action_input(step, "python-version-file"))
+struct python_setup *python_setup_of(const struct step_run *step)
+{
+	return action_use_of(step->job, step->frame, step->step)->data;
+}
+
+static struct python_setup *setup_new(struct step_run *step)
+{
+	struct action_use *use = action_use_of(step->job, step->frame, step->step);
+	struct python_setup *setup = arena_alloc(step->job->arena, sizeof(*setup));
+
+	*setup = (struct python_setup){0};
+	use->builtin = step->builtin;
+	use->data = setup;
+	return setup;
+}
+
+static int asked_versions(struct step_run *step, struct texts *out, struct err *err)
+{
+	*out = action_lines(step, "python-version");
+	if (out->count && *action_input(step, "python-version-file"))
 		output_say(step, "warning: python-version and python-version-file are both given; "
 				 "the former counts");
-	if (!versions.count && versions_of_file(step, &versions, err) < 0)
+	if (!out->count && versions_of_file(step, out, err) < 0)
 		return -1;
-	if (versions.count > LIMIT_PYTHON_VERSIONS)
-		return err_fail(err, ERR_USAGE, "%zu versions are asked for; there may be %d",
-				versions.count, LIMIT_PYTHON_VERSIONS);
-	if (*action_input(step, "pip-version"))
-		output_say(step, "warning: pip-version is not served: pip is the toolchain's");
+	return out->count > LIMIT_PYTHON_VERSIONS
+		       ? err_fail(err, ERR_USAGE, "%zu versions are asked for; there may be %d",
+				  out->count, LIMIT_PYTHON_VERSIONS)
+		       : 0;
+}
+
+static int start(struct step_run *step, struct err *err)
+{
+	struct python_setup *setup = setup_new(step);
+	struct texts versions;
+	int r = python_commands_check(step, err);
+
+	if (r < 0 || asked_versions(step, &versions, err) < 0)
+		return -1;
 	if (!versions.count)
 		output_say(step, "warning: no version is asked for: the image's own Python");
 	for (size_t i = 0; i < versions.count; i++)
-		if (set_up(step, versions.list[i], err) < 0)
+		if (set_up(step, setup, versions.list[i], err) < 0)
 			return -1;
 	note_matchers(step, matchers);
-	return versions.count
-		       ? python_cache_start(
-				 step, node_text(node_get(step->outputs, "python-version")), err)
-		       : 0;
+	if (!versions.count)
+		return 0;
+	r = python_cache_start(step, setup, err);
+	return r == 0 ? python_commands_start(step, setup, err) : r;
+}
+
+static int finish(struct step_run *step, struct err *err)
+{
+	const struct python_setup *setup = python_setup_of(step);
+
+	if (step->stage == STAGE_POST)
+		return caching_saved(step, setup->caching, err);
+	return setup->commands ? 0 : python_cache_finish(step, err);
+}
+
+static int next(struct step_run *step, struct err *err)
+{
+	return step->stage == STAGE_POST ? 0
+					 : python_commands_start(step, python_setup_of(step), err);
 }
 
 const struct builtin action_setup_python = {
 	.uses = "actions/setup-python",
 	.start = start,
-	.finish = python_cache_finish,
+	.finish = finish,
+	.next = next,
 	.post = python_cache_post,
 };

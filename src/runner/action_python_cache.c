@@ -1,12 +1,12 @@
-/* setup-python's `cache: pip`: pip's own cache, under the key that GitHub's action gives it. */
+/* setup-python's `cache`: what pip, pipenv and poetry keep, under the keys that GitHub's action gives them. */
 #include <fcntl.h>
 #include <string.h>
 
 #include "runner/action_python.h"
-#include "runner/actions.h"
 #include "runner/caching.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
+#include "stepcell/util.h"
 
 /* ---- the key ---- */
 
@@ -53,104 +53,167 @@ static int release_of(struct job_run *job, const char **out, struct err *err)
 	return 0;
 }
 
-/* Of the files that say what pip is to install. */
-static int hash_of(struct step_run *step, const char **out, struct err *err)
-{
-	static const char *const usual[] = {"**/requirements.txt"}, *const other[] = {
-									    "**/pyproject.toml"};
-	struct texts given = action_lines(step, "cache-dependency-path");
-	auto_strbuf struct strbuf hex = STRBUF(DIGEST_HEX);
-	int r;
+/* ---- the folders ---- */
 
-	r = scope_hash_files(step->job, given.count ? given.list : usual,
-			     given.count ? given.count : 1, &hex, err);
-	if (r == 0 && !hex.len)
-		r = scope_hash_files(step->job, other, 1, &hex, err);
-	if (r == 0 && !hex.len)
-		r = err_fail(err, ERR_USAGE,
-			     "no file in the workspace matches %s or **/pyproject.toml, of which "
-			     "the cache's key is made; actions/checkout comes first",
-			     given.count ? given.list[0] : usual[0]);
-	*out = arena_strdup(step->job->arena, hex.text);
-	return r;
+static void add_path(struct arena *a, struct texts *paths, const char *path)
+{
+	paths->list = arena_grow(a, paths->list, paths->count, sizeof(*paths->list));
+	paths->list[paths->count++] = path;
 }
 
-/* Where pip keeps it: `pip cache dir`. */
-static const char *folder_of(const struct step_run *step)
+/* `pip cache dir` */
+static int pip_paths(struct step_run *step, struct python_setup *setup,
+		     const struct texts *patterns, struct texts *out, struct err *err)
 {
 	const char *pip = step_env_text(step, "PIP_CACHE_DIR");
 	const char *all = step_env_text(step, "XDG_CACHE_HOME");
+	const char *usual = RUNNER_HOME "/.cache/pip";
 
-	if (pip && *pip)
-		return pip;
-	return all && *all ? arena_printf(step->job->arena, "%s/pip", all)
-			   : RUNNER_HOME "/.cache/pip";
+	(void)setup, (void)patterns, (void)err;
+	if (all && *all)
+		usual = arena_printf(step->job->arena, "%s/pip", all);
+	add_path(step->job->arena, out, pip && *pip ? pip : usual);
+	return 0;
 }
 
-static int caching_of(struct step_run *step, const char *version, struct caching **out,
+/* Where it keeps environments, whatever the variables say. */
+static int pipenv_paths(struct step_run *step, struct python_setup *setup,
+			const struct texts *patterns, struct texts *out, struct err *err)
+{
+	(void)setup, (void)patterns, (void)err;
+	add_path(step->job->arena, out, RUNNER_HOME "/.local/share/virtualenvs");
+	return 0;
+}
+
+/* ---- the key ---- */
+
+static const struct manager {
+	const char *name;
+	const char *files[2]; /* that the key is made of: the second where the first is nowhere */
+	const char *mark;     /* behind its name in the key */
+	bool loose; /* the key names the system's release, and one of other files will do too */
+	int (*paths)(struct step_run *step, struct python_setup *setup,
+		     const struct texts *patterns, struct texts *out, struct err *err);
+} managers[] = {
+	{"pip", {"**/requirements.txt", "**/pyproject.toml"}, "", true, pip_paths},
+	{"pipenv", {"**/Pipfile.lock"}, "", false, pipenv_paths},
+	{"poetry", {"**/poetry.lock"}, "-v2", false, python_poetry_folders},
+};
+
+static const struct manager *manager_of(const char *name)
+{
+	for (size_t i = 0; i < COUNT(managers); i++)
+		if (strcmp(managers[i].name, name) == 0)
+			return &managers[i];
+	return NULL;
+}
+
+static const char *list_of(struct arena *a, const struct texts *texts)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < texts->count; i++)
+		all = arena_printf(a, "%s%s%s", all, i ? ", " : "", texts->list[i]);
+	return all;
+}
+
+/* Of the files that say what is to be installed. */
+static int hash_of(struct step_run *step, const struct manager *m, const struct texts *patterns,
+		   const char **out, struct err *err)
+{
+	struct job_run *job = step->job;
+	auto_strbuf struct strbuf hex = STRBUF(DIGEST_HEX);
+	const char *other = m->files[1];
+
+	if (scope_hash_files(job, patterns->list, patterns->count, &hex, err) < 0 ||
+	    (!hex.len && other && scope_hash_files(job, &m->files[1], 1, &hex, err) < 0))
+		return -1;
+	*out = arena_strdup(job->arena, hex.text);
+	if (hex.len)
+		return 0;
+	return err_fail(err, ERR_USAGE,
+			"no file in the workspace matches %s%s%s, of which the cache's key is "
+			"made; actions/checkout comes first",
+			list_of(job->arena, patterns), other ? " or " : "", other ? other : "");
+}
+
+static int keys_of(struct step_run *step, const struct manager *m, const struct texts *patterns,
+		   const char *version, struct texts *out, struct err *err)
+{
+	struct arena *a = step->job->arena;
+	const char *release = "", *hash = "", *prefix;
+
+	if ((m->loose && release_of(step->job, &release, err) < 0) ||
+	    hash_of(step, m, patterns, &hash, err) < 0)
+		return -1;
+	prefix = arena_printf(a, "setup-python-Linux-%s-%s%spython-%s-%s%s", image_machine(),
+			      release, m->loose ? "-" : "", version, m->name, m->mark);
+	add_path(a, out, arena_printf(a, "%s-%s", prefix, hash));
+	if (m->loose)
+		add_path(a, out, prefix);
+	return 0;
+}
+
+static int caching_of(struct step_run *step, const struct manager *m, struct python_setup *setup,
 		      struct err *err)
 {
 	struct arena *a = step->job->arena;
 	struct caching *c = arena_alloc(a, sizeof(*c));
-	const char *release = "", *hash = "", *prefix;
+	struct texts patterns = action_lines(step, "cache-dependency-path");
 
-	if (release_of(step->job, &release, err) < 0 || hash_of(step, &hash, err) < 0)
-		return -1;
-	prefix = arena_printf(a, "setup-python-Linux-%s-%s-python-%s-pip", image_machine(), release,
-			      version);
+	if (!patterns.count)
+		add_path(a, &patterns, m->files[0]);
 	*c = (struct caching){.answer = -1, .staged = -1};
-	c->keys.list = arena_array(a, 2, sizeof(*c->keys.list));
-	c->keys.list[c->keys.count++] = arena_printf(a, "%s-%s", prefix, hash);
-	c->keys.list[c->keys.count++] = prefix;
-	c->paths.list = arena_array(a, 1, sizeof(*c->paths.list));
-	c->paths.list[c->paths.count++] = folder_of(step);
-	*out = c;
+	if (keys_of(step, m, &patterns, setup->version, &c->keys, err) < 0 ||
+	    m->paths(step, setup, &patterns, &c->paths, err) < 0)
+		return -1;
+	setup->caching = c;
 	return 0;
 }
 
 /* ---- its parts ---- */
 
-static int conclude(struct step_run *step, const struct caching *c)
+static int conclude(struct step_run *step, const struct python_setup *setup)
 {
+	const struct caching *c = setup->caching;
+
 	node_set_text(step->job->arena, step->outputs, "cache-hit",
 		      caching_hit(c) ? "true" : "false");
 	if (!c->matched)
-		output_say(step, "no pip cache '%s'", c->keys.list[0]);
+		output_say(step, "no %s cache '%s'", setup->manager, c->keys.list[0]);
 	return 0;
 }
 
-int python_cache_start(struct step_run *step, const char *version, struct err *err)
+int python_cache_start(struct step_run *step, struct python_setup *setup, struct err *err)
 {
-	struct action_use *use = action_use_of(step->job, step->frame, step->step);
-	const char *manager = action_input(step, "cache");
-	struct caching *c = NULL;
+	const char *name = action_input(step, "cache");
+	const struct manager *m = manager_of(name);
 	int r;
 
-	if (!*manager)
+	if (!*name)
 		return 0;
-	if (strcmp(manager, "pip") != 0)
-		return err_fail(err, ERR_USAGE, "cache: '%s' is not served; pip is", manager);
-	if (caching_of(step, version, &c, err) < 0)
-		return err_wrap(err, "cache: pip");
-	use->builtin = step->builtin;
-	use->data = c;
-	parts_push_post(step->job, use);
-	r = caching_restore(step, c, err);
-	return r == 0 ? conclude(step, c) : r;
+	if (!m)
+		return err_fail(err, ERR_USAGE, "cache: '%s' is none of pip, pipenv and poetry",
+				name);
+	setup->manager = m->name;
+	if (caching_of(step, m, setup, err) < 0)
+		return err_wrap(err, "cache: %s", m->name);
+	parts_push_post(step->job, action_use_of(step->job, step->frame, step->step));
+	r = caching_restore(step, setup->caching, err);
+	return r == 0 ? conclude(step, setup) : r;
 }
 
 int python_cache_finish(struct step_run *step, struct err *err)
 {
-	struct caching *c = step->data;
+	const struct python_setup *setup = python_setup_of(step);
 
-	if (step->stage == STAGE_POST)
-		return caching_saved(step, c, err);
-	return caching_restored(step, c, err) < 0 ? -1 : conclude(step, c);
+	return caching_restored(step, setup->caching, err) < 0 ? -1 : conclude(step, setup);
 }
 
 int python_cache_post(struct step_run *step, struct err *err)
 {
-	struct caching *c = step->use->data;
+	const struct python_setup *setup = step->use->data;
+	struct caching *c = setup->caching;
 
 	if (!caching_hit(c))
 		return caching_save(step, c, err);

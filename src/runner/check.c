@@ -4,10 +4,22 @@
 #include <strings.h>
 
 #include "runner/actions.h"
+#include "runner/check.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/log.h"
 #include "stepcell/util.h"
+
+struct node *contexts_of(const struct run *run, const struct planned_job *p)
+{
+	struct node *contexts = node_map(run->arena);
+
+	node_set(run->arena, contexts, "github", run->github);
+	node_set(run->arena, contexts, "inputs", run->inputs);
+	node_set(run->arena, contexts, "vars", run->vars);
+	node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
+	return contexts;
+}
 
 /* ---- environments ---- */
 
@@ -44,15 +56,10 @@ static int check_environments(struct run *run, struct err *err)
 {
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct planned_job *p = &run->plan.jobs[i];
-		struct node *contexts = node_map(run->arena);
 
 		if (p->runs == RUNS_NO || environment_waits(p))
 			continue;
-		node_set(run->arena, contexts, "github", run->github);
-		node_set(run->arena, contexts, "inputs", run->inputs);
-		node_set(run->arena, contexts, "vars", run->vars);
-		node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
-		if (environment_check(run, p->job, contexts, err) < 0)
+		if (environment_check(run, p->job, contexts_of(run, p), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -236,15 +243,11 @@ static bool containers_wait(const struct planned_job *p)
 static int check_containers(struct run *run, const struct planned_job *p, struct err *err)
 {
 	const struct job *job = p->job;
-	struct node *contexts = node_map(run->arena);
+	struct node *contexts = contexts_of(run, p);
 	const struct expr_scope scope = {.contexts = contexts};
 
 	if ((!job->container && !job->services) || containers_wait(p))
 		return 0;
-	node_set(run->arena, contexts, "github", run->github);
-	node_set(run->arena, contexts, "inputs", run->inputs);
-	node_set(run->arena, contexts, "vars", run->vars);
-	node_set(run->arena, contexts, "matrix", p->matrix ? p->matrix : node_null());
 	node_set(run->arena, contexts, "strategy", node_map(run->arena));
 	if (check_own(run, &scope, job, err) < 0 || check_services(run, &scope, job, err) < 0)
 		return err_wrap(err, "%s:%u: job '%s'", file_of(run, &job->at), job->at.line,
@@ -268,76 +271,6 @@ static int check_kinds(const struct run *run, const struct job *job, struct err 
 	return 0;
 }
 
-/* An input as its action gets it: an unquoted 3.10 is the number 3.1. NULL: not known yet. */
-static const char *known_input(struct run *run, const struct step *step, const char *name)
-{
-	const struct node *value = node_get_nocase(step->with, name);
-	const char *text = value ? expr_text(run->arena, value) : "";
-
-	return strstr(text, "${{") ? NULL : text;
-}
-
-static bool is_true(const char *text)
-{
-	return strcasecmp(text, "true") == 0;
-}
-
-/* 1 when all of it is known before the step runs. */
-static int ask_of(struct run *run, const struct step *step, struct toolchain_ask *out)
-{
-	const char *version = known_input(run, step, "python-version");
-	const char *arch = known_input(run, step, "architecture");
-	const char *pre = known_input(run, step, "allow-prereleases");
-	const char *free = known_input(run, step, "freethreaded");
-	const char *latest = known_input(run, step, "check-latest");
-
-	if (!version || !*version || strchr(version, '\n') || !arch || !pre || !free || !latest)
-		return 0;
-	*out = (struct toolchain_ask){.version = version,
-				      .arch = arch,
-				      .prereleases = is_true(pre),
-				      .freethreaded = is_true(free),
-				      .latest = is_true(latest)};
-	return 1;
-}
-
-static bool sets_up_python(struct run *run, const struct step *step)
-{
-	struct uses uses;
-	struct err ignored;
-
-	return step->uses && uses_parse(run->arena, step->uses, &uses, &ignored) == 0 &&
-	       action_builtin(&uses) == &action_setup_python;
-}
-
-/* A toolchain that a step names outright is looked for now; in a container's root, when it is there. */
-static int check_toolchains(struct run *run, const struct job *job, struct err *err)
-{
-	if (job->container && job->container->kind != NODE_NULL)
-		return 0;
-	for (size_t i = 0; i < job->steps.count; i++) {
-		const struct step *step = &job->steps.list[i];
-		struct toolchain_match match = {.lock = -1};
-		struct image image = {.lock = -1};
-		struct toolchain_ask ask;
-		int found;
-
-		if (!sets_up_python(run, step) || !ask_of(run, step, &ask))
-			continue;
-		if (image_find(run->store, run->arena, run->image, &image, err) < 0)
-			return -1;
-		found = image_toolchain(run->store, run->arena, &image, &ask, &match, err);
-		if (found == 0)
-			found = toolchain_admit(run, &match, err);
-		fd_close(&match.lock);
-		image_release(&image);
-		if (found < 0)
-			return err_wrap(err, "%s:%u: job '%s'", file_of(run, &step->at),
-					step->at.line, job->id);
-	}
-	return 0;
-}
-
 int check_run(struct run *run, struct err *err)
 {
 	if (actions_check(run, err) < 0 || check_environments(run, err) < 0 ||
@@ -352,9 +285,8 @@ int check_run(struct run *run, struct err *err)
 			return -1;
 		if (planned_before(&run->plan, i))
 			continue;
-		if (check_kinds(run, p->job, err) < 0 || check_labels(run, p->job, err) < 0 ||
-		    check_toolchains(run, p->job, err) < 0)
+		if (check_kinds(run, p->job, err) < 0 || check_labels(run, p->job, err) < 0)
 			return -1;
 	}
-	return 0;
+	return check_pythons(run, err);
 }

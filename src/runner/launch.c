@@ -258,7 +258,8 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		return -1;
 	}
 	step->log = take_fd(&r);
-	step->timeout_at_ms = step->timeout_ms ? now_ms() + step->timeout_ms : 0;
+	if (step->timeout_ms && !step->timeout_at_ms) /* a second cell has what the first left */
+		step->timeout_at_ms = now_ms() + step->timeout_ms;
 	tell_missing(run, missing);
 	use_the_time(step, &spec);
 	return 0;

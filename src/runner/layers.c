@@ -349,7 +349,7 @@ int layers_begin(struct step_run *step, const char *in, struct cell_overlay **ou
 	struct cell_overlay *list = arena_array(job->arena, job->mount_count, sizeof(*list));
 	size_t n = 0;
 
-	if (make_uppers(job, step->number, err) < 0)
+	if (make_uppers(job, step->uppers, err) < 0)
 		return -1;
 	for (size_t i = 0; i < job->mount_count; i++) {
 		const struct job_mount *m = mount_for(step, i);
@@ -363,7 +363,7 @@ int layers_begin(struct step_run *step, const char *in, struct cell_overlay **ou
 		o->layers = top_first(step, m, i == 0 ? in : NULL, &o->layer_count);
 		if (!has_upper(job, i))
 			continue;
-		if (layers_upper(job, step->number, i, upper, sizeof(upper), err) < 0)
+		if (layers_upper(job, step->uppers, i, upper, sizeof(upper), err) < 0)
 			return -1;
 		o->upper = arena_strdup(job->arena, upper);
 	}
@@ -392,6 +392,9 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
+/* Added to the number of a step for each further cell: no job has so many steps. */
+#define NEXT_CELL 0x1000000u
+
 void layers_end(struct step_run *step)
 {
 	struct job_run *job = step->job;
@@ -400,16 +403,17 @@ void layers_end(struct step_run *step)
 		char upper[PATH_MAX], data[PATH_MAX];
 		struct err ignored;
 
-		if (layers_upper(job, step->number, i, upper, sizeof(upper), &ignored) < 0 ||
+		if (layers_upper(job, step->uppers, i, upper, sizeof(upper), &ignored) < 0 ||
 		    path_join(data, sizeof(data), upper, "data", &ignored) < 0)
 			continue;
 		if (mount_for(step, i) != &job->mounts[i])
 			continue; /* of a root that goes with the step */
 		if (is_empty(data))
-			job->mounts[i].spare = step->number;
+			job->mounts[i].spare = step->uppers;
 		else
 			layers_push(job, &job->mounts[i], data, false);
 	}
+	step->uppers += NEXT_CELL;
 }
 
 void layers_remove(struct job_run *job)

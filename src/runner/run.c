@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runner/check.h"
 #include "runner/envfile.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"

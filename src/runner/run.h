@@ -114,6 +114,8 @@ struct builtin {
 	int (*start)(struct step_run *step, struct err *err);
 	/* The cell has ended, however it did; what the step comes to is worse of the two. */
 	int (*finish)(struct step_run *step, struct err *err);
+	/* A cell has ended well: as start, for what is to be done in another one. */
+	int (*next)(struct step_run *step, struct err *err);
 	/* As start, at the end of the job if all went well, where start asked for it. */
 	int (*post)(struct step_run *step, struct err *err);
 };
@@ -126,6 +128,7 @@ struct step_run {
 	enum stage stage;
 	struct action_use *use; /* of somebody else's action, once it has been found */
 	unsigned number;        /* in the job, composite ones included */
+	unsigned uppers;        /* where its cell writes: its number, but of a second cell */
 	const char *id, *name;
 	char dir[PATH_MAX]; /* of its layers */
 	struct job_mount
@@ -343,6 +346,10 @@ struct expr_scope scope_make(struct scope_arg *arg, const struct node *contexts)
 int scope_hash_files(struct job_run *job, const char *const *patterns, size_t count,
 		     struct strbuf *hex, struct err *err);
 
+/* The files that it would hash, below the workspace, at most `max`. */
+int scope_list_files(struct job_run *job, const char *const *patterns, size_t count, size_t max,
+		     struct texts *out, struct err *err);
+
 /* Evaluate a template to text; NULL stays NULL. -1 with the place in `err`. */
 int scope_text(struct arena *a, const struct expr_scope *s, const char *what, const char *text,
 	       const char **out, struct err *err);
@@ -373,8 +380,14 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
  */
 int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf *out,
 		struct err *err);
-/* What a program says that runs in the job's root as it is; `argv` NULL-ended. */
-int view_run(struct job_run *job, const char *const *argv, struct strbuf *answer, struct err *err);
+/* What a program says that runs in the job's root as it is; -1 also when it fails. */
+struct view_program {
+	const char *const *argv;
+	const char *const *env; /* NULL: empty */
+	const char *workdir;    /* NULL: the workspace */
+};
+int view_run(struct job_run *job, const struct view_program *program, struct strbuf *answer,
+	     struct err *err);
 /* A regular file of the workspace. */
 int view_read(struct job_run *job, const char *path, struct strbuf *text, struct err *err);
 
@@ -387,7 +400,7 @@ int layers_begin(struct step_run *step, const char *in, struct cell_overlay **ou
 /* The step's root is this image, for itself alone. */
 int layers_box(struct step_run *step, const struct image *image, const struct container *c,
 	       struct err *err);
-/* The step's uppers become layers, where anything was written. */
+/* The step's uppers become layers, where anything was written; another cell of it gets others. */
 void layers_end(struct step_run *step);
 /* Where the upper of a job's step lies for `mount`. */
 int layers_upper(const struct job_run *job, unsigned step, size_t mount, char *out, size_t size,
@@ -477,16 +490,6 @@ struct texts action_lines(const struct step_run *step, const char *name);
 bool action_flag(const struct step_run *step, const char *name, bool otherwise);
 /* A path or pattern of an input as a path of the cell. */
 const char *action_path(const struct job_run *job, const char *text);
-
-/* check.c: the last look before anything starts; ERR_POLICY, ERR_USAGE or ERR_SYSTEM */
-int check_run(struct run *run, struct err *err);
-/* Where something was written, as GitHub names the file. */
-const char *file_of(const struct run *run, const struct place *at);
-/* Is the job that this one is planned from planned before, for another combination or call? */
-bool planned_before(const struct plan *plan, size_t at);
-/* The policy grants the job's environment, or -1 with ERR_POLICY. */
-int environment_check(const struct run *run, const struct job *job, const struct node *contexts,
-		      struct err *err);
 
 /* tell.c */
 int tell_start(struct run *run, struct err *err);

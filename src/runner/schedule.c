@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runner/check.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"

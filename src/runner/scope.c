@@ -66,6 +66,66 @@ int scope_hash_files(struct job_run *job, const char *const *patterns, size_t co
 	return view_ask(job, hash_inside, &request, hex, err);
 }
 
+struct file_list {
+	struct strbuf *out;
+	size_t count, max;
+	struct err *err;
+};
+
+/* A line each; a name that is more than one line cannot be told. */
+static int list_file(void *arg, const char *rel, bool is_dir)
+{
+	struct file_list *l = arg;
+
+	if (is_dir || strchr(rel, '\n'))
+		return 0;
+	if (l->count++ == l->max)
+		return err_fail(l->err, ERR_USAGE, "more than %zu files match", l->max);
+	strbuf_addf(l->out, "%s\n", rel);
+	return 0;
+}
+
+struct list_request {
+	struct hash_request what;
+	size_t max;
+};
+
+static int list_inside(void *arg, int out, struct err *err)
+{
+	const struct list_request *q = arg;
+	auto_arena struct arena *a = arena_new();
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+	auto_fd int root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct glob *g = glob_parse(a, q->what.workspace, q->what.patterns, q->what.count, err);
+	struct file_list list = {.out = &text, .max = q->max, .err = err};
+
+	if (root < 0)
+		return err_sys(err, "cannot open the workspace");
+	if (!g || glob_walk(g, root, true, list_file, &list, err) < 0)
+		return -1;
+	return write_full(out, text.text, text.len) < 0 ? err_sys(err, "cannot answer") : 0;
+}
+
+int scope_list_files(struct job_run *job, const char *const *patterns, size_t count, size_t max,
+		     struct texts *out, struct err *err)
+{
+	struct list_request request = {{patterns, count, job->workspace}, max};
+	auto_strbuf struct strbuf text = STRBUF(MIB);
+	char *line, *rest;
+
+	*out = (struct texts){0};
+	if (view_ask(job, list_inside, &request, &text, err) < 0)
+		return -1;
+	rest = arena_strdup(job->arena, text.text);
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		out->list = arena_grow(job->arena, out->list, out->count, sizeof(*out->list));
+		out->list[out->count++] = line;
+	}
+	return 0;
+}
+
 static int hash_files(void *arg, const char *const *patterns, size_t count, char out[65], char *why,
 		      size_t why_size)
 {

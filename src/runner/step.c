@@ -80,6 +80,7 @@ static struct step_run *step_new(struct job_run *job, struct frame *frame, const
 		.frame = frame,
 		.step = model,
 		.number = ++job->step_count,
+		.uppers = job->step_count,
 		.env = node_map(job->arena),
 		.outputs = node_map(job->arena),
 		.log = -1,
@@ -435,6 +436,22 @@ static void retire(struct step_run *step)
 	step->cell = NULL;
 }
 
+/* An action of ours may have another cell to run. */
+static bool goes_on(struct step_run *step, enum result *outcome, const char **why)
+{
+	struct err err = {0};
+	int more;
+
+	if (!step->builtin || !step->builtin->next || step->cancel_stage)
+		return false;
+	more = step->builtin->next(step, &err);
+	if (more < 0) {
+		*outcome = RESULT_FAILURE;
+		*why = arena_strdup(step->job->arena, err.text);
+	}
+	return more > 0;
+}
+
 void step_cell_ended(struct step_run *step)
 {
 	struct cell_result result = {0};
@@ -468,6 +485,8 @@ void step_cell_ended(struct step_run *step)
 		outcome = RESULT_FAILURE;
 		why = arena_strdup(step->job->arena, err.text);
 	}
+	if (outcome == RESULT_SUCCESS && goes_on(step, &outcome, &why))
+		return;
 	if (result.survivors)
 		output_say(step, "%u processes outlived the step and were killed",
 			   result.survivors);

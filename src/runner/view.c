@@ -154,10 +154,12 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
 	return heard;
 }
 
-int view_run(struct job_run *job, const char *const *argv, struct strbuf *answer, struct err *err)
+int view_run(struct job_run *job, const struct view_program *program, struct strbuf *answer,
+	     struct err *err)
 {
 	struct cell_bind plain;
 	struct cell_spec spec = look_only(job, &plain);
+	struct cell_result result = {0};
 	struct cell *cell = NULL;
 	int ends[2], heard;
 
@@ -166,13 +168,20 @@ int view_run(struct job_run *job, const char *const *argv, struct strbuf *answer
 
 	auto_fd int r = ends[0], w = ends[1];
 
-	spec.argv = argv;
+	spec.argv = program->argv;
+	spec.env = program->env ? program->env : no_env;
+	spec.workdir = program->workdir ? program->workdir : job->workspace;
 	spec.stdout_fd = w;
 	spec.seccomp = job->run->seccomp;
 	if (cell_start(&spec, &cell, NULL, err) < 0)
 		return -1;
 	fd_close(&w);
 	heard = view_listen(job->run, cell, r, answer, err);
+	if (heard == 0 && cell_wait(cell, &result, err) < 0)
+		heard = -1;
+	else if (heard == 0 && result.verdict != CELL_PASSED)
+		heard = err_fail(err, ERR_USAGE, "'%s' ended as %s", program->argv[0],
+				 cell_verdict_name(result.verdict));
 	cell_release(&cell);
 	return heard;
 }

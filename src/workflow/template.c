@@ -58,6 +58,31 @@ static const struct node *eval_part(struct arena *a, const char *text, struct te
 	return value;
 }
 
+static bool part_is_known(struct arena *a, const char *text, struct template_part part,
+			  const struct node *contexts)
+{
+	struct expr_err ignored;
+	const struct expr *expr = expr_parse(a, text + part.start, part.len, &ignored);
+
+	for (size_t i = 0; expr && i < expr->use_count; i++)
+		if (expr->uses[i].call || !node_get_nocase(contexts, expr->uses[i].name))
+			return false;
+	return expr;
+}
+
+bool template_is_known(struct arena *a, const char *text, const struct node *contexts)
+{
+	const size_t len = strlen(text);
+	struct template_part part;
+	size_t next = 0;
+	int more;
+
+	while ((more = template_next(text, len, &next, &part)) > 0)
+		if (part.is_expr && !part_is_known(a, text, part, contexts))
+			return false;
+	return more == 0;
+}
+
 const struct node *template_eval(struct arena *a, const char *text, const struct expr_scope *s,
 				 struct expr_err *e)
 {

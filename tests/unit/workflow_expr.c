@@ -288,6 +288,35 @@ static void test_templates(void **state)
 	}
 }
 
+/* The contexts are github, matrix and some more; needs and steps are not among them. */
+static const struct {
+	const char *template;
+	bool known;
+} knowns[] = {
+	{"plain", true},
+	{"", true},
+	{"${{ '3.12' }}", true},
+	{"${{ matrix.os }} on ${{ github.ref }}", true},
+	{"${{ MATRIX.os || 'x' }}", true},
+	{"${{ format('{0}', matrix.os) }}", true},
+	{"${{ matrix.os || steps.a.outputs.b }}", false},
+	{"${{ needs.a.outputs.b }}", false},
+	{"${{ success() && matrix.os }}", false},
+	{"${{ hashFiles('x') }}", false},
+	{"x ${{ 1", false},
+	{"${{ 1 2 }}", false},
+};
+
+static void test_what_is_known(void **state)
+{
+	auto_arena struct arena *a = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(knowns); i++)
+		if (template_is_known(a, knowns[i].template, contexts(a)) != knowns[i].known)
+			fail_msg("'%s'", knowns[i].template);
+}
+
 /* ---- conditions ---- */
 
 static const struct {
@@ -351,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_search_is_not_quadratic),
 		cmocka_unit_test(test_numbers_as_text),
 		cmocka_unit_test(test_templates),
+		cmocka_unit_test(test_what_is_known),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_condition_that_cannot_be),
 	};

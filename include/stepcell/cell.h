@@ -128,7 +128,8 @@ struct cell_limits {
 /*
  * A function of this binary to run inside the cell instead of a program: same
  * walls, no exec. It must use only what `fds` gives it; its return value (0 to
- * 255) is the exit code. `arg` is the caller's memory, copied by fork.
+ * 255) is the exit code. `arg` is the caller's memory, copied by fork; only the
+ * caller's command line is not there (a worker has it).
  */
 typedef int cell_fn(void *arg, const int *fds, size_t fd_count);
 

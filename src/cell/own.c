@@ -104,6 +104,7 @@ static void title_put(char *area, size_t len)
  * line: the operator's, with all that he put there. The kernel shows the memory
  * where it began; ours is a copy. The main process, which may have its own
  * command from there, gets it back (own_title_back). The spec's texts are a copy already.
+ * A function stays a copy of stepcell: it may start others, who would read it as well.
  */
 int own_title(struct setup *s, struct err *err)
 {
@@ -127,7 +128,9 @@ int own_title(struct setup *s, struct err *err)
 int own_title_back(struct setup *s, struct err *err)
 {
 	(void)err;
-	memcpy(program_invocation_name, s->title, s->title_len);
+	/* a worker's argument may lie there, and nobody else is in its cell */
+	if (!s->spec->fn || s->is_worker)
+		memcpy(program_invocation_name, s->title, s->title_len);
 	return 0;
 }
 

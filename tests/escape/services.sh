@@ -122,6 +122,19 @@ memory_of_the_starter() {
 	verdict "C21 a server and stepcell's copies in its cell" $open $held "$log"$'\n'"$out"
 }
 
+# Nor is what it was called by there to be read: the operator's line has his paths, and what else he put there.
+line_of_the_starter() {
+	local dir out log held=1 open=1 spy
+	# shellcheck disable=SC2016 # for the shell of the service
+	spy='for p in 1 2 3; do echo line $p $(cat /proc/$p/cmdline); done; touch /tmp/well; sleep 600'
+	dir=$(with_service line "$spy" <<<'- run: echo went on')
+	out=$(run "$dir")
+	log=$(tail -qn 3 "$STEPCELL_HOME"/runs/*/logs/a/service-db.log | grep -a "^line ")
+	grep -qE '^line 3 /bin/sh' <<<"$log" && open=0
+	[ "$(grep -cE '^line [12] stepcell-init[^ -~]*$' <<<"$log")" = 2 ] && ! grep -qF "$dir" <<<"$log" && held=0
+	verdict "E9 the operator's command line, from a service" $open $held "$log"$'\n'"$out"
+}
+
 # It ends its cell by killing who started it: the job fails, and nothing else does.
 killing_the_starter() {
 	local dir out held=1 open=1
@@ -330,6 +343,7 @@ payload "C23 netlink and raw sockets in a job's network" "./attack netlink" netl
 host_listeners
 another_job
 memory_of_the_starter
+line_of_the_starter
 killing_the_starter
 false_words
 other_ports

@@ -193,20 +193,22 @@ static const struct field record_fields[] = {
 	{"bytes", decode_count, offsetof(struct cache_entry, bytes), FIELD_REQUIRED, NULL},
 };
 
-static int record_write(struct cache *c, const struct cache_entry *e, const char *name,
-			struct err *err)
+/* One that could not be read again would be there for nobody, and never go: a ref can be bytes. */
+static int record_text(const struct cache_entry *e, struct strbuf *out, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	auto_strbuf struct strbuf text = STRBUF(RECORD_BYTES);
 	struct node *map = node_map(a);
+	struct err unread;
 
 	node_set_text(a, map, "key", e->key);
 	node_set_text(a, map, "scope", e->scope);
 	node_set_text(a, map, "version", e->version.hex);
 	node_set_text(a, map, "blob", e->blob.hex);
 	node_set(a, map, "bytes", node_number(a, (double)e->bytes));
-	json_write(&text, map);
-	return file_write(c->dir, name, text.text, text.len, 0600, err);
+	json_write(out, map);
+	if (!out->full && json_parse(a, e->key, out->text, out->len, &unread))
+		return 0;
+	return err_fail(err, ERR_USAGE, "its key, or the ref it is saved for, is no text in UTF-8");
 }
 
 /* False for what is no whole entry: half-removed, or of a writer that was killed. */
@@ -392,22 +394,30 @@ int cache_drop(struct cache *cache, const struct cache_entry *entry, struct err 
 	return gate < 0 ? -1 : drop(cache, entry, err);
 }
 
-/* Tarballs without a record: of writers that were killed between the two. */
+static bool is_tarball(const char *name)
+{
+	return strlen(name) > DIGEST_HEX && strcmp(name + DIGEST_HEX, ".tar.zst") == 0;
+}
+
+/* Of writers that were killed between the two, or of a record that says nothing: nobody counts them. */
 static void sweep(struct cache *c)
 {
+	auto_arena struct arena *a = arena_new();
 	int fd = openat(c->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct cache_entry ignored;
 	struct dirent *d;
 
 	while (dir && (d = readdir(dir))) {
 		char json[DIGEST_HEX + 8];
 
-		if (strlen(d->d_name) <= DIGEST_HEX ||
-		    strcmp(d->d_name + DIGEST_HEX, ".tar.zst") != 0)
+		if (!is_tarball(d->d_name))
 			continue;
 		(void)snprintf(json, sizeof(json), "%.64s.json", d->d_name);
-		if (faccessat(c->dir, json, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-			(void)unlinkat(c->dir, d->d_name, 0);
+		if (record_read(c, a, json, &ignored))
+			continue;
+		(void)unlinkat(c->dir, json, 0);
+		(void)unlinkat(c->dir, d->d_name, 0);
 	}
 	if (dir)
 		(void)closedir(dir);
@@ -457,14 +467,15 @@ static int link_tar(struct cache *c, int staged, const char *name, struct err *e
 int cache_save(struct cache *cache, const struct cache_entry *entry, int staged, struct err *err)
 {
 	auto_fd int gate = lock(cache, LOCK_EX, err);
+	auto_strbuf struct strbuf record = STRBUF(RECORD_BYTES);
 	struct name name = name_of(entry);
 
-	if (gate < 0)
+	if (gate < 0 || record_text(entry, &record, err) < 0)
 		return -1;
 	if (cache_has(cache, entry))
 		return 0;
 	if (make_room(cache, entry->bytes, err) < 0 || link_tar(cache, staged, name.tar, err) < 0 ||
-	    record_write(cache, entry, name.json, err) < 0)
+	    file_write(cache->dir, name.json, record.text, record.len, 0600, err) < 0)
 		return -1;
 	return 1;
 }

@@ -230,6 +230,46 @@ static void test_eviction(void **state)
 	assert_non_null(find(home->cache, a, scopes, 1, c_key, 1));
 }
 
+/* How many files a realm's folder has, its name among them. */
+static size_t count_files(const struct home *home, int *dir)
+{
+	auto_arena struct arena *a = arena_new();
+	struct digest realm = digest_of("a realm", 7);
+	DIR *list = opendir(arena_printf(a, "%s/caches/%s", home->path, realm.hex));
+	const struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(list);
+	while ((e = readdir(list)))
+		n += e->d_name[0] != '.';
+	*dir = dup(dirfd(list));
+	(void)closedir(list);
+	return n;
+}
+
+/* A record that cannot be read again would be found by nobody, counted by nobody, and stay. */
+static void test_records(void **state)
+{
+	struct home *home = *state;
+	const struct digest stray = digest_of("x", 1);
+	char name[DIGEST_HEX + 16];
+	struct err err = {0};
+	auto_fd int dir = -1, again = -1;
+
+	assert_int_equal(keep(home->cache, "k\xff", MAIN, 1), -1);
+	assert_int_equal(keep(home->cache, "k", "refs/heads/\xff", 1), -1);
+	assert_int_equal(count_files(home, &dir), 1);
+	assert_int_equal(keep(home->cache, "k\xc3\xa9", "refs/heads/\xc3\xa9", 1), 1);
+
+	/* one that is there all the same goes when the next is saved */
+	(void)snprintf(name, sizeof(name), "%s.tar.zst", stray.hex);
+	assert_int_equal(file_write(dir, name, "tar", 3, 0600, &err), 0);
+	(void)snprintf(name, sizeof(name), "%s.json", stray.hex);
+	assert_int_equal(file_write(dir, name, "{\"key\":\"\xff\"}", 11, 0600, &err), 0);
+	assert_int_equal(keep(home->cache, "k", MAIN, 1), 1);
+	assert_int_equal(count_files(home, &again), 5);
+}
+
 static void test_keys(void **state)
 {
 	char long_key[LIMIT_CACHE_KEY + 2];
@@ -255,6 +295,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_realms, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_eviction, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_records, setup, teardown),
 		cmocka_unit_test(test_keys),
 	};
 

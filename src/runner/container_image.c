@@ -127,7 +127,9 @@ struct account account_of(struct arena *a, const struct image *image, const char
 	account.root = strcmp(name, "root") == 0 || strcmp(name, "0") == 0;
 	if (find_account(a, passwd.text, name, &account) && account.root)
 		account.name = OUR_NAME; /* a root without rights would only be asked for them */
-	if (*account.home != '/' || climbs(account.home))
+	/* it is made, folder by folder, by us: an image's passwd may name half a million of them */
+	if (*account.home != '/' || climbs(account.home) ||
+	    strlen(account.home) > LIMIT_VOLUME_PLACE)
 		account.home = "/";
 	return account;
 }

@@ -330,6 +330,23 @@ services: { db: { image: "db:1" }, again: { image: "db:1", env: { WHO: again }, 
 	[ "$(grep -c '| hello again' <<<"$output")" = 2 ]
 }
 
+@test "a home of more folders than anybody means is not made, and is /" {
+	local short long
+	short=$(printf '/a%.0s' {1..200}) long=$(printf '/a%.0s' {1..300})
+	{
+		printf 'on: push\njobs:\n'
+		for user in short long; do
+			job $user 'sleep 1' 'container: { image: "box:1" }' \
+				"services: { $user: { image: \"homes:1\", entrypoint: sh, options: --user $user, command: '-c \"echo home \$HOME; exec sleep 60\"' } }"
+		done
+	} | workflow
+	tiny homes:1 'Env=["PATH=/bin"]' "FILES={\"etc/passwd\": \"short:x:5:5::$short:/bin/sh\\nlong:x:6:6::$long:/bin/sh\\n\"}"
+	cell_run
+	exits 0
+	[ "$(log_of short)" = "home $short" ]
+	[ "$(log_of long)" = "home /" ]
+}
+
 @test "a place with '..' is made nowhere: it fails its job, and a home is / then" {
 	{
 		printf 'on: push\njobs:\n'

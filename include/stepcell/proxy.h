@@ -53,7 +53,18 @@ int proxy_open(const struct proxy_spec *spec, struct proxy **out, struct err *er
 /* Every connection through it ends. NULL is fine. */
 void proxy_close(struct proxy **proxy);
 
-/* What it decided, by kind, in the order of their first time. */
+/*
+ * Take down what it has decided meanwhile. It waits for that before it serves, so
+ * this is due as long as its job runs: when the descriptor is readable, which is -1
+ * once the proxy has ended, or a few times a second.
+ */
+int proxy_fd(const struct proxy *proxy);
+void proxy_hear(struct proxy *proxy);
+
+/*
+ * What it decided, by kind, in the order of their first time. Where there are more
+ * kinds than rows, those that were allowed are told first.
+ */
 struct proxy_decision {
 	char endpoint[264]; /* "packages.example.com:443"; "" when the request named none */
 	char why[160];      /* it was refused; "" when it was allowed */

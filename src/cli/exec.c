@@ -68,6 +68,7 @@ struct session {
 	struct cell *cell;
 	struct relay relay;
 	struct terminal terminal;
+	struct proxy *proxy; /* NULL: none */
 	int signals;
 	unsigned interrupts;
 };
@@ -90,18 +91,22 @@ static void pass_signal(struct session *s)
 
 static int follow(struct session *s, struct err *err)
 {
-	struct pollfd fds[RELAY_STREAMS + 2] = {0};
+	struct pollfd fds[RELAY_STREAMS + 3] = {0};
 	bool ended = false;
 
 	while (!ended) {
 		relay_want(&s->relay, fds);
 		fds[RELAY_STREAMS] = (struct pollfd){.fd = cell_fd(s->cell), .events = POLLIN};
 		fds[RELAY_STREAMS + 1] = (struct pollfd){.fd = s->signals, .events = POLLIN};
+		fds[RELAY_STREAMS + 2] =
+			(struct pollfd){.fd = s->proxy ? proxy_fd(s->proxy) : -1, .events = POLLIN};
 		if (poll(fds, COUNT(fds), -1) < 0 && errno != EINTR)
 			return err_sys(err, "cannot wait for the cell");
 		relay_move(&s->relay, fds);
 		if (fds[RELAY_STREAMS + 1].revents)
 			pass_signal(s);
+		if (fds[RELAY_STREAMS + 2].revents)
+			proxy_hear(s->proxy);
 		if (cell_poll(s->cell, &ended, err) < 0)
 			return -1;
 	}
@@ -155,6 +160,7 @@ static int run(struct exec *x, struct cell_result *result, struct err *err)
 	struct cell_audit audit;
 	int r;
 
+	s.proxy = x->proxy;
 	relay_init(&s.relay);
 	r = start_and_follow(x, &s, result, err);
 	if (r == 0) {

@@ -98,6 +98,30 @@ void proxy_close(struct proxy **proxy)
 
 /* ---- what it decided ---- */
 
+/* One for what was allowed, when refusals have taken all of them. */
+static struct proxy_decision *free_a_row(struct proxy_decisions *d)
+{
+	for (size_t i = d->count; i--;) {
+		if (!*d->rows[i].why)
+			continue;
+		d->others += d->rows[i].count;
+		return &d->rows[i];
+	}
+	return NULL;
+}
+
+static void add_row(struct proxy_decisions *d, const struct proxy_decision *row)
+{
+	struct proxy_decision *place = d->count < PROXY_DECISIONS ? &d->rows[d->count++]
+				       : !*row->why               ? free_a_row(d)
+								  : NULL;
+
+	if (place)
+		*place = *row;
+	else
+		d->others++;
+}
+
 /* The proxy reads bytes of strangers: its words are counted, not believed. */
 static void count_line(struct proxy_decisions *d, const char *line, size_t len)
 {
@@ -117,18 +141,20 @@ static void count_line(struct proxy_decisions *d, const char *line, size_t len)
 			d->rows[i].count++;
 			return;
 		}
-	if (d->count < PROXY_DECISIONS)
-		d->rows[d->count++] = row;
-	else
-		d->others++;
+	add_row(d, &row);
 }
 
-static void hear(struct proxy *p)
+int proxy_fd(const struct proxy *p)
+{
+	return p->news;
+}
+
+void proxy_hear(struct proxy *p)
 {
 	char bytes[4096], *end;
 	ssize_t n;
 
-	while ((n = read(p->news, bytes, sizeof(bytes))) > 0) {
+	while ((n = p->news < 0 ? -1 : read(p->news, bytes, sizeof(bytes))) > 0) {
 		strbuf_add(&p->heard, bytes, (size_t)n);
 		while ((end = memchr(p->heard.text, '\n', p->heard.len))) {
 			size_t len = (size_t)(end - p->heard.text);
@@ -139,11 +165,13 @@ static void hear(struct proxy *p)
 		if (p->heard.len > NEWS_LINE)
 			strbuf_clear(&p->heard);
 	}
+	if (n == 0)
+		fd_close(&p->news);
 }
 
 void proxy_take(struct proxy *p, struct proxy_decisions *out)
 {
-	hear(p);
+	proxy_hear(p);
 	*out = p->decisions;
 	p->decisions = (struct proxy_decisions){0};
 }

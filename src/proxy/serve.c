@@ -20,6 +20,7 @@
 #include "stepcell/fd.h"
 
 #define HEAD_MS 30000
+#define TELL_MS 10000 /* stepcell hears a few times a second */
 
 struct client {
 	const struct proxy_rules *rules;
@@ -28,17 +29,38 @@ struct client {
 	struct refusal why;
 };
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* ---- what is said of it ---- */
 
-/* One line in one write, which a pipe keeps whole; when it is full, nobody reads. */
-static void tell(const struct client *c, bool allowed)
+/*
+ * One line in one write, which a pipe keeps whole. When it is full we wait: what a
+ * job does by the thousand must not hide what else it does. False when nobody hears.
+ */
+static bool tell(const struct client *c, bool allowed)
 {
+	struct pollfd room = {.fd = c->news, .events = POLLOUT};
+	const int64_t end = now_ms() + TELL_MS;
 	char line[NEWS_LINE];
 	int len = snprintf(line, sizeof(line), "%s:%u %s\n", c->request.to.host,
 			   (unsigned)c->request.to.port, allowed ? "" : c->why.why);
 
-	if (len > 0 && (size_t)len < sizeof(line))
-		(void)!write(c->news, line, (size_t)len);
+	if (len <= 0 || (size_t)len >= sizeof(line))
+		return false;
+	while (write(c->news, line, (size_t)len) < 0) {
+		const int64_t left = end - now_ms();
+
+		if ((errno != EAGAIN && errno != EINTR) || left <= 0)
+			return false;
+		(void)poll(&room, 1, (int)left);
+	}
+	return true;
 }
 
 static void answer(const struct client *c)
@@ -54,14 +76,6 @@ static void answer(const struct client *c)
 }
 
 /* ---- one client ---- */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* False when the client goes away, takes too long, or says too much. */
 static bool read_head(struct client *c, struct strbuf *text)
@@ -126,10 +140,11 @@ static bool serve(struct client *c)
 	more = begin(c, &text, &first);
 	if (first.full)
 		return refuse(&c->why, 431, "the head of the request is too large");
+	if (!tell(c, true))
+		return refuse(&c->why, 503, "nobody takes down what is decided here");
 	if (c->request.tunnel &&
 	    send(c->fd, established, sizeof(established) - 1, MSG_NOSIGNAL) < 0)
 		return true;
-	tell(c, true);
 	if (relay(c->fd, server, &c->request, &first, more, &c->why))
 		return true;
 	c->why.status = 0; /* it had its answer */
@@ -142,7 +157,7 @@ static _Noreturn void serve_client(struct client *c)
 
 	/* before the answer, after which the step may end */
 	if (!served && (c->request.to.port || c->why.status))
-		tell(c, false);
+		(void)tell(c, false);
 	if (!served && c->why.status)
 		answer(c);
 	_exit(0);

@@ -45,6 +45,12 @@ void reach_env(const struct job_run *job, struct node *env)
 
 /* ---- what was reached ---- */
 
+void reach_hear(struct job_run *job)
+{
+	if (job->proxy)
+		proxy_hear(job->proxy);
+}
+
 static const struct node *allowed_node(struct arena *a, const struct proxy_decision *d)
 {
 	struct node *map = node_map(a);

@@ -364,6 +364,7 @@ int reach_open(struct job_run *job, struct err *err);
 enum cell_network reach_network(const struct job_run *job);
 /* The variables that lead programs there. */
 void reach_env(const struct job_run *job, struct node *env);
+void reach_hear(struct job_run *job); /* while it runs: proxy_hear() */
 /* The event of what was reached, and what was refused, since the last. */
 void reach_tell(struct step_run *step);
 

@@ -352,6 +352,7 @@ static void see_to_job(struct job_run *job, uint64_t now)
 	if (sibling_failed(job))
 		cancel_job(job, "a job of its matrix failed (fail-fast)");
 	services_see(job, now);
+	reach_hear(job);
 	if (!step) {
 		if (!job->called) /* it was waiting for its services */
 			job_advance(job);

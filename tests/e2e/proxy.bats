@@ -98,6 +98,36 @@ assert e['allowed'] == [{'host': '127.0.0.1:$port', 'count': 2}], e
 assert e['refused'] == [{'call': 'connect', 'arguments': 'evil.example.com:80', 'answer': 'the policy does not allow it', 'count': 1}], e"
 }
 
+@test "what was allowed is told, whatever else a step asks for" {
+	serve
+	workflow <<-END
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    steps:
+		      - shell: python3 {0}
+		        run: |
+		          import socket
+		          def ask(words):
+		              with socket.create_connection(("127.0.0.1", 3128)) as s:
+		                  s.sendall(words.encode() + b" HTTP/1.1\r\n\r\n")
+		                  return b"".join(iter(lambda: s.recv(4096), b""))
+		          # more kinds than are told apart, and more words than a pipe holds
+		          for i in range(1500):
+		              assert b" 403 " in ask("CONNECT %d.refused.example.com:443" % i)
+		          assert ask("GET http://127.0.0.1:$port/x").endswith(b"served\n")
+	END
+	cell_run --policy "$PWD/named.yml"
+	exits 0
+	python3 - "$STEPCELL_HOME"/runs/*/journal.ndjson "$port" <<-'END'
+		import json, sys
+		event, = (e for e in map(json.loads, open(sys.argv[1])) if e["type"] == "network")
+		assert event["allowed"] == [{"host": "127.0.0.1:" + sys.argv[2], "count": 1}], event["allowed"]
+		assert sum(r["count"] for r in event["refused"]) == 1500, event["refused"]
+	END
+}
+
 @test "jobs at once have a proxy each; a stepcell that is killed takes it along" {
 	serve
 	mark=proxied$$

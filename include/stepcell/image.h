@@ -246,6 +246,7 @@ struct import_options {
 	const char *platform; /* "linux/arm64"; NULL: this machine's */
 	const char *data;     /* the data home, whose recipes know what goes with a CPython */
 	bool replace;         /* the name may mean another image until now */
+	bool toolchains;      /* of an exported image: those it has are for other roots too */
 	FILE *progress;       /* gets lines of talk; NULL: none */
 };
 /*

@@ -113,6 +113,7 @@ static int image_cmd_import(struct session *s, struct err *err)
 		.platform = o->platform,
 		.data = data,
 		.replace = o->replace,
+		.toolchains = o->toolchains,
 		.progress = o->quiet ? NULL : stderr,
 	};
 	struct digest digest;
@@ -144,6 +145,8 @@ static const struct option_row import_rows[] = {
 	{'q', "quiet", NULL, opt_flag, offsetof(struct image_options, quiet), "no progress"},
 	{0, "replace", NULL, opt_flag, offsetof(struct image_options, replace),
 	 "also when its name means another image here"},
+	{0, "toolchains", NULL, opt_flag, offsetof(struct image_options, toolchains),
+	 "setup-python may put the Pythons of this exported image on top of other roots"},
 };
 
 static const struct option_row build_rows[] = {
@@ -226,7 +229,7 @@ static const struct subcommand subcommands[] = {
 	 0,
 	 1,
 	 {.synopsis = "stepcell image import [--as FORMAT] [--name NAME] [--ref REF] "
-		      "[--platform OS/ARCH] [--replace] [--quiet] [PATH]",
+		      "[--platform OS/ARCH] [--replace] [--toolchains] [--quiet] [PATH]",
 	  .about = "Puts an image into the store, from a file, a folder or standard input: an "
 		   "exported image, an OCI layout or archive, a Docker archive, the tar of a root, "
 		   "an installed CPython. Whatever has a hash is verified.",

@@ -11,7 +11,7 @@
 /* Of all its subcommands. */
 struct image_options {
 	bool json, force, quiet, replace, prereleases, freethreaded, latest, network, all, dry_run,
-		quarantine;
+		quarantine, toolchains;
 	const char *on, *source, *out, *arch, *as, *name, *ref, *platform, *auth_file;
 	const char *keep, *unused;
 };

@@ -166,6 +166,14 @@ static int import_root(const struct import *im, struct staging *staging,
 			     err);
 }
 
+/* Whatever else is made into an image serves its own root alone. */
+static int no_toolchains(struct err *err)
+{
+	return err_fail(err, ERR_USAGE,
+			"--toolchains is for exported images; build an image of 'kind: prefix' of "
+			"anything else");
+}
+
 static int import_unpacked(const struct import *im, struct staging *staging,
 			   const struct unpack_result *result, struct digest *out, struct err *err)
 {
@@ -173,9 +181,11 @@ static int import_unpacked(const struct import *im, struct staging *staging,
 
 	if (root < 0)
 		return err_sys(err, "cannot open what was unpacked");
+	if (im->options->toolchains && result->found != FORMAT_EXPORT)
+		return no_toolchains(err);
 	switch ((enum format)result->found) {
 	case FORMAT_EXPORT:
-		return export_publish(im->store, root, im->options, im->again, out, err);
+		return export_publish(im->store, root, result, im->options, im->again, out, err);
 	case FORMAT_OCI:
 		return layout_import(im->store, root, im->options, im->again, out, err);
 	case FORMAT_DOCKER:
@@ -298,6 +308,8 @@ static int import_folder(const struct import *im, int dir, struct digest *out, s
 {
 	enum format as = im->as;
 
+	if (im->options->toolchains)
+		return no_toolchains(err);
 	if (as == FORMAT_UNKNOWN)
 		as = has(dir, "oci-layout", S_IFREG) ? FORMAT_OCI : FORMAT_PREFIX;
 	if (as == FORMAT_OCI)
@@ -317,7 +329,7 @@ static const char *again_of(struct arena *a, const struct import_options *o, int
 					{"--name", o->name},
 					{"--ref", o->ref},
 					{"--platform", o->platform}};
-	const char *text = "import";
+	const char *text = o->toolchains ? IMPORT_TOOLCHAINS : "import";
 	char self[64], path[PATH_MAX];
 	ssize_t n;
 

@@ -158,6 +158,13 @@ bool image_name_is_pulled(const struct image_name *name)
 	return strncmp(name->origin, "pull ", strlen("pull ")) == 0;
 }
 
+bool image_name_is_toolchain(const struct image_name *name)
+{
+	return name->built ||
+	       strncmp(name->origin, IMPORT_TOOLCHAINS " ", strlen(IMPORT_TOOLCHAINS " ")) == 0 ||
+	       strcmp(name->origin, IMPORT_TOOLCHAINS) == 0;
+}
+
 static int write_record(struct store *store, const char *name, const struct image_name *value,
 			struct err *err)
 {

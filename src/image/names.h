@@ -33,6 +33,9 @@ struct image_name {
 int image_name_read(struct store *store, const char *name, struct image_name *out, struct err *err);
 /* It was pulled into this store: only then is what its manifest says of a registry our own word. */
 bool image_name_is_pulled(const struct image_name *name);
+/* The operator wants its toolchains on other roots: it was built for that here, or imported so. */
+bool image_name_is_toolchain(const struct image_name *name);
+#define IMPORT_TOOLCHAINS "import --toolchains"
 
 /* A name that means another image already keeps its meaning: that is the error. */
 int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,

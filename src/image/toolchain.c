@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "image/manifest.h"
+#include "image/names.h"
 #include "image/pyspec.h"
 #include "image/store.h"
 #include "image/version.h"
@@ -135,9 +136,21 @@ static int portable_layers(struct store *store, struct arena *a, const struct im
 	return 0;
 }
 
+/* What a file that was imported says of its own toolchains is for who takes it as a root. */
+static bool is_offered(struct store *store, const struct image *image)
+{
+	struct image_name name;
+	struct err ignored;
+
+	return image_name_read(store, image->name, &name, &ignored) == 0 &&
+	       digest_equal(&name.manifest, &image->digest) && image_name_is_toolchain(&name);
+}
+
 static int search_image(struct search *s, struct store *store, struct arena *a, struct image *image,
 			struct strbuf *have, struct err *err)
 {
+	if (!image->toolchain_count || !is_offered(store, image))
+		return 0;
 	for (size_t t = 0; t < image->toolchain_count; t++) {
 		size_t layers;
 

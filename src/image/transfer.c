@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,8 +160,37 @@ static int name_it(struct arena *a, const char *name, struct manifest *m, struct
 	return 0;
 }
 
-int export_publish(struct store *store, int dir, const struct import_options *options,
-		   const char *again, struct digest *out, struct err *err)
+static bool is_among(const struct manifest_layer *layers, size_t count, const struct digest *tree)
+{
+	for (size_t i = 0; i < count; i++)
+		if (digest_equal(&layers[i].tree, tree))
+			return true;
+	return false;
+}
+
+/* By what a manifest says of its size others go: who lists images, and who prunes them to a budget. */
+static int check_sizes(const struct manifest *m, const struct unpack_result *listed,
+		       struct err *err)
+{
+	uint64_t bytes = 0, entries = 0;
+
+	for (size_t i = 0; i < m->layer_count; i++) {
+		if (is_among(m->layers, i, &m->layers[i].tree))
+			continue;
+		bytes += m->layers[i].bytes;
+		entries += m->layers[i].entries;
+	}
+	if (bytes == listed->bytes && entries == listed->entries)
+		return 0;
+	return err_fail(err, ERR_USAGE,
+			"its manifest says %" PRIu64 " bytes in %" PRIu64
+			" files and folders, and its trees have %" PRIu64 " in %" PRIu64,
+			bytes, entries, listed->bytes, listed->entries);
+}
+
+int export_publish(struct store *store, int dir, const struct unpack_result *listed,
+		   const struct import_options *options, const char *again, struct digest *out,
+		   struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
 	auto_strbuf struct strbuf text = STRBUF(MANIFEST_BYTES);
@@ -172,7 +202,7 @@ int export_publish(struct store *store, int dir, const struct import_options *op
 	    manifest_decode(a, text.text, text.len, &m, err) < 0 ||
 	    name_it(a, options->name, &m, &text, err) < 0 ||
 	    (!options->replace && image_name_keep(store, m.name, &text, err) < 0) ||
-	    check_trees(store, trees, &m, err) < 0)
+	    check_trees(store, trees, &m, err) < 0 || check_sizes(&m, listed, err) < 0)
 		return -1;
 	gate = publish_gate(store, LOCK_SH, err);
 	if (gate < 0 || publish_trees(store, trees, &m, err) < 0)

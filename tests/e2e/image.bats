@@ -68,6 +68,41 @@ empty_store() {
 	done
 }
 
+@test "an exported image that says another size than it has is refused: budgets go by it" {
+	for wrong in 's/"bytes":5/"bytes":9000000000000000/' 's/"entries":3/"entries":4/'; do
+		rm -rf export
+		make_export small
+		sed -i "$wrong" export/image.json
+		pack wrong.tar
+		image import wrong.tar
+		exits 2
+		says "its manifest says" "and its trees have 5 in 3"
+	done
+	empty_store
+}
+
+@test "the Pythons of an exported image are for other roots where the operator says so" {
+	make_export small
+	sed -i 's|"toolchains":..|"toolchains":[{"version":"3.99.0","path":"/opt/hostedtoolcache/Python/3.99.0/x64","layers":1}]|' \
+		export/image.json
+	pack image.tar
+	image import image.tar
+	exits 0
+	image resolve --architecture x64 3.99
+	exits 4
+	says "no toolchain for Python 3.99"
+	image import --toolchains image.tar
+	exits 0
+	image resolve --architecture x64 3.99
+	exits 0
+	says "3.99.0  small"
+	mkdir -p root/usr
+	tar -C root -cf root.tar usr
+	image import --toolchains --name other root.tar
+	exits 2
+	says "--toolchains is for exported images"
+}
+
 @test "an image made by hand is imported, listed, shown and exported again" {
 	make_export small
 	pack image.tar

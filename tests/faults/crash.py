@@ -52,7 +52,8 @@ def pack(name, word, path):
     lines = listed.decode().splitlines() + ["l bin/link sh"]
     lines.sort(key=lambda line: line.split()[1 if line[0] == "l" else -1].split("/"))
     tree = hashlib.sha256(("\n".join(lines) + "\n").encode()).hexdigest()
-    manifest = json.dumps({"name": name, "layers": [{"tree": "sha256:" + tree, "bytes": 9, "entries": 6}],
+    size = sum(len(what) for _, what in files if isinstance(what, bytes))
+    manifest = json.dumps({"name": name, "layers": [{"tree": "sha256:" + tree, "bytes": size, "entries": len(files)}],
                            "env": {}, "toolchains": []}).encode()
     with tarfile.open(path, "w") as tar:
         def add(at, what):

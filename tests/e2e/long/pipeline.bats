@@ -95,7 +95,7 @@ for line in sys.stdin:
 	"$STEPCELL" image export "$image" >"$user_home/image.tar.zst"
 	cp -R "$shared/abi" "$shared/pipeline.yml" "$user_home/"
 	chown -R "$user:" "$user_home"
-	run --separate-stderr as_user stepcell image import image.tar.zst
+	run --separate-stderr as_user stepcell image import --toolchains image.tar.zst
 	exits 0
 	USER_TIMEOUT=600 run --separate-stderr as_user stepcell run -C abi -W pipeline.yml -e push --ref refs/heads/develop
 	exits 0

@@ -182,7 +182,7 @@ while True: s.accept()[0].close()' "$tmp/port" &
 		sleep 0.1
 	done
 	# shellcheck disable=SC2016 # for the shell of the service
-	dir=$(with_service ports "(nc -ll -p 4000 -e echo served &); (nc -ll -p 4444 -e echo hidden &); sleep 0.3; \
+	dir=$(with_service others "(nc -ll -p 4000 -e echo served &); (nc -ll -p 4444 -e echo hidden &); sleep 0.3; \
 nc 127.0.0.1 4444 </dev/null; nc 127.0.0.1 $(cat "$tmp/port") </dev/null && echo OPEN host; touch /tmp/well; \
 for i in 1 2 3 4 5 6 7 8 9; do sleep 0.3; nc 127.0.0.1 5555 </dev/null && echo OPEN job; done; echo tried; sleep 600" \
 		'ports: ["4001:4000"]' <<-'END'

@@ -161,7 +161,7 @@ struct cell_spec {
 	enum cell_proc proc;
 	const char *seccomp; /* a filter that ships, or a path; NULL: "default" */
 	unsigned require;    /* cell_wall bits without which starting is an error (ERR_SYSTEM) */
-	bool audit;          /* count what seccomp refuses: cell_audit(); for a command alone */
+	bool audit;          /* count what seccomp refuses: cell_audit() */
 	bool pty;            /* a private terminal: /dev/tty, and stdio on it; see cell_pty() */
 	int pty_like; /* a terminal whose size and settings it begins with; 0 or less: none */
 };

@@ -24,7 +24,7 @@
  *                 annotations?: {error? warning? notice?}, all there were, kept or not
  *                 verdict: a cell's; conclusion: success failure cancelled skipped
  *   artifact      job name path bytes files skipped digest
- *   audit         job step refused: [{call arguments? answer? program? count}]
+ *   audit         job step|service refused: [{call arguments? answer? program? count}]
  *   network       job step allowed: [{host count}] refused: [{call arguments? answer? count}]
  *                 what a proxy decided
  *   summary       job step text file joined    Markdown of GITHUB_STEP_SUMMARY; where it and its job's lie

@@ -27,8 +27,8 @@
  * and close on exec besides: nothing of them is left in the step.
  *
  * The way of the counts. Init writes into memory that it shares with stepcell:
- * so they outlive a cell that is killed. The main process lost the mapping at
- * exec, before any foreign instruction; later cells never get it (audit_keep()).
+ * so they outlive a cell that is killed. The main process drops the mapping before
+ * its filter goes up, and so before any foreign instruction; later cells never get it (audit_keep()).
  * There are CELL_REFUSALS rows; what fits in none is counted together, and every
  * call is answered all the same. Names of programs are theirs to choose: text of
  * strangers, which whoever shows it must escape.
@@ -196,8 +196,11 @@ int audit_pair(struct audit *audit, struct err *err)
 
 int audit_install(struct audit *audit, struct err *err)
 {
-	int listener = seccomp_filter_install_asking(&audit->asking, err);
+	int listener;
 
+	if (munmap(audit->table, sizeof(*audit->table)) < 0)
+		return err_sys(err, "cannot leave the counts to init");
+	listener = seccomp_filter_install_asking(&audit->asking, err);
 	if (listener < 0)
 		return -1;
 	if (fd_send(audit->to_init, listener, err) < 0)

@@ -90,8 +90,6 @@ static int check_command(const struct cell_spec *spec, struct err *err)
 
 	if (command == (spec->fn != NULL))
 		return err_fail(err, ERR_USAGE, "a cell runs one command, or one function");
-	if (spec->audit && spec->fn)
-		return err_fail(err, ERR_USAGE, "a cell's function cannot be audited");
 	if (!spec->env)
 		return err_fail(err, ERR_USAGE, "a cell without an environment");
 	for (const char *const *env = spec->env; *env; env++)

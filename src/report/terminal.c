@@ -339,12 +339,15 @@ static void on_artifact(struct report_terminal *t, const struct node *event)
 static void on_audit(struct report_terminal *t, const struct node *event)
 {
 	const struct node *list = node_get(event, "refused");
+	const char *service = event_text(t, event, "service");
 
 	for (size_t i = 0; list && list->kind == NODE_LIST && i < list->count; i++) {
 		t->refused += event_number(list->items[i], "count");
 		if (t->quiet)
 			continue;
 		line_begin(t, view_job(t, event), MARK_AUDIT);
+		if (service)
+			strbuf_addf(&t->above, "service %s: ", service);
 		report_refused(list->items[i], &t->above);
 		line_end(t);
 	}

@@ -1,4 +1,4 @@
-/* What a filter refused a step, for the journal and for whoever shows it. */
+/* What a filter refused a step or a service, for the journal and for whoever shows it. */
 #include <string.h>
 
 #include "runner/run.h"
@@ -57,21 +57,34 @@ void runner_refused(struct arena *a, const struct cell_audit *audit, struct node
 	add_all(a, list, audit, NULL);
 }
 
+static void write_list(struct job_run *job, const struct cell *cell)
+{
+	struct run *run = job->run;
+	struct node *list = node_list(job->arena);
+	struct cell_audit *audit = arena_alloc(job->arena, sizeof(*audit));
+
+	cell_audit(cell, audit);
+	add_all(job->arena, list, audit, run);
+	journal_node(run->journal, "refused", list);
+	(void)journal_end(run->journal, &run->fatal);
+}
+
 void refused_write(struct step_run *step)
 {
 	struct run *run = step->job->run;
-	struct arena *a = step->job->arena;
-	struct node *list = node_list(a);
-	struct cell_audit *audit;
 
 	if (!run->options->audit)
 		return;
-	audit = arena_alloc(a, sizeof(*audit));
-	cell_audit(step->cell, audit);
-	add_all(a, list, audit, run);
 	journal_begin(run->journal, "audit");
 	journal_text(run->journal, "job", step->job->plan->id);
 	journal_number(run->journal, "step", step->number);
-	journal_node(run->journal, "refused", list);
-	(void)journal_end(run->journal, &run->fatal);
+	write_list(step->job, step->cell);
+}
+
+void refused_write_service(struct service *s)
+{
+	if (!s->job->run->options->audit)
+		return;
+	service_event(s, "audit");
+	write_list(s->job, s->cell);
 }

@@ -368,8 +368,9 @@ void reach_hear(struct job_run *job); /* while it runs: proxy_hear() */
 /* The event of what was reached, and what was refused, since the last. */
 void reach_tell(struct step_run *step);
 
-/* refused.c: the event of a step whose cell has ended and is not released yet */
+/* refused.c: the event of a step, or a service, whose cell has ended and is not released yet */
 void refused_write(struct step_run *step);
+void refused_write_service(struct service *s);
 
 /* view.c: the job's mounts as they stand, seen by a worker that can write nothing */
 typedef int view_fn(void *arg, int out, struct err *err);

@@ -186,6 +186,7 @@ static void take_end(struct service *s)
 	(void)service_log_drain(s, true);
 	why = why_ended(s, &result);
 	service_log_close(s);
+	refused_write_service(s);
 	cell_release(&s->cell);
 	cell_release(&s->forward);
 	fd_close(&s->ask);

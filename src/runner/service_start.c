@@ -108,6 +108,7 @@ static int start_cell(struct service *s, const struct cell_overlay *root,
 
 	spec.name = cell_name(s);
 	spec.owner = service_owner(s);
+	spec.audit = s->job->run->options->audit;
 	spec.overlays = root;
 	spec.overlay_count = 1;
 	spec.binds = binds;

@@ -100,6 +100,18 @@ more'
 	! grep -r sekret-word "$STEPCELL_HOME"/runs || false
 }
 
+@test "--audit: what a service was refused is told under its name, and changes nothing for it" {
+	one 'services: { db: { image: "box:1", entrypoint: sh, command: -c "unshare -n true; touch /tmp/well; exec sleep 600", options: "--health-cmd \"test -e /tmp/well\"" } }' <<<'- run: echo step-says' | workflow
+	cell_run --audit
+	exits 0
+	says "a: refused service db: unshare(flags=0x40000000) EPERM, 1 time, by unshare" "refused calls: 1;" "service db is healthy"
+	cell_run --audit --json
+	says '"service":"db","refused":[{"call":"unshare","arguments":"flags=0x40000000","answer":"EPERM","program":"unshare","count":1}]'
+	cell_run
+	exits 0
+	says_not "refused"
+}
+
 @test "a service that fails fails the job, with its last words; steps that want to run do" {
 	local what
 	for what in 'command: sh -c "echo broken >&2; exit 7"'$'\n''    options: --health-cmd "sleep 5"|service broken: exit code 7|broken' \

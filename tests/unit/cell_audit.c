@@ -279,19 +279,49 @@ static void test_survivors_in_a_flood(void **state)
 	world_drop(&w);
 }
 
-static void test_our_own_functions_are_not_audited(void **state)
+/* It is refused something itself, and so is what it starts. */
+static int function_of_ours(void *arg, const int *fds, size_t fd_count)
+{
+	pid_t pid;
+
+	(void)arg;
+	(void)fds;
+	(void)fd_count;
+	(void)syscall(1000);
+	pid = fork();
+	if (pid == 0) {
+		(void)syscall(1001);
+		_exit(syscall(1001) == -1 && errno == ENOSYS ? 7 : 1);
+	}
+	return waitpid(pid, &(int){0}, 0) == pid ? 5 : 1;
+}
+
+static void test_a_function_of_ours_is_audited_too(void **state)
 {
 	struct cell *cell = NULL;
+	struct cell_result r;
+	struct cell_audit *audit = calloc(1, sizeof(*audit));
 	struct err err = {0};
 	struct world w;
 
 	(void)state;
+	assert_non_null(audit);
 	world_make(&w);
 	w.spec.audit = true;
-	w.spec.fn = (cell_fn *)(void *)abort;
-	assert_int_equal(cell_start(&w.spec, &cell, NULL, &err), -1);
-	assert_non_null(strstr(err.text, "cannot be audited"));
+	w.spec.argv = NULL;
+	w.spec.fn = function_of_ours;
+	MUST(cell_start(&w.spec, &cell, NULL, &err));
+	MUST(cell_wait(cell, &r, &err));
+	assert_int_equal(r.exit_code, 5);
+	cell_audit(cell, audit);
+	assert_int_equal(audit->count, 2);
+	assert_string_equal(audit->rows[0].call, "call 1000");
+	assert_int_equal(audit->rows[0].count, 1);
+	assert_string_equal(audit->rows[1].call, "call 1001");
+	assert_int_equal(audit->rows[1].count, 2);
+	cell_release(&cell);
 	world_drop(&w);
+	free(audit);
 }
 
 /* ---- its parts ---- */
@@ -388,7 +418,7 @@ int main(void)
 		cmocka_unit_test(test_the_responder_is_out_of_reach),
 		cmocka_unit_test(test_a_flood_can_be_ended),
 		cmocka_unit_test(test_survivors_in_a_flood),
-		cmocka_unit_test(test_our_own_functions_are_not_audited),
+		cmocka_unit_test(test_a_function_of_ours_is_audited_too),
 		cmocka_unit_test(test_every_answer_refuses),
 		cmocka_unit_test(test_without_a_responder),
 		cmocka_unit_test(test_a_policy_that_lets_no_listener_out),

@@ -51,7 +51,9 @@ static const char git_script[] =
 	"for base in \"${@:5}\"; do changed \"$1\" \"$4\" \"$base\" && break; done\n"
 	"git init -q --template= /out/git\n"
 	"cd /out/git\n"
-	"git fetch -q --no-tags --depth 1 \"file:///repo.git\" \"$sha\"\n"
+	/* git_env does not reach what serves a fetch: git takes it away */
+	"git fetch -q --no-tags --depth 1 --upload-pack=\"git -c 'safe.directory=*' "
+	"-c uploadpack.allowAnySHA1InWant=true upload-pack\" file:///repo.git \"$sha\"\n"
 	"if [ \"$branch\" ] && [ \"$2\" = HEAD ]; then\n"
 	"  git update-ref \"$branch\" \"$sha\"; git symbolic-ref HEAD \"$branch\"\n"
 	"  git update-ref \"refs/remotes/origin/${branch#refs/heads/}\" \"$sha\"\n"
@@ -69,21 +71,19 @@ static const char *const git_env[] = {
 	"GIT_CONFIG_NOSYSTEM=1",
 	"GIT_CONFIG_GLOBAL=/dev/null",
 	"GIT_TERMINAL_PROMPT=0",
-	"GIT_CONFIG_COUNT=7",
+	"GIT_CONFIG_COUNT=6",
 	"GIT_CONFIG_KEY_0=safe.directory",
 	"GIT_CONFIG_VALUE_0=*",
 	"GIT_CONFIG_KEY_1=core.hooksPath",
 	"GIT_CONFIG_VALUE_1=/dev/null",
 	"GIT_CONFIG_KEY_2=core.fsmonitor",
 	"GIT_CONFIG_VALUE_2=false",
-	"GIT_CONFIG_KEY_3=uploadpack.allowAnySHA1InWant",
-	"GIT_CONFIG_VALUE_3=true",
-	"GIT_CONFIG_KEY_4=init.defaultBranch",
-	"GIT_CONFIG_VALUE_4=main",
-	"GIT_CONFIG_KEY_5=protocol.file.allow",
-	"GIT_CONFIG_VALUE_5=always",
-	"GIT_CONFIG_KEY_6=log.showSignature", /* it would run the repository's gpg.program */
-	"GIT_CONFIG_VALUE_6=false",
+	"GIT_CONFIG_KEY_3=init.defaultBranch",
+	"GIT_CONFIG_VALUE_3=main",
+	"GIT_CONFIG_KEY_4=protocol.file.allow",
+	"GIT_CONFIG_VALUE_4=always",
+	"GIT_CONFIG_KEY_5=log.showSignature", /* it would run the repository's gpg.program */
+	"GIT_CONFIG_VALUE_5=false",
 	NULL,
 };
 
@@ -170,11 +170,16 @@ static int bare_repository(const char *dir, struct repository *out)
 	return 0;
 }
 
-/* The last line that says anything: where a program failed, that is why. */
-static const char *last_line(const struct strbuf *text, int *len)
+/* Why a program failed: what git calls fatal first, else the last line that says anything. */
+static const char *why_failed(const struct strbuf *text, int *len)
 {
+	const char *fatal = strstr(text->text, "fatal: ");
 	size_t end = text->len, start;
 
+	if (fatal) {
+		*len = (int)strcspn(fatal, "\n");
+		return fatal;
+	}
 	while (end && text->text[end - 1] == '\n')
 		end--;
 	for (start = end; start && text->text[start - 1] != '\n';)
@@ -189,7 +194,7 @@ static int capture(const struct run *run, struct cell_spec *spec, struct strbuf 
 {
 	struct cell_result result;
 	struct cell *cell = NULL;
-	const char *last;
+	const char *why;
 	int ends[2], len;
 
 	if (pipe_open(ends, err) < 0)
@@ -213,8 +218,8 @@ static int capture(const struct run *run, struct cell_spec *spec, struct strbuf 
 	cell_release(&cell);
 	if (result.verdict == CELL_PASSED)
 		return 0;
-	last = last_line(out, &len);
-	return err_fail(err, ERR_USAGE, "%s: %.*s", cell_verdict_name(result.verdict), len, last);
+	why = why_failed(out, &len);
+	return err_fail(err, ERR_USAGE, "%s: %.*s", cell_verdict_name(result.verdict), len, why);
 }
 
 static const char *answer(struct arena *a, const char *text, const char *key)

@@ -44,6 +44,19 @@ user_run() {
 	[ "$(tar --zstd -xOf "$user_home/out/a/it.tar.zst" file)" = changed ]
 }
 
+@test "a repository of another user gives its commit" {
+	[ "$(id -u)" = 0 ] || skip "another user's files take root to make"
+	{ printf 'on: push\njobs:\n'; job a 'echo "sha $GITHUB_SHA"'; } | workflow
+	git -C "$project" init -q -b main
+	git -C "$project" add -A
+	git -C "$project" -c user.name=a -c user.email=a@host.example.com commit -qm x
+	chmod -R a+rX "$project"
+	run --separate-stderr as_user stepcell run -C project --image host
+	exits 0
+	sha=$(git -C "$project" rev-parse HEAD)
+	says "sha $sha"
+}
+
 @test "no capability, no new privilege, a filter" {
 	{ printf 'on: push\njobs:\n'; job a 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status'; } | workflow
 	user_run

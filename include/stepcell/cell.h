@@ -217,7 +217,8 @@ struct cell; /* a started command */
  * On success `*out` owns every process and kernel object it created, and the
  * command runs. The walls that are missing are in `*missing` (bits; may be
  * NULL), also when a required one is why it failed. On failure nothing is left
- * behind.
+ * behind. A root that has a link or a file where a mount is to be is ERR_USAGE,
+ * with ELOOP or ENOTDIR in `err->sys`.
  */
 int cell_start(const struct cell_spec *spec, struct cell **out, unsigned *missing, struct err *err);
 

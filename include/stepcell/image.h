@@ -87,6 +87,9 @@ int image_find(struct store *store, struct arena *a, const char *ref, struct ima
 	       struct err *err);
 void image_release(struct image *image);
 
+/* After a cell_start(): where it failed for what its root has, say which image that is. Returns -1. */
+int image_blame(const char *name, struct err *err);
+
 /* The words that put an image of that name there: "`stepcell image pull REF` takes ..." */
 const char *image_advice(struct arena *a, const char *ref);
 

@@ -16,11 +16,17 @@
 
 /* ---- places ---- */
 
+/* It is the root that is at fault, not the host: the caller can tell by the errno. */
 static int place_fail(const char *at, struct err *err)
 {
-	if (err->sys == ELOOP || err->sys == ENOTDIR)
-		return err_fail(err, ERR_SYSTEM,
-				"unsafe path '%s': the root has a link or a file on the way", at);
+	const int sys = err->sys;
+
+	if (sys == ELOOP || sys == ENOTDIR) {
+		(void)err_fail(err, ERR_USAGE,
+			       "unsafe path '%s': the root has a link or a file on the way", at);
+		err->sys = sys;
+		return -1;
+	}
 	if (err->sys == ENOENT || err->sys == EROFS)
 		return err_fail(
 			err, ERR_SYSTEM,

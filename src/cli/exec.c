@@ -148,7 +148,7 @@ static int start_and_follow(struct exec *x, struct session *s, struct cell_resul
 	if (s->signals < 0)
 		return -1;
 	if ((x->options.tty ? start_on_terminal : start_on_pipes)(x, s, err) < 0)
-		return -1;
+		return image_blame(x->image.name, err);
 	if (follow(s, err) < 0)
 		return -1;
 	return cell_wait(s->cell, result, err);

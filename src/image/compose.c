@@ -30,7 +30,9 @@ static int add_version(struct arena *a, int cache, const char *version, uint64_t
 	auto_strbuf struct strbuf names = STRBUF(64 * KIB);
 	auto_fd int dir = open_nolinks(cache, version, O_RDONLY | O_DIRECTORY, 0, err);
 
-	if (dir < 0 || folder_list(dir, &names, err) < 0)
+	if (dir < 0)
+		return folder_is_absent(err) ? 0 : -1;
+	if (folder_list(dir, &names, err) < 0)
 		return -1;
 	for_each_name(name, &names)
 	{
@@ -56,7 +58,7 @@ static int find_cached(struct arena *a, int root, uint64_t layers, struct manife
 	auto_fd int cache = open_nolinks(root, TOOLCACHE, O_RDONLY | O_DIRECTORY, 0, err);
 
 	if (cache < 0)
-		return err->sys == ENOENT ? 0 : -1;
+		return folder_is_absent(err) ? 0 : -1;
 	if (folder_list(cache, &names, err) < 0)
 		return -1;
 	for_each_name(name, &names)

@@ -220,6 +220,13 @@ void image_release(struct image *image)
 	fd_close(&image->lock);
 }
 
+int image_blame(const char *name, struct err *err)
+{
+	if (err->kind == ERR_USAGE && (err->sys == ELOOP || err->sys == ENOTDIR))
+		(void)err_wrap(err, "image '%s'", name);
+	return -1;
+}
+
 /* One that cannot be used is listed all the same: its name is there, and says what to bring back. */
 static struct image find_for_list(struct store *store, struct arena *a,
 				  const struct image_record *record)

@@ -1,6 +1,7 @@
 #include "image/folder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,11 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 static int no_dots(const struct dirent *e)
 {
 	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
+bool folder_is_absent(const struct err *err)
+{
+	return err->sys == ENOENT || err->sys == ENOTDIR || err->sys == ELOOP;
 }
 
 int folder_list(int dir, struct strbuf *out, struct err *err)

@@ -73,6 +73,7 @@ static int run_command(struct step_run *step, const struct docker_command *c, st
 		      &(struct launch){.argv = argv,
 				       .workdir = job->workspace,
 				       .in = job->in,
+				       .image = c->image,
 				       .env = env,
 				       .container = arena_alloc(a, sizeof(box))},
 		      err);

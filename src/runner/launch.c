@@ -255,7 +255,7 @@ int launch(struct step_run *step, const struct launch *l, struct err *err)
 		/* no other step would fare better */
 		if (missing & (run->require | CELL_WALLS_NEEDED) && run->fatal.kind == ERR_NONE)
 			run->fatal = *err;
-		return -1;
+		return image_blame(l->image ? l->image : job->image.name, err);
 	}
 	step->log = take_fd(&r);
 	if (step->timeout_ms && !step->timeout_at_ms) /* a second cell has what the first left */

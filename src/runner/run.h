@@ -429,6 +429,7 @@ struct launch {
 	const struct cell_overlay *more; /* beside the job's own */
 	size_t more_count;
 	const struct container *container; /* instead of the job's; NULL: that one, or none */
+	const char *image;                 /* whose root it has, for messages; NULL: the job's */
 };
 int launch(struct step_run *step, const struct launch *l, struct err *err);
 /* What all cells that run a workflow's programs have in common. */

@@ -123,7 +123,8 @@ static int start_cell(struct service *s, const struct cell_overlay *root,
 	if (fd_nonblock(s->log, err) < 0 || fd_nonblock(s->answer, err) < 0 ||
 	    fd_nonblock(s->ask, err) < 0)
 		return -1;
-	return cell_start(&spec, &s->cell, NULL, err);
+	return cell_start(&spec, &s->cell, NULL, err) < 0 ? image_blame(s->container.image, err)
+							  : 0;
 }
 
 int service_start_cell(struct service *s, struct err *err)

@@ -275,6 +275,56 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	says "where services would listen for everybody"
 }
 
+# odd NAME: an image of a busybox whose root has a link or a file at a place, as NAME says: link-tmp
+odd() {
+	rm -rf root && mkdir -p root/bin
+	cp /bin/busybox root/bin && ln -s busybox root/bin/sh && ln -s busybox root/bin/echo
+	case $1 in
+	link-*) ln -s /bin "root/${1#*-}" ;;
+	file-*) echo >"root/${1#*-}" ;;
+	esac
+	tar -C root -cf "$1.tar" .
+	"$STEPCELL" image import -q --replace --as tar --name "$1" "$1.tar" >/dev/null
+}
+
+# told NAME PLACE: that job alone has failed, and it says why
+told() {
+	exits 1
+	says "image '$1': cell '" "unsafe path '/$2': the root has a link or a file on the way" "| other 2"
+	says_not "| never"
+}
+
+@test "an image that has a link or a file where a mount is to be fails its own jobs" {
+	local name place other='
+  other:
+    runs-on: ubuntu-latest
+    steps: [{ run: "echo other $((1 + 1))" }]'
+	for name in link-proc file-proc link-dev file-dev link-tmp file-tmp; do
+		place=${name#*-}
+		odd "$name"
+		{ one "container: $name" <<<'- run: echo never' && echo "$other"; } | workflow
+		cell_run
+		told "$name" "$place"
+		{ one "services: { s: { image: $name, entrypoint: /bin/sh } }" <<<'- run: echo never' && echo "$other"; } | workflow
+		cell_run
+		told "$name" "$place"
+		{ one 'permissions: {}' <<<"- { uses: 'docker://$name', with: { entrypoint: sh } }" && echo "$other"; } | workflow
+		cell_run
+		told "$name" "$place"
+		run --separate-stderr "$STEPCELL" exec --image $name -- /bin/echo never </dev/null
+		exits 125
+		says "image '$name': cell '" "unsafe path '/$place'"
+	done
+	# what no mount of ours is for is the image's own, and so is what only looks like a Python's folder
+	for name in link-sys file-sys link-opt file-opt; do
+		odd "$name"
+		one "container: $name" <<<'- run: echo ran $((1 + 1))' | workflow
+		cell_run
+		exits 0
+		says "| ran 2"
+	done
+}
+
 @test "what is known only when the job starts fails it then" {
 	cat <<-'END' | workflow
 		on: push

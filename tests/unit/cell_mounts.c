@@ -2,6 +2,7 @@
 #include "cell_fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 
 #include "cell/owner.h"
 #include "unprivileged.h"
@@ -338,6 +339,8 @@ static void spring(const char *name, const char *target, const char *at)
 	(void)snprintf(expected, sizeof(expected), "unsafe path '%s'", at);
 	print_message("%s -> %s: %s\n", name, target ? target : "canary", err.text);
 	assert_non_null(strstr(err.text, expected));
+	assert_int_equal(err.kind, ERR_USAGE); /* no fault of the host's */
+	assert_true(err.sys == ELOOP || err.sys == ENOTDIR);
 	assert_int_equal(entries_of(canary), 2);
 	world_drop(&w);
 }

@@ -33,9 +33,16 @@ int read_capped(int fd, struct strbuf *out, struct err *err);
  * follow a last link. */
 int file_read(int dir, const char *path, struct strbuf *out, struct err *err);
 
-/* Write a file whole or not at all: a temporary beside it, fsync, rename. */
+/*
+ * Write a file whole or not at all, and on disk, its name too, when this returns:
+ * a temporary of a random name beside it, fsync, rename, fsync of the folder.
+ */
 int file_write(int dir, const char *path, const void *bytes, size_t len, unsigned mode,
 	       struct err *err);
+
+/* The same of what nobody looks for after a crash, or what is flushed with all that is beside it. */
+int file_put(int dir, const char *path, const void *bytes, size_t len, unsigned mode,
+	     struct err *err);
 
 int fd_nonblock(int fd, struct err *err);
 int fd_cloexec(int fd, bool on, struct err *err);

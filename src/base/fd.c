@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,27 +94,71 @@ int file_read(int dir, const char *path, struct strbuf *out, struct err *err)
 	return 0;
 }
 
-int file_write(int dir, const char *path, const void *bytes, size_t len, unsigned mode,
-	       struct err *err)
+struct file_bytes {
+	const void *bytes;
+	size_t len;
+	unsigned mode;
+};
+
+/* Of the folder that the path's last name is in: the name is on disk when that
+ * is. */
+static int flush_folder(int dir, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	auto_free char *folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup(".");
+	auto_fd int fd = folder ? openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+/*
+ * A random name, and a file that nobody else has: a process id says nothing
+ * where the other writer may be in another pid namespace.
+ */
+static int make_temporary(int dir, const char *path, unsigned mode, char *out, size_t size,
+			  struct err *err)
+{
+	uint64_t id;
+	int n, fd;
+
+	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		return err_sys(err, "cannot get random bytes");
+	n = snprintf(out, size, "%s.%016llx.tmp", path, (unsigned long long)id);
+	if (n < 0 || (size_t)n >= size)
+		return err_fail(err, ERR_USAGE, "path too long: '%s'", path);
+	fd = openat(dir, out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	return fd < 0 ? err_sys(err, "cannot create '%s'", out) : fd;
+}
+
+static int replace(int dir, const char *path, const struct file_bytes *b, bool flush,
+		   struct err *err)
 {
 	char temporary[4096];
-	int n = snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, (int)getpid());
-
-	if (n < 0 || (size_t)n >= sizeof(temporary))
-		return err_fail(err, ERR_USAGE, "path too long: '%s'", path);
-
-	auto_fd int fd =
-		openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	auto_fd int fd = make_temporary(dir, path, b->mode, temporary, sizeof(temporary), err);
 
 	if (fd < 0)
-		return err_sys(err, "cannot create '%s'", temporary);
-	if (write_full(fd, bytes, len) < 0 || fsync(fd) < 0 ||
+		return -1;
+	if (write_full(fd, b->bytes, b->len) < 0 || (flush && fsync(fd) < 0) ||
 	    renameat(dir, temporary, dir, path) < 0) {
 		(void)err_sys(err, "cannot write '%s'", path);
 		(void)unlinkat(dir, temporary, 0);
 		return -1;
 	}
-	return 0;
+	return flush && flush_folder(dir, path) < 0
+		       ? err_sys(err, "cannot flush the folder of '%s'", path)
+		       : 0;
+}
+
+int file_write(int dir, const char *path, const void *bytes, size_t len, unsigned mode,
+	       struct err *err)
+{
+	return replace(dir, path, &(struct file_bytes){bytes, len, mode}, true, err);
+}
+
+int file_put(int dir, const char *path, const void *bytes, size_t len, unsigned mode,
+	     struct err *err)
+{
+	return replace(dir, path, &(struct file_bytes){bytes, len, mode}, false, err);
 }
 
 static int fd_flag(int fd, int get, int set, int flag, bool on, struct err *err)

@@ -77,8 +77,7 @@ static int fill_root(int root, struct err *err)
 		if (mkdir_beneath(root, places[i], 0755, err) < 0)
 			return -1;
 	for (size_t i = 0; i < COUNT(made); i++)
-		if (file_write(root, made[i].path, made[i].text, strlen(made[i].text), 0644, err) <
-		    0)
+		if (file_put(root, made[i].path, made[i].text, strlen(made[i].text), 0644, err) < 0)
 			return -1;
 	for (size_t i = 0; i < COUNT(beside_usr); i++)
 		if (make_beside(root, beside_usr[i], err) < 0)

@@ -130,7 +130,7 @@ static int make_skeleton(struct store *store, const char *key, struct err *err)
 	if (skeleton_make_root(dir, err) < 0 || skeleton_make_usr(dir, err) < 0)
 		return -1;
 	python_version(&version);
-	if (file_write(dir, "python", version.text, version.len, 0644, err) < 0 ||
+	if (file_put(dir, "python", version.text, version.len, 0644, err) < 0 ||
 	    staging_publish(staging.dir, "host", store->host, key, err) < 0)
 		return -1;
 	drop_others(store, key);

@@ -38,8 +38,8 @@ static int copy_one(const struct recipe *r, int from, int to, const struct recip
 		return -1;
 	dir = open_nolinks(to, folder, O_RDONLY | O_DIRECTORY, 0, err);
 	return dir < 0 ? -1
-		       : file_write(dir, slash + 1, bytes.text, bytes.len,
-				    f->executable ? 0755 : 0644, err);
+		       : file_put(dir, slash + 1, bytes.text, bytes.len,
+				  f->executable ? 0755 : 0644, err);
 }
 
 static int copy_files(const struct recipe *r, const char *layer, struct err *err)

@@ -195,8 +195,7 @@ static int make_folders(int root, struct err *err)
 static int make_files(int root, struct err *err)
 {
 	for (size_t i = 0; i < COUNT(made); i++)
-		if (file_write(root, made[i].path, made[i].text, strlen(made[i].text), 0644, err) <
-		    0)
+		if (file_put(root, made[i].path, made[i].text, strlen(made[i].text), 0644, err) < 0)
 			return -1;
 	return 0;
 }

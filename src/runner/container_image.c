@@ -157,7 +157,7 @@ static int write_file(const char *layer, const char *name, const struct strbuf *
 
 	return path_join(path, sizeof(path), layer, name, err) < 0
 		       ? -1
-		       : file_write(AT_FDCWD, path, text->text, text->len, 0644, err);
+		       : file_put(AT_FDCWD, path, text->text, text->len, 0644, err);
 }
 
 static int write_passwd(struct arena *a, const struct image *image, const struct account *who,

@@ -84,7 +84,7 @@ static int make_job_layer(struct job_run *job, const struct image *image, const 
 	    path_join(path, sizeof(path), layer, RUNNER_EVENT + 1, err) < 0)
 		return -1;
 	json_write(&event, node_get(job->run->github, "event"));
-	return file_write(AT_FDCWD, path, event.text, event.len, 0644, err);
+	return file_put(AT_FDCWD, path, event.text, event.len, 0644, err);
 }
 
 /*

@@ -149,6 +149,38 @@ static void test_file_write_is_whole(void **state)
 	assert_non_null(strstr(err.text, "larger than 2 bytes"));
 }
 
+/* A writer of the same process id in another pid namespace: what it has half written is its own. */
+static void test_file_write_of_twins(void **state)
+{
+	struct place_to_work *w = *state;
+	auto_strbuf struct strbuf text = STRBUF(100);
+	char twin[64];
+	struct err err = {0};
+	struct stat st;
+
+	(void)snprintf(twin, sizeof(twin), "x.%d.tmp", (int)getpid());
+	put(w->fd, twin, "half");
+	assert_int_equal(mkdirat(w->fd, "d", 0700), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(file_write(w->fd, "x", i ? "2" : "1", 1, 0640, &err), 0);
+		assert_int_equal(file_put(w->fd, "d/y", i ? "2" : "1", 1, 0600, &err), 0);
+	}
+	assert_int_equal(file_read(w->fd, twin, &text, &err), 0);
+	assert_int_equal(file_read(w->fd, "x", &text, &err), 0);
+	assert_int_equal(file_read(w->fd, "d/y", &text, &err), 0);
+	assert_string_equal(text.text, "half22");
+	/* nothing else is left */
+	assert_int_equal(unlinkat(w->fd, "d/y", 0), 0);
+	assert_int_equal(unlinkat(w->fd, "d", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(w->fd, twin, 0), 0);
+	assert_int_equal(fstatat(w->fd, "x", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(unlinkat(w->fd, "x", 0), 0);
+	assert_int_equal(rmdir(w->path), 0);
+	assert_int_equal(mkdir(w->path, 0700), 0);
+	assert_int_equal(file_write(AT_FDCWD, "/proc/self/nowhere/x", "1", 1, 0600, &err), -1);
+}
+
 static void test_names(void **state)
 {
 	static const struct {
@@ -247,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mkdir_follows_no_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_write_is_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file_write_of_twins, setup, teardown),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_visible),
 		cmocka_unit_test(test_strbuf_maximum),

@@ -140,42 +140,36 @@ static int lift(int dir, int *root, struct err *err)
 	return *root < 0 ? err_sys(err, "cannot open the tree's root") : 0;
 }
 
-static int fill(const struct action_source *source, int from, int dir, int *root, struct writer *w,
-		struct err *err)
+static int copy_or_unpack(const struct action_source *source, struct filling *f, struct err *err)
 {
 	if (source->folder)
-		return copy_folder(from, w, err);
-	if (unpack(from, w, err) < 0)
+		return copy_folder(*f->from, &f->writer, err);
+	if (unpack(*f->from, &f->writer, err) < 0)
 		return -1;
-	return has_action(*root, source->path) ? 0 : lift(dir, root, err);
+	return has_action(f->root, source->path) ? 0 : lift(f->dir, &f->root, err);
+}
+
+static int fill(const void *arg, struct filling *f, struct err *err)
+{
+	const struct action_source *source = arg;
+
+	f->writer.plain = true;
+	f->writer.max_bytes = LIMIT_ACTION_BYTES;
+	f->writer.max_entries = LIMIT_ACTION_ENTRIES;
+	if (copy_or_unpack(source, f, err) < 0)
+		return -1;
+	if (!has_action(f->root, source->path))
+		return err_fail(err, ERR_USAGE,
+				"there is no action.yml %s%s; name the folder of one: "
+				"OWNER/REPO/FOLDER@REF",
+				*source->path ? "in its folder " : "at its top", source->path);
+	return filling_list(f, SCAN_LIST, err);
 }
 
 static int make_tree(void *arg, const int *from, int dir, struct unpack_result *out,
 		     struct err *err)
 {
-	const struct action_source *source = arg;
-	struct writer w;
-	int r;
-
-	auto_fd int root = tree_root_make(dir, err);
-
-	if (root < 0)
-		return -1;
-	writer_init(&w, root);
-	w.plain = true;
-	w.max_bytes = LIMIT_ACTION_BYTES;
-	w.max_entries = LIMIT_ACTION_ENTRIES;
-	r = fill(source, *from, dir, &root, &w, err);
-	if (r == 0 && !has_action(root, source->path))
-		r = err_fail(err, ERR_USAGE,
-			     "there is no action.yml %s%s; name the folder of one: "
-			     "OWNER/REPO/FOLDER@REF",
-			     *source->path ? "in its folder " : "at its top", source->path);
-	if (r == 0)
-		r = scan_write(dir, root, &w.inodes, SCAN_LIST, &out->bytes, &out->entries, err);
-	out->skipped = w.skipped;
-	writer_release(&w);
-	return r;
+	return tree_fill(fill, arg, from, dir, out, err);
 }
 
 /* ---- adding: outside ---- */
@@ -183,12 +177,8 @@ static int make_tree(void *arg, const int *from, int dir, struct unpack_result *
 static int publish(struct store *store, struct arena *a, struct staging *staging,
 		   struct stored_action *action, struct err *err)
 {
-	auto_fd int list = openat(staging->dir, "tree/manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	auto_fd int gate = -1;
+	auto_fd int gate = open_gate(store, LOCK_SH, err);
 
-	if (list < 0 || digest_of_fd(list, &action->tree, err) < 0)
-		return list < 0 ? err_sys(err, "no list of the tree") : -1;
-	gate = open_gate(store, LOCK_SH, err);
 	if (gate < 0 ||
 	    staging_publish(staging->dir, "tree", store->action_trees, action->tree.hex, err) < 0)
 		return -1;
@@ -214,17 +204,15 @@ int action_store_add(struct store *store, struct arena *a, const struct action_s
 		.lock = -1,
 	};
 	struct unpack_result result;
-	char path[PATH_MAX];
+	struct tree tree;
 
 	if (staging_open(store, &staging, err) < 0 ||
-	    path_join(path, sizeof(path), staging.path, "tree", err) < 0)
+	    tree_stage(&staging, &work, &result, err) < 0 ||
+	    tree_staged(&staging, &result, &tree, err) < 0)
 		return -1;
-	if (mkdirat(staging.dir, "tree", 0700) < 0)
-		return err_sys(err, "cannot make a staging folder");
-	if (worker_unpack(&work, path, &result, err) < 0)
-		return -1;
-	action.bytes = result.bytes;
-	action.entries = result.entries;
+	action.tree = tree.digest;
+	action.bytes = tree.bytes;
+	action.entries = tree.entries;
 	if (publish(store, a, &staging, &action, err) < 0)
 		return -1;
 	*out = action;

@@ -105,38 +105,24 @@ int import_name(struct arena *a, const struct import_options *options, const cha
 
 /* ---- tars: in the worker ---- */
 
-static int read_unpacked(enum format as, int dir, int root, const struct writer *w,
-			 struct unpack_result *out, struct err *err)
+static int fill_any(const void *arg, struct filling *f, struct err *err)
 {
-	enum format found = as == FORMAT_UNKNOWN ? look_at(root) : as;
+	const enum format *as = arg;
+	enum format found;
 
-	out->found = (int)found;
+	if (unpack(*f->from, &f->writer, err) < 0)
+		return -1;
+	found = *as == FORMAT_UNKNOWN ? look_at(f->root) : *as;
+	f->result->found = (int)found;
 	if (found == FORMAT_EXPORT)
-		return export_list(root, &w->inodes, out, err);
-	if (found == FORMAT_TAR)
-		return scan_write(dir, root, &w->inodes, SCAN_LIST_AND_OWNERS, &out->bytes,
-				  &out->entries, err);
-	return 0;
+		return export_list(f->root, &f->writer.inodes, f->result, err);
+	return found == FORMAT_TAR ? filling_list(f, SCAN_LIST_AND_OWNERS, err) : 0;
 }
 
 static int unpack_any(void *arg, const int *from, int dir, struct unpack_result *out,
 		      struct err *err)
 {
-	const enum format *as = arg;
-	struct writer w;
-	int r;
-
-	auto_fd int root = tree_root_make(dir, err);
-
-	if (root < 0)
-		return -1;
-	writer_init(&w, root);
-	r = unpack(*from, &w, err);
-	if (r == 0)
-		r = read_unpacked(*as, dir, root, &w, out, err);
-	out->skipped = w.skipped;
-	writer_release(&w);
-	return r;
+	return tree_fill(fill_any, arg, from, dir, out, err);
 }
 
 /* ---- tars: outside ---- */
@@ -152,14 +138,10 @@ struct import {
 static int import_root(const struct import *im, struct staging *staging,
 		       const struct unpack_result *result, struct digest *out, struct err *err)
 {
-	auto_fd int list = openat(staging->dir, "tree/manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct tree tree = {
-		.bytes = result->bytes, .entries = result->entries, .skipped = result->skipped};
 	struct manifest m = {0};
+	struct tree tree;
 
-	if (list < 0)
-		return err_sys(err, "unpacking: no list of the tree");
-	if (digest_of_fd(list, &tree.digest, err) < 0 ||
+	if (tree_staged(staging, result, &tree, err) < 0 ||
 	    import_name(im->arena, im->options, NULL, &m.name, err) < 0)
 		return -1;
 	return image_of_tree(im->arena, staging, &tree, &m, im->again, im->options->replace, out,
@@ -210,14 +192,9 @@ static int import_stream(const struct import *im, int fd, struct digest *out, st
 		.archive_count = 1,
 	};
 	struct unpack_result result;
-	char path[PATH_MAX];
 
 	if (staging_open(im->store, &staging, err) < 0 ||
-	    path_join(path, sizeof(path), staging.path, "tree", err) < 0)
-		return -1;
-	if (mkdirat(staging.dir, "tree", 0700) < 0)
-		return err_sys(err, "cannot make a staging folder");
-	if (worker_unpack(&work, path, &result, err) < 0)
+	    tree_stage(&staging, &work, &result, err) < 0)
 		return -1;
 	return import_unpacked(im, &staging, &result, out, err);
 }

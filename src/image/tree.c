@@ -13,7 +13,9 @@
 #include "stepcell/path.h"
 #include "stepcell/util.h"
 
-int tree_root_make(int dir, struct err *err)
+/* ---- in the worker: root/ of the directory, and what is to lie beside it ---- */
+
+static int make_root(int dir, struct err *err)
 {
 	int root;
 
@@ -23,7 +25,30 @@ int tree_root_make(int dir, struct err *err)
 	return root < 0 ? err_sys(err, "cannot open the tree's root") : root;
 }
 
-/* ---- in the worker: root/ of the directory, and its list beside it ---- */
+int tree_fill(fill_fn *fill, const void *arg, const int *from, int dir, struct unpack_result *out,
+	      struct err *err)
+{
+	struct filling f = {.from = from, .dir = dir, .result = out};
+	int r;
+
+	f.root = make_root(dir, err);
+	if (f.root < 0)
+		return -1;
+	writer_init(&f.writer, f.root);
+	r = fill(arg, &f, err);
+	out->skipped = f.writer.skipped;
+	writer_release(&f.writer);
+	fd_close(&f.root);
+	return r;
+}
+
+int filling_list(struct filling *f, enum scan_what what, struct err *err)
+{
+	return scan_write(f->dir, f->root, &f->writer.inodes, what, &f->result->bytes,
+			  &f->result->entries, err);
+}
+
+/* ---- images: layers, or one archive ---- */
 
 struct apply {
 	const struct tree_layer *layers; /* NULL: one archive, whose names mean themselves */
@@ -63,48 +88,55 @@ static int apply_layers(const struct apply *work, const int *from, struct writer
 	return r;
 }
 
+static int fill(const void *arg, struct filling *f, struct err *err)
+{
+	const struct apply *work = arg;
+	int r = work->layers ? apply_layers(work, f->from, &f->writer, err)
+			     : unpack(*f->from, &f->writer, err);
+
+	return r < 0 ? -1 : filling_list(f, SCAN_LIST_AND_OWNERS, err);
+}
+
 static int make_tree(void *arg, const int *from, int dir, struct unpack_result *out,
 		     struct err *err)
 {
-	const struct apply *work = arg;
-	struct writer w;
-	int r;
-
-	auto_fd int root = tree_root_make(dir, err);
-
-	if (root < 0)
-		return -1;
-	writer_init(&w, root);
-	r = work->layers ? apply_layers(work, from, &w, err) : unpack(*from, &w, err);
-	if (r == 0)
-		r = scan_write(dir, root, &w.inodes, SCAN_LIST_AND_OWNERS, &out->bytes,
-			       &out->entries, err);
-	out->skipped = w.skipped;
-	writer_release(&w);
-	return r;
+	return tree_fill(fill, arg, from, dir, out, err);
 }
 
 /* ---- outside ---- */
+
+int tree_stage(struct staging *staging, const struct unpack_work *work, struct unpack_result *out,
+	       struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (mkdirat(staging->dir, "tree", 0700) < 0)
+		return err_sys(err, "cannot make a staging folder");
+	return path_join(path, sizeof(path), staging->path, "tree", err) < 0
+		       ? -1
+		       : worker_unpack(work, path, out, err);
+}
+
+int tree_staged(const struct staging *staging, const struct unpack_result *result, struct tree *out,
+		struct err *err)
+{
+	auto_fd int list = openat(staging->dir, "tree/manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (list < 0)
+		return err_sys(err, "unpacking: no list of the tree");
+	*out = (struct tree){
+		.bytes = result->bytes, .entries = result->entries, .skipped = result->skipped};
+	return digest_of_fd(list, &out->digest, err);
+}
 
 static int make(struct staging *staging, const struct unpack_work *work, struct tree *out,
 		struct err *err)
 {
 	struct unpack_result result;
-	char path[PATH_MAX];
 
-	if (mkdirat(staging->dir, "tree", 0700) < 0)
-		return err_sys(err, "cannot make a staging folder");
-	if (path_join(path, sizeof(path), staging->path, "tree", err) < 0 ||
-	    worker_unpack(work, path, &result, err) < 0)
-		return -1;
-	auto_fd int manifest =
-		openat(staging->dir, "tree/manifest", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (manifest < 0)
-		return err_sys(err, "unpacking: no list of the tree");
-	*out = (struct tree){
-		.bytes = result.bytes, .entries = result.entries, .skipped = result.skipped};
-	return digest_of_fd(manifest, &out->digest, err);
+	return tree_stage(staging, work, &result, err) < 0
+		       ? -1
+		       : tree_staged(staging, &result, out, err);
 }
 
 int tree_unpack(struct staging *staging, int fd, struct tree *out, struct err *err)

@@ -4,7 +4,10 @@
 #include <stdint.h>
 
 #include "image/codec.h"
+#include "image/scan.h"
 #include "image/store.h"
+#include "image/worker.h"
+#include "image/writer.h"
 
 struct tree {
 	struct digest digest;
@@ -12,8 +15,26 @@ struct tree {
 	uint64_t skipped; /* devices, FIFOs and sockets that were left out */
 };
 
-/* Make root/ in a tree's directory; the caller owns the descriptor. -1 where it cannot be. */
-int tree_root_make(int dir, struct err *err);
+/* A tree that a worker makes: root/ of its directory, and its list beside that. */
+struct filling {
+	const int *from;
+	int dir, root;
+	struct writer writer; /* into the root */
+	struct unpack_result *result;
+};
+typedef int fill_fn(const void *arg, struct filling *f, struct err *err);
+
+/* In a worker, as an unpack_fn does it: make the root, and let `fill` write it, and list it. */
+int tree_fill(fill_fn *fill, const void *arg, const int *from, int dir, struct unpack_result *out,
+	      struct err *err);
+int filling_list(struct filling *f, enum scan_what what, struct err *err);
+
+/* Outside: have a worker make the folder tree/ of a staging folder. */
+int tree_stage(struct staging *staging, const struct unpack_work *work, struct unpack_result *out,
+	       struct err *err);
+/* What it made, by the hash of its list. */
+int tree_staged(const struct staging *staging, const struct unpack_result *result, struct tree *out,
+		struct err *err);
 
 /*
  * Unpack a tar (plain, gzip or zstd) from `fd` to its end into the staging

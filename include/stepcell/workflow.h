@@ -139,6 +139,7 @@ struct workflow {
 	struct job *jobs; /* in the order of the text */
 	size_t job_count;
 	const struct node *as_written;
+	const struct faults *faults; /* of one that workflow_load_faulty() gave; else NULL */
 };
 
 /*
@@ -147,6 +148,14 @@ struct workflow {
  */
 struct workflow *workflow_load(struct arena *a, const char *path, const char *text, size_t len,
 			       struct diags *diags);
+
+/*
+ * The same, for workflow_lint() and workflow_check_calls() alone: a workflow
+ * with errors is given as well, and they pass over what is wrong in it. NULL
+ * when the text is no document, or not the map that a workflow is.
+ */
+struct workflow *workflow_load_faulty(struct arena *a, const char *path, const char *text,
+				      size_t len, struct diags *diags);
 
 /*
  * The workflow that a job's `uses:` names, or NULL when it is not at hand: then
@@ -167,13 +176,19 @@ enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER };
 struct action {
 	enum action_kind kind;
 	const char *name, *description;
-	const struct node *inputs;  /* map: NAME -> {default, required, description} */
-	const struct node *outputs; /* map: NAME -> {value, description} */
-	struct steps steps;         /* composite */
-	const struct node *runs;    /* as written, for the other kinds */
+	const struct node *inputs;   /* map: NAME -> {default, required, description} */
+	const struct node *outputs;  /* map: NAME -> {value, description} */
+	struct steps steps;          /* composite */
+	const struct node *runs;     /* as written, for the other kinds */
+	bool faulty;                 /* it has errors: action_load_faulty() gave it */
+	const struct faults *faults; /* what they are; else NULL */
 };
 struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
 			   struct diags *diags);
+
+/* As workflow_load_faulty(), for action_lint() alone. */
+struct action *action_load_faulty(struct arena *a, const char *path, const char *text, size_t len,
+				  struct diags *diags);
 
 /* ---- lint ---- */
 

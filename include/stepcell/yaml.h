@@ -16,6 +16,10 @@
 const struct node *yaml_parse(struct arena *a, const char *file, const char *text, size_t len,
 			      struct diags *diags);
 
+/* The same, but a key that is there twice is no end: the first one counts. Look for errors in `diags`. */
+const struct node *yaml_parse_twins(struct arena *a, const char *file, const char *text, size_t len,
+				    struct diags *diags);
+
 /* Reads a file of at most `max` bytes and parses it. A file that cannot be read is an error with
  * line 0. */
 const struct node *yaml_load(struct arena *a, const char *path, size_t max, struct diags *diags);

@@ -32,6 +32,7 @@ struct reader {
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool have_event;
+	bool twins; /* a key that is there twice is no end */
 	struct arena *arena;
 	const char *file;
 	struct diags *diags;
@@ -223,7 +224,7 @@ static bool add_pair(struct reader *r, struct node *map, const struct node *key,
 {
 	if (node_get(map, key->text)) {
 		diag_error(r->diags, key->at, "syntax-check", "'%s' is already defined", key->text);
-		return false;
+		return r->twins;
 	}
 	node_append(r->arena, map, key, value);
 	return true;
@@ -310,10 +311,11 @@ static const struct node *read_stream(struct reader *r)
 	return root;
 }
 
-const struct node *yaml_parse(struct arena *a, const char *file, const char *text, size_t len,
-			      struct diags *diags)
+static const struct node *parse(struct arena *a, const char *file, const char *text, size_t len,
+				struct diags *diags, bool twins)
 {
-	struct reader r = {.arena = a, .file = arena_strdup(a, file), .diags = diags};
+	struct reader r = {
+		.arena = a, .file = arena_strdup(a, file), .diags = diags, .twins = twins};
 	const struct node *root;
 
 	if (!yaml_parser_initialize(&r.parser)) {
@@ -332,6 +334,18 @@ const struct node *yaml_parse(struct arena *a, const char *file, const char *tex
 		yaml_event_delete(&r.event);
 	yaml_parser_delete(&r.parser);
 	return root;
+}
+
+const struct node *yaml_parse(struct arena *a, const char *file, const char *text, size_t len,
+			      struct diags *diags)
+{
+	return parse(a, file, text, len, diags, false);
+}
+
+const struct node *yaml_parse_twins(struct arena *a, const char *file, const char *text, size_t len,
+				    struct diags *diags)
+{
+	return parse(a, file, text, len, diags, true);
 }
 
 const struct node *yaml_load(struct arena *a, const char *path, size_t max, struct diags *diags)

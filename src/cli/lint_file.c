@@ -17,7 +17,7 @@
 /* An action of the checkout that a step uses. */
 struct used {
 	const char *uses;
-	const struct action *action;  /* NULL: not there, or wrong, which has been said */
+	const struct action *action;  /* NULL: not there, or no action, which has been said */
 	const struct lint_source *at; /* NULL: not there */
 };
 
@@ -195,6 +195,12 @@ static const struct lint_source *read_action(struct reading *r, const char *uses
 	return NULL;
 }
 
+/* Of one with mistakes nobody knows what it takes and gives. */
+static const struct action *sound(const struct action *action)
+{
+	return action && !action->faulty ? action : NULL;
+}
+
 /* One that is not there may be made or checked out before its step: that is no mistake. */
 static const struct action *find_action(void *arg, const char *uses)
 {
@@ -205,16 +211,16 @@ static const struct action *find_action(void *arg, const char *uses)
 		return NULL;
 	for (size_t i = 0; i < r->used_count; i++)
 		if (strcmp(r->used[i].uses, uses) == 0)
-			return r->used[i].action;
+			return sound(r->used[i].action);
 	if (r->used_count == ACTIONS_MAX)
 		return NULL;
 	used.at = read_action(r, uses);
 	if (used.at)
-		used.action = action_load(r->arena, used.at->file, used.at->text, used.at->len,
-					  &r->diags);
+		used.action = action_load_faulty(r->arena, used.at->file, used.at->text,
+						 used.at->len, &r->diags);
 	r->used = arena_grow(r->arena, r->used, r->used_count, sizeof(used));
 	r->used[r->used_count++] = used;
-	return used.action;
+	return sound(used.action);
 }
 
 /* The list grows while it is walked: actions use others. */
@@ -257,7 +263,8 @@ static void remember(struct reading *r)
 static void lint_workflow(struct reading *r)
 {
 	const struct lint_source *s = r->sources[0];
-	const struct workflow *w = workflow_load(r->arena, r->path, s->text, s->len, &r->diags);
+	const struct workflow *w =
+		workflow_load_faulty(r->arena, r->path, s->text, s->len, &r->diags);
 
 	if (!w)
 		return;
@@ -272,7 +279,8 @@ static void lint_workflow(struct reading *r)
 static void lint_action(struct reading *r)
 {
 	const struct lint_source *s = r->sources[0];
-	const struct action *action = action_load(r->arena, r->path, s->text, s->len, &r->diags);
+	const struct action *action =
+		action_load_faulty(r->arena, r->path, s->text, s->len, &r->diags);
 
 	r->can_be_used = true;
 	if (action)

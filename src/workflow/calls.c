@@ -255,6 +255,13 @@ static void check_call(struct calls *c, const struct link *at, const struct job 
 	check_workflow(c, &(struct link){called, at, at->depth + 1}, allowed);
 }
 
+/* What it gives is not all known. */
+static bool is_faulty(const struct faults *f, const struct job *job)
+{
+	return faults_has(f, job->as_written) || faults_within(f, job->with) ||
+	       faults_within(f, job->secrets) || faults_has(f, node_get(job->as_written, "uses"));
+}
+
 static void check_workflow(struct calls *c, const struct link *at, const struct rights *allowed)
 {
 	const struct workflow *w = at->workflow;
@@ -264,7 +271,7 @@ static void check_workflow(struct calls *c, const struct link *at, const struct 
 		const struct job *job = &w->jobs[i];
 		struct rights of_job = job->permissions ? rights_of(job->permissions) : own;
 
-		if (job->uses)
+		if (job->uses && !is_faulty(w->faults, job))
 			check_call(c, at, job, &of_job);
 	}
 }

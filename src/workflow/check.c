@@ -52,10 +52,16 @@ static void add_expected(struct strbuf *out, const struct type *t)
 	}
 }
 
+static void fault(struct checker *c, const void *what)
+{
+	faults_add(c->arena, c->faults, what);
+}
+
 static void wrong_kind(struct checker *c, const struct type *t, const struct node *n)
 {
 	auto_strbuf struct strbuf expected = STRBUF(300);
 
+	fault(c, n);
 	add_expected(&expected, t);
 	if (n->kind == NODE_STRING)
 		diag_error(c->diags, n->at, "syntax-check", "expected %s, found '%.100s'",
@@ -96,11 +102,14 @@ void check_twins(struct checker *c, const struct node *map)
 	for (size_t i = 0; i < map->count; i++)
 		keys[i] = map->pairs[i].key;
 	qsort(keys, map->count, sizeof(*keys), by_text_nocase);
-	for (size_t i = 1; i < map->count; i++)
-		if (strcasecmp(keys[i - 1]->text, keys[i]->text) == 0)
-			diag_error(c->diags, keys[i]->at, "syntax-check",
-				   "'%s' is already defined at line %u (case does not count)",
-				   keys[i]->text, keys[i - 1]->at.line);
+	for (size_t i = 1; i < map->count; i++) {
+		if (strcasecmp(keys[i - 1]->text, keys[i]->text) != 0)
+			continue;
+		fault(c, map);
+		diag_error(c->diags, keys[i]->at, "syntax-check",
+			   "'%s' is already defined at line %u (case does not count)",
+			   keys[i]->text, keys[i - 1]->at.line);
+	}
 }
 
 /* "; did you mean 'steps'?", or all that there are. */
@@ -119,10 +128,14 @@ static void add_known(const struct checker *c, const struct type *t, const char 
 		strbuf_addf(out, "%s%s", k == t->keys ? "; expected one of " : ", ", k->name);
 }
 
-static void unknown_key(struct checker *c, const struct type *t, const struct node *key)
+/* What the key was meant to be, the map may lack. */
+static void unknown_key(struct checker *c, const struct type *t, const struct node *map,
+			const struct node *key)
 {
 	auto_strbuf struct strbuf known = STRBUF(300);
 
+	if (!t->loose)
+		fault(c, map);
 	if (key->kind == NODE_STRING && template_has_expr(key->text)) {
 		diag_error(c->diags, key->at, "syntax-check", "an expression is not allowed here");
 		return;
@@ -151,6 +164,8 @@ static bool is_insert(const struct node *key)
 static void check_free_key(struct checker *c, const struct type *t, unsigned offers,
 			   const struct node *key)
 {
+	size_t before = c->diags->errors;
+
 	if (key->kind == NODE_NULL || !key->text[0])
 		diag_error(c->diags, key->at, "syntax-check", "a key in %s may not be empty",
 			   t->what);
@@ -158,14 +173,18 @@ static void check_free_key(struct checker *c, const struct type *t, unsigned off
 		diag_error(c->diags, key->at, "syntax-check", "an expression is not allowed here");
 	else if (!is_insert(key))
 		check_expressions(c, key, offers, false);
+	if (c->diags->errors != before)
+		fault(c, key);
 }
 
 static void check_required(struct checker *c, const struct type *t, const struct node *n)
 {
-	for (const struct key *k = t->keys; k && k->name; k++)
-		if (k->required && !node_get(n, k->name))
-			diag_error(c->diags, n->at, "syntax-check", "missing '%s' in %s", k->name,
-				   t->what);
+	for (const struct key *k = t->keys; k && k->name; k++) {
+		if (!k->required || node_get(n, k->name))
+			continue;
+		fault(c, n);
+		diag_error(c->diags, n->at, "syntax-check", "missing '%s' in %s", k->name, t->what);
+	}
 }
 
 static void check_map(struct checker *c, const struct type *t, unsigned offers,
@@ -182,10 +201,12 @@ static void check_map(struct checker *c, const struct type *t, unsigned offers,
 			check_free_key(c, t, offers, p->key);
 			check_node(c, t->other, offers, p->value);
 		} else {
-			unknown_key(c, t, p->key);
+			unknown_key(c, t, n, p->key);
 		}
 	}
 	check_required(c, t, n);
+	if (t->filled && !n->count)
+		fault(c, n);
 	if (t->filled && !n->count)
 		diag_error(c->diags, n->at, "syntax-check", "%s may not be empty", t->what);
 }
@@ -235,8 +256,9 @@ struct choosing {
 };
 
 static void note_clash(struct checker *c, const struct choosing *ch, const struct type *t,
-		       const struct node *key)
+		       const struct node *map, const struct node *key)
 {
+	fault(c, map);
 	for (size_t i = 0; i < ch->count; i++) {
 		if (!ch->ruled_out_by[i] || !find_key(ch->kinds[i], key->text))
 			continue;
@@ -246,7 +268,7 @@ static void note_clash(struct checker *c, const struct choosing *ch, const struc
 	}
 	for (size_t i = 0; i < ch->count; i++)
 		if (!ch->ruled_out_by[i]) {
-			unknown_key(c, ch->kinds[i], key);
+			unknown_key(c, ch->kinds[i], map, key);
 			return;
 		}
 }
@@ -269,12 +291,12 @@ static size_t count_taking(const struct choosing *ch, const struct node_pair *p,
 }
 
 static void rule_out(struct checker *c, struct choosing *ch, const struct type *t,
-		     const struct node_pair *p)
+		     const struct node *map, const struct node_pair *p)
 {
 	bool by_value = count_taking(ch, p, true) > 0;
 
 	if (!count_taking(ch, p, by_value)) {
-		note_clash(c, ch, t, p->key);
+		note_clash(c, ch, t, map, p->key);
 		return;
 	}
 	for (size_t i = 0; i < ch->count; i++)
@@ -293,7 +315,20 @@ static void undecided(struct checker *c, const struct choosing *ch, const struct
 		for (const struct key *k = ch->kinds[i]->keys; !ch->ruled_out_by[i] && k->name; k++)
 			if (k->required)
 				strbuf_addf(&names, "%s%s", names.len ? ", " : "", k->name);
+	fault(c, n);
 	diag_error(c->diags, n->at, "syntax-check", "missing one of %s in %s", names.text, t->what);
+}
+
+/* The kind that is meant; of a key that does not go with it, one that has the key. */
+static const struct type *kind_with(const struct choosing *ch, const struct type *chosen,
+				    const char *key)
+{
+	if (chosen && find_key(chosen, key))
+		return chosen;
+	for (size_t i = 0; i < ch->count; i++)
+		if (find_key(ch->kinds[i], key))
+			return ch->kinds[i];
+	return NULL;
 }
 
 static void check_one_of_maps(struct checker *c, const struct type *t, unsigned offers,
@@ -303,22 +338,25 @@ static void check_one_of_maps(struct checker *c, const struct type *t, unsigned 
 
 	ch->left = ch->count;
 	for (size_t i = 0; i < n->count; i++)
-		rule_out(c, ch, t, &n->pairs[i]);
+		rule_out(c, ch, t, n, &n->pairs[i]);
 	for (size_t i = 0; i < ch->count; i++)
 		if (!ch->ruled_out_by[i])
 			chosen = ch->kinds[i];
 	if (ch->left != 1 || !chosen) {
 		undecided(c, ch, t, n);
-		return;
+		chosen = NULL;
 	}
 	check_twins(c, n);
 	for (size_t i = 0; i < n->count; i++) {
-		const struct key *k = find_key(chosen, n->pairs[i].key->text);
+		const struct node_pair *p = &n->pairs[i];
+		const struct type *kind = kind_with(ch, chosen, p->key->text);
 
-		if (k)
-			check_node(c, k->type, offers | chosen->offers, n->pairs[i].value);
+		if (kind)
+			check_node(c, find_key(kind, p->key->text)->type, offers | kind->offers,
+				   p->value);
 	}
-	check_required(c, chosen, n);
+	if (chosen)
+		check_required(c, chosen, n);
 }
 
 static void check_choice(struct checker *c, const struct type *t, unsigned offers,
@@ -353,6 +391,8 @@ static bool takes_text(const struct type *t)
 static void check_template(struct checker *c, const struct type *t, unsigned offers,
 			   const struct node *n)
 {
+	if (!offers)
+		fault(c, n);
 	if (!offers)
 		diag_error(c->diags, n->at, "syntax-check", "an expression is not allowed here");
 	else if (!is_lone_expr(n) && !takes_text(t))
@@ -400,6 +440,8 @@ static walk_fn *const walk[] = {
 
 void check_node(struct checker *c, const struct type *t, unsigned offers, const struct node *n)
 {
+	size_t before;
+
 	offers |= t->offers;
 	if (t->kind != TYPE_ANY && n->kind == NODE_STRING && template_has_expr(n->text)) {
 		check_template(c, t, offers, n);
@@ -409,6 +451,9 @@ void check_node(struct checker *c, const struct type *t, unsigned offers, const 
 	} else if (walk[t->kind]) {
 		walk[t->kind](c, t, offers, n);
 	}
+	before = c->diags->errors;
 	if (t->check)
 		t->check(c, t, n);
+	if (c->diags->errors != before)
+		fault(c, n);
 }

@@ -3,13 +3,17 @@
 
 #include "stepcell/diag.h"
 #include "workflow/expr.h"
+#include "workflow/faults.h"
 #include "workflow/grammar.h"
+#include "workflow/once.h"
 
 struct checker {
 	struct arena *arena;
 	struct diags *diags;
 	const char *text; /* of the file, to find the place inside a value */
 	size_t len;
+	struct faults *faults; /* what is refused; NULL: nobody asks */
+	struct once once;      /* values whose expressions have been looked at */
 };
 
 void check_node(struct checker *c, const struct type *t, unsigned offers, const struct node *n);
@@ -17,7 +21,7 @@ void check_node(struct checker *c, const struct type *t, unsigned offers, const 
 /* The expressions of a string: a template, or with `condition` an expression without ${{ }}. */
 void check_expressions(struct checker *c, const struct node *n, unsigned offers, bool condition);
 
-/* Keys that are alike but for case. */
+/* Keys that are alike but for case: none may be. */
 void check_twins(struct checker *c, const struct node *map);
 
 /* An id of a job or a step; false when it was refused. */

@@ -199,12 +199,15 @@ static void check_one(struct checker *c, const struct node *n, unsigned offers, 
 	auto_arena struct arena *scratch = arena_new();
 	struct expr_err e;
 	const struct expr *expr = expr_parse(scratch, n->text + start, len, &e);
+	size_t before = c->diags->errors;
 
 	if (!expr)
 		diag_error(c->diags, place_inside(c, n, start + e.position - 1), "expression", "%s",
 			   e.text);
 	for (size_t i = 0; expr && i < expr->use_count; i++)
 		check_use(c, n, start, offers, &expr->uses[i]);
+	if (c->diags->errors != before)
+		faults_add(c->arena, c->faults, n->text + start);
 }
 
 static void check_parts(struct checker *c, const struct node *n, unsigned offers)
@@ -214,6 +217,7 @@ static void check_parts(struct checker *c, const struct node *n, unsigned offers
 	int more;
 
 	if (len > LIMIT_EXPR_TEXT && template_has_expr(n->text)) {
+		faults_add(c->arena, c->faults, n);
 		diag_error(c->diags, n->at, "expression",
 			   "a value with ${{ }} may not be longer than %d characters, this has %zu",
 			   LIMIT_EXPR_TEXT, len);
@@ -229,6 +233,10 @@ static void check_parts(struct checker *c, const struct node *n, unsigned offers
 
 void check_expressions(struct checker *c, const struct node *n, unsigned offers, bool condition)
 {
+	const struct once_key key = {.node = n, .where = 2 * (size_t)offers + condition};
+
+	if (!once_first(c->arena, &c->once, key))
+		return;
 	if (template_has_expr(n->text)) {
 		check_parts(c, n, offers);
 	} else if (condition && n->text[strspn(n->text, " \t\r\n")]) {

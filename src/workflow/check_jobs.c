@@ -162,7 +162,9 @@ void check_jobs(struct checker *c, const struct workflow *w, const struct node *
 	for (size_t i = 0; i < w->job_count; i++) {
 		(void)check_id(c, jobs->pairs[i].key, "a job");
 		check_step_ids(c, &w->jobs[i].steps);
-		if (!w->jobs[i].uses && !w->jobs[i].steps.count && w->jobs[i].runs_on)
+		if (!w->jobs[i].uses && !w->jobs[i].steps.count && w->jobs[i].runs_on &&
+		    !faults_has(c->faults, w->jobs[i].as_written) &&
+		    !faults_has(c->faults, node_get(w->jobs[i].as_written, "steps")))
 			diag_warn(c->diags, w->jobs[i].at, "no-effect",
 				  "job '%s' has no steps: it does nothing", w->jobs[i].id);
 	}

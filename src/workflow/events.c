@@ -313,6 +313,7 @@ static void check_event(struct checker *c, const struct node_pair *p)
 {
 	const struct event_kind *e = check_event_name(c, p->key);
 	const struct node *v = p->value;
+	size_t before;
 
 	if (!e)
 		return;
@@ -330,8 +331,11 @@ static void check_event(struct checker *c, const struct node_pair *p)
 	}
 	if (!e->filters && v->count == 0)
 		return;
+	before = c->diags->errors;
 	for (size_t i = 0; i < v->count; i++)
 		check_filter(c, e, &v->pairs[i]);
+	if (c->diags->errors != before)
+		faults_add(c->arena, c->faults, v);
 	check_pairs(c, v);
 }
 

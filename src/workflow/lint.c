@@ -77,6 +77,10 @@ static void lint_expr(struct lint *l, const struct node *n, size_t start, size_t
 	struct expr_err e;
 	const struct expr *expr = expr_parse(scratch, n->text + start, len, &e);
 
+	if (faults_has(l->faults, n->text + start)) {
+		l->reads_all = true;
+		return;
+	}
 	l->checker.arena = scratch;
 	if (expr)
 		lint_tree(l, n, start, expr->root);
@@ -89,11 +93,31 @@ static void lint_expr(struct lint *l, const struct node *n, size_t start, size_t
 	l->checker.arena = own;
 }
 
+/* What was refused may have read anything. An alias is looked at again where other values are seen. */
+static bool is_to_look_at(struct lint *l, const struct node *n)
+{
+	const struct once_key key = {
+		.node = n,
+		.job = l->job,
+		.step = l->step,
+		.where = l->inputs_before << 3 | (size_t)l->script << 2 | (size_t)l->declares << 1 |
+			 l->with_dispatch,
+	};
+
+	if (faults_has(l->faults, n)) {
+		l->reads_all = true;
+		return false;
+	}
+	return once_first(l->checker.arena, &l->checker.once, key);
+}
+
 static void lint_template(struct lint *l, const struct node *n)
 {
 	size_t len = strlen(n->text), next = 0;
 	struct template_part part;
 
+	if (!is_to_look_at(l, n))
+		return;
 	while (template_next(n->text, len, &next, &part) > 0)
 		if (part.is_expr)
 			lint_expr(l, n, part.start, part.len, l->script || !is_lone_expr(n));
@@ -104,7 +128,8 @@ static void lint_condition(struct lint *l, const struct node *n)
 	if (n->kind != NODE_STRING)
 		return;
 	if (!template_has_expr(n->text)) {
-		lint_expr(l, n, 0, strlen(n->text), false);
+		if (is_to_look_at(l, n))
+			lint_expr(l, n, 0, strlen(n->text), false);
 		return;
 	}
 	if (!is_lone_expr(n))
@@ -199,6 +224,8 @@ static void lint_typed(struct lint *l, const char *key, const struct node *v)
 {
 	enum node_kind kind;
 
+	if (faults_has(l->faults, v))
+		return;
 	for (size_t i = 0; i < COUNT(typed_keys); i++) {
 		if (strcmp(typed_keys[i].key, key) != 0 || !is_lone_expr(v))
 			continue;
@@ -263,6 +290,8 @@ static void lint_if(struct lint *l, const struct node *n)
 
 static void lint_run(struct lint *l, const struct node *n)
 {
+	if (n->kind == NODE_LIST || n->kind == NODE_MAP)
+		return;
 	if (!node_text(n) || !n->text[strspn(n->text, " \t\r\n")])
 		diag_warn(l->checker.diags, n->at, "no-effect", "the script is empty");
 	lint_script(l, n);
@@ -357,7 +386,7 @@ static void lint_matrix(struct lint *l, const struct node *matrix)
 	struct combination *list;
 	size_t count;
 
-	if (!matrix || !is_written_out(matrix))
+	if (!matrix || !is_written_out(matrix) || lint_matrix_is_unsure(l))
 		return;
 	if (matrix_build(l->checker.arena, matrix, matrix->at, l->checker.diags, &list, &count))
 		lint_matrix_effect(l, matrix);
@@ -444,9 +473,11 @@ void workflow_lint(struct arena *a, const struct workflow *w, const char *text, 
 		.world = world ? world : &no_world,
 		.workflow = w,
 		.graph = &graph,
+		.faults = w->faults,
 	};
 
 	graph_build(a, w, &graph);
+	lint_find_faults(&l);
 	lint_expect_reads(&l);
 	lint_head(&l);
 	for (size_t i = 0; i < w->job_count; i++)
@@ -476,8 +507,10 @@ void action_lint(struct arena *a, const struct action *action, const char *text,
 		.action = action,
 		.steps = &action->steps,
 		.inputs = action->inputs,
+		.faults = action->faults,
 	};
 
+	lint_find_faults(&l);
 	if (action->inputs && action->inputs->kind == NODE_MAP)
 		l.inputs_before = action->inputs->count;
 	lint_runtime(&l, node_get(action->runs, "using"));

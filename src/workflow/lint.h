@@ -28,6 +28,10 @@ struct lint {
 	size_t work;                /* names that were compared */
 	bool script;                /* the text is run */
 	bool declares;              /* an empty value is all that there would be */
+
+	const struct faults *faults; /* NULL: none */
+	struct unsure *unsure;       /* of each job, or of the action; NULL: all is known */
+	bool unsure_inputs;
 };
 
 struct step_id {
@@ -77,6 +81,12 @@ bool lint_afford(struct lint *l, size_t names);
 
 /* Looks a name up, until that has cost too much for one file; then every name is there. */
 const struct node *lint_get(struct lint *l, const struct node *map, const char *key);
+
+/* Before the first rule, and once the jobs are known: what cannot be told of a text with faults. */
+void lint_find_faults(struct lint *l);
+bool lint_is_unsure(const struct lint *l, const struct lint_path *path);
+bool lint_steps_are_unsure(const struct lint *l);
+bool lint_matrix_is_unsure(const struct lint *l);
 
 /* NULL, or why a path cannot be there. */
 const char *lint_reference(struct lint *l, const struct lint_path *path);

@@ -98,6 +98,8 @@ static void lint_choice(struct lint *l, const struct node *input)
 				   "only an input of the type choice has options");
 		return;
 	}
+	if (faults_has(l->faults, input) || faults_within(l->faults, options))
+		return;
 	if (!options || options->kind != NODE_LIST || !options->count)
 		diag_error(l->checker.diags, input->at, "events",
 			   "a choice needs options to choose from");
@@ -200,6 +202,8 @@ static void lint_event(struct lint *l, const struct node_pair *p)
 {
 	if (p->value->kind == NODE_MAP)
 		lint_filters(l, p->value);
+	if (faults_has(l->faults, p->value))
+		return;
 	if (strcmp(p->key->text, "schedule") == 0 &&
 	    (p->value->kind != NODE_LIST || !p->value->count))
 		diag_error(l->checker.diags, l->workflow->on->at, "events",

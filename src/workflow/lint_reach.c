@@ -23,8 +23,8 @@ static enum tri decide_event(const struct lint *l, const struct expr_node *n)
 	const struct expr_node *literal = is_event_name(a) ? b : is_event_name(b) ? a : NULL;
 	bool there;
 
-	if (!on || !literal || literal->op != OP_LITERAL || !node_text(literal->literal) ||
-	    node_get(on, "workflow_call"))
+	if (!on || faults_has(l->faults, on) || !literal || literal->op != OP_LITERAL ||
+	    !node_text(literal->literal) || node_get(on, "workflow_call"))
 		return TRI_UNKNOWN;
 	there = node_get_nocase(on, literal->literal->text);
 	if (n->op == OP_EQ)

@@ -185,6 +185,8 @@ static const char *steps_reference(struct lint *l, const struct lint_path *p)
 		return NULL;
 	if (l->step_id_count)
 		found = bsearch(&wanted, l->step_ids, l->step_id_count, sizeof(wanted), by_step_id);
+	if (!found && lint_steps_are_unsure(l))
+		return NULL;
 	if (!found)
 		return arena_printf(l->checker.arena, "no step with the id '%s' in this %s",
 				    p->parts[1], l->job ? "job" : "action");
@@ -288,6 +290,8 @@ static const struct {
 
 const char *lint_reference(struct lint *l, const struct lint_path *path)
 {
+	if (lint_is_unsure(l, path))
+		return NULL;
 	if (path->count > 3 && is(path->parts[0], "github") && is(path->parts[1], "event") &&
 	    is(path->parts[2], "inputs"))
 		return event_inputs_reference(l, path->parts[3]);

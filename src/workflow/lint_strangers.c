@@ -305,7 +305,9 @@ static const struct node *script_with(struct lint *l, const struct steps *steps)
 
 		if (script_has_input(l, run))
 			return run;
-		for (size_t k = 0; step->uses && step->with && k < step->with->count; k++)
+		for (size_t k = 0; step->uses && step->with && step->with->kind == NODE_MAP &&
+				   k < step->with->count;
+		     k++)
 			if (lint_is_script_input(step->uses, step->with->pairs[k].key->text) &&
 			    script_has_input(l, step->with->pairs[k].value))
 				return step->with->pairs[k].value;

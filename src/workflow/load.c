@@ -116,7 +116,17 @@ static void load_needs(struct arena *a, struct job *job, const struct node *need
 	}
 }
 
-static void load_jobs(struct arena *a, struct workflow *w, const struct node *jobs)
+/* In the place of what should have been a map: nobody knows what it has. */
+static const struct node *nothing(struct arena *a, struct faults *f)
+{
+	const struct node *map = node_map(a);
+
+	faults_add(a, f, map);
+	return map;
+}
+
+static void load_jobs(struct arena *a, struct workflow *w, const struct node *jobs,
+		      struct faults *f)
 {
 	if (!jobs || jobs->kind != NODE_MAP)
 		return;
@@ -128,7 +138,7 @@ static void load_jobs(struct arena *a, struct workflow *w, const struct node *jo
 
 		*job = (struct job){.at = jobs->pairs[i].key->at,
 				    .id = jobs->pairs[i].key->text,
-				    .as_written = map};
+				    .as_written = map->kind == NODE_MAP ? map : nothing(a, f)};
 		fill(job, map, job_members, COUNT(job_members));
 		load_needs(a, job, node_get(map, "needs"));
 		job->defaults = load_defaults(node_get(map, "defaults"));
@@ -176,25 +186,60 @@ static bool is_document(struct diags *diags, const struct node *root)
 	return false;
 }
 
+/* No more is refused by the grammar. What is wrong in `on` is wrong in its normal form. */
+static void settle(struct checker *c, struct faults *f, const struct node *on,
+		   const struct node *normal)
+{
+	if (!f)
+		return;
+	faults_sort(f);
+	if (on == normal || !faults_has(f, on))
+		return;
+	faults_add(c->arena, f, normal);
+	faults_sort(f);
+}
+
+/* With `f`, what has errors is loaded all the same. */
+static struct workflow *load(struct checker *c, const char *path, struct faults *f)
+{
+	const struct node *root =
+		(f ? yaml_parse_twins : yaml_parse)(c->arena, path, c->text, c->len, c->diags);
+	const struct node *on;
+	struct workflow *w;
+
+	if (!root || !is_document(c->diags, root))
+		return NULL;
+	c->faults = f;
+	check_node(c, &type_workflow, 0, root);
+	w = arena_alloc(c->arena, sizeof(*w));
+	*w = (struct workflow){
+		.path = arena_strdup(c->arena, path), .as_written = root, .faults = f};
+	fill(w, root, workflow_members, COUNT(workflow_members));
+	w->defaults = load_defaults(node_get(root, "defaults"));
+	on = node_get(root, "on");
+	w->on = on ? normal_on(c->arena, on) : nothing(c->arena, f);
+	load_jobs(c->arena, w, node_get(root, "jobs"), f);
+	settle(c, f, on, w->on);
+	check_jobs(c, w, node_get(root, "jobs"));
+	return w;
+}
+
 struct workflow *workflow_load(struct arena *a, const char *path, const char *text, size_t len,
 			       struct diags *diags)
 {
-	const struct node *root = yaml_parse(a, path, text, len, diags);
 	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
 	size_t before = diags->errors;
-	struct workflow *w;
+	struct workflow *w = load(&c, path, NULL);
 
-	if (!root || !is_document(diags, root))
-		return NULL;
-	check_node(&c, &type_workflow, 0, root);
-	w = arena_alloc(a, sizeof(*w));
-	*w = (struct workflow){.path = arena_strdup(a, path), .as_written = root};
-	fill(w, root, workflow_members, COUNT(workflow_members));
-	w->defaults = load_defaults(node_get(root, "defaults"));
-	w->on = normal_on(a, node_get(root, "on"));
-	load_jobs(a, w, node_get(root, "jobs"));
-	check_jobs(&c, w, node_get(root, "jobs"));
 	return diags->errors != before ? NULL : w;
+}
+
+struct workflow *workflow_load_faulty(struct arena *a, const char *path, const char *text,
+				      size_t len, struct diags *diags)
+{
+	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+
+	return load(&c, path, arena_alloc(a, sizeof(struct faults)));
 }
 
 /* ---- actions ---- */
@@ -208,25 +253,49 @@ static enum action_kind kind_of(const struct node *runs)
 	return using && strcmp(using, "docker") == 0 ? ACTION_DOCKER : ACTION_NODE;
 }
 
-struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
-			   struct diags *diags)
+static struct action *load_action(struct checker *c, const char *path, struct faults *f)
 {
-	const struct node *root = yaml_parse(a, path, text, len, diags);
-	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
-	size_t before = diags->errors;
+	const struct node *root =
+		(f ? yaml_parse_twins : yaml_parse)(c->arena, path, c->text, c->len, c->diags);
 	struct action *action;
 
-	if (!root || !is_document(diags, root))
+	if (!root || !is_document(c->diags, root))
 		return NULL;
-	check_node(&c, &type_action, 0, root);
-	action = arena_alloc(a, sizeof(*action));
+	c->faults = f;
+	check_node(c, &type_action, 0, root);
+	action = arena_alloc(c->arena, sizeof(*action));
 	action->name = node_text(node_get(root, "name"));
 	action->description = node_text(node_get(root, "description"));
 	action->inputs = node_get(root, "inputs");
 	action->outputs = node_get(root, "outputs");
 	action->runs = node_get(root, "runs");
 	action->kind = kind_of(action->runs);
-	action->steps = load_steps(a, node_get(action->runs, "steps"));
-	check_step_ids(&c, &action->steps);
+	action->steps = load_steps(c->arena, node_get(action->runs, "steps"));
+	action->faults = f;
+	if (f)
+		faults_sort(f);
+	check_step_ids(c, &action->steps);
+	return action;
+}
+
+struct action *action_load(struct arena *a, const char *path, const char *text, size_t len,
+			   struct diags *diags)
+{
+	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+	size_t before = diags->errors;
+	struct action *action = load_action(&c, path, NULL);
+
 	return diags->errors != before ? NULL : action;
+}
+
+struct action *action_load_faulty(struct arena *a, const char *path, const char *text, size_t len,
+				  struct diags *diags)
+{
+	struct checker c = {.arena = a, .diags = diags, .text = text, .len = len};
+	size_t before = diags->errors;
+	struct action *action = load_action(&c, path, arena_alloc(a, sizeof(struct faults)));
+
+	if (action)
+		action->faulty = diags->errors != before;
+	return action;
 }

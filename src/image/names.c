@@ -226,20 +226,36 @@ int image_names(struct store *store, struct arena *a, struct image_record **out,
 
 /* ---- giving one ---- */
 
+/* Who says "postgres" means the image that is called so, and where there is none "postgres:latest". */
+static const char *meaning_of(struct store *store, struct arena *a, const char *name,
+			      struct image_name *out)
+{
+	struct reference ref;
+	struct err none;
+
+	if (image_name_read(store, name, out, &none) == 0)
+		return name;
+	if (!name_is_safe(name) || reference_parse_bare(a, name, &ref, &none) < 0)
+		return NULL;
+	name = reference_text(a, &ref);
+	return image_name_read(store, name, out, &none) == 0 ? name : NULL;
+}
+
 int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
 		    struct err *err)
 {
+	auto_arena struct arena *a = arena_new();
 	const struct digest mine = digest_of(manifest->text, manifest->len);
 	struct image_name there;
-	struct err absent;
+	const char *means = meaning_of(store, a, name, &there);
 
-	if (image_name_read(store, name, &there, &absent) < 0 ||
-	    digest_equal(&there.manifest, &mine))
+	if (!means || digest_equal(&there.manifest, &mine))
 		return 0;
 	return err_fail(err, ERR_USAGE,
-			"'%s' is another image here (sha256:%.12s); import with --replace to let "
-			"the name mean sha256:%.12s",
-			name, there.manifest.hex, mine.hex);
+			"'%s' is another image here (%s%ssha256:%.12s); import with --replace to "
+			"let the name mean sha256:%.12s",
+			name, strcmp(means, name) == 0 ? "" : means,
+			strcmp(means, name) == 0 ? "" : ", ", there.manifest.hex, mine.hex);
 }
 
 int image_publish(struct store *store, const char *name, const struct strbuf *manifest,

@@ -37,7 +37,10 @@ bool image_name_is_pulled(const struct image_name *name);
 bool image_name_is_toolchain(const struct image_name *name);
 #define IMPORT_TOOLCHAINS "import --toolchains"
 
-/* A name that means another image already keeps its meaning: that is the error. */
+/*
+ * A name that means another image already keeps its meaning: that is the error. A plain one means the
+ * latest of its reference where no image is called so.
+ */
 int image_name_keep(struct store *store, const char *name, const struct strbuf *manifest,
 		    struct err *err);
 

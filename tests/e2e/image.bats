@@ -81,6 +81,26 @@ empty_store() {
 	empty_store
 }
 
+@test "an import takes no plain name by which the latest of a reference is known, unless told to" {
+	make_export small
+	pack image.tar
+	image import --name small:latest image.tar
+	exits 0
+	sed -i 's/"A":"1"/"A":"2"/' export/image.json
+	pack other.tar
+	image import other.tar
+	exits 2
+	says "'small' is another image here (small:latest, sha256:" --replace
+	image show --json small
+	says '"A": "1"'
+	image import --name other other.tar
+	exits 0
+	image import --replace other.tar
+	exits 0
+	image show --json small
+	says '"A": "2"'
+}
+
 @test "the Pythons of an exported image are for other roots where the operator says so" {
 	make_export small
 	sed -i 's|"toolchains":..|"toolchains":[{"version":"3.99.0","path":"/opt/hostedtoolcache/Python/3.99.0/x64","layers":1}]|' \

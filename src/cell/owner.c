@@ -176,13 +176,29 @@ static int ids_open(const char *state, struct err *err)
 	return dir < 0 ? err_sys(err, "cannot open '%s'", path) : dir;
 }
 
+/*
+ * Locks are of one state home, and what the kernel counts by user is of the machine: homes begin at
+ * places that have nothing to do with each other.
+ */
+static int first_of(int dir, uint32_t *out, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return err_sys(err, "cannot look at the locks of ids");
+	*out = (uint32_t)((st.st_ino ^ st.st_dev) * UINT64_C(0x9e3779b97f4a7c15) >> 32) % ID_COUNT;
+	return 0;
+}
+
 static int id_take(struct cell_owner *owner, const char *state, struct err *err)
 {
 	auto_fd int dir = ids_open(state, err);
+	uint32_t first = 0;
 
-	if (dir < 0)
+	if (dir < 0 || first_of(dir, &first, err) < 0)
 		return -1;
-	for (uint32_t id = FIRST_ID; id < FIRST_ID + ID_COUNT; id++) {
+	for (uint32_t i = 0; i < ID_COUNT; i++) {
+		const uint32_t id = FIRST_ID + (first + i) % ID_COUNT;
 		auto_fd int lock = id_lock(dir, id, err);
 		bool taken;
 

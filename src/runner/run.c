@@ -24,13 +24,19 @@
 
 /* ---- what the policy and the host give ---- */
 
+/* The head's repository is null once a fork has been deleted, which its owner may do at any time. */
 static bool from_fork(const struct node *event)
 {
-	const struct node *head =
-		node_get(node_get(node_get(event, "pull_request"), "head"), "repo");
-	const struct node *fork = node_get(head, "fork");
+	const struct node *pr = node_get(event, "pull_request");
+	const struct node *repo = node_get(node_get(pr, "head"), "repo");
+	const struct node *fork = node_get(repo, "fork");
+	const char *theirs = node_text(node_get(repo, "full_name"));
+	const char *ours = node_text(node_get(node_get(event, "repository"), "full_name"));
 
-	return fork && fork->kind == NODE_BOOL && fork->truth;
+	if (repo && repo->kind != NODE_MAP)
+		return true;
+	return (fork && fork->kind == NODE_BOOL && fork->truth) ||
+	       (theirs && ours && strcasecmp(theirs, ours) != 0);
 }
 
 static int open_policy(struct run *run, struct err *err)

@@ -74,6 +74,23 @@ RUNNER_ENVIRONMENT RUNNER_NAME RUNNER_OS RUNNER_TEMP RUNNER_TOOL_CACHE RUNNER_WO
 	says pr:false,,false ids:43,41,42,7
 }
 
+@test "a pull request of another repository's, or of one that is gone by now, is a stranger's" {
+	local head
+	{
+		printf 'on: pull_request\njobs:\n'
+		job a 'echo ran'
+	} | workflow
+	for head in null '{"full_name": "other/it", "fork": false}' '{"full_name": "me/it", "fork": true}'; do
+		printf '{"repository": {"full_name": "me/it"}, "pull_request": {"head": {"repo": %s}}}\n' "$head" >event.json
+		cell_run -e pull_request --event-file event.json
+		says untrusted
+	done
+	printf '{"repository": {"full_name": "me/it"}, "pull_request": {"head": {"repo": {"full_name": "me/it", "fork": false}}}}\n' >event.json
+	cell_run -e pull_request --event-file event.json
+	exits 0
+	says "policy default"
+}
+
 @test "inputs are in the payload too, as texts" {
 	workflow <<-'END'
 		on: { workflow_dispatch: { inputs: { n: { type: number }, b: { type: boolean, default: true } } } }

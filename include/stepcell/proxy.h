@@ -4,7 +4,7 @@
  * It speaks HTTP/1.1 to the job: CONNECT for TLS and whatever else goes through
  * a tunnel, and plain requests with an absolute URL (RFC 9112, 3.2). It runs in
  * a cell of its own with the caller's network; what it reads comes from the job,
- * so it holds nothing that the job may not have.
+ * and its memory begins as a copy of its caller's, so it is as strict as HTTP allows.
  *
  * A name is looked up once, when its rule has allowed it, and what is connected
  * to is the address that was judged: no second answer can lead elsewhere. A

@@ -45,18 +45,29 @@ static const char *token(struct scan *s)
 	return text;
 }
 
-/* "a\"b": NULL when it does not end. */
+/* Where it ends: at its '"', or at the end of all. */
+static const char *quoted_end(const char *p)
+{
+	for (; *p && *p != '"'; p++)
+		if (*p == '\\' && p[1])
+			p++;
+	return p;
+}
+
+/* "a\"b": NULL when it does not end. It gets no more memory than it has bytes: there may be thousands. */
 static const char *quoted(struct scan *s)
 {
-	char *out = arena_alloc(s->arena, strlen(s->p) + 1), *end = out;
+	const char *last = quoted_end(s->p + 1);
+	char *out, *end;
 
-	for (s->p++; *s->p && *s->p != '"'; s->p++) {
-		if (*s->p == '\\' && s->p[1])
+	if (!*last)
+		return NULL;
+	end = out = arena_alloc(s->arena, (size_t)(last - s->p));
+	for (s->p++; s->p < last; s->p++) {
+		if (*s->p == '\\')
 			s->p++;
 		*end++ = *s->p;
 	}
-	if (*s->p != '"')
-		return NULL;
 	s->p++;
 	return out;
 }

@@ -13,6 +13,7 @@
 #include "image/login.h"
 #include "image/url.h"
 #include "stepcell/base64.h"
+#include "stepcell/limits.h"
 #include "stepcell/util.h"
 #include "stepcell/yaml.h"
 
@@ -86,6 +87,22 @@ static void test_challenges(void **state)
 		same_text(found.scope, challenges[i].is.scope);
 		same_text(found.error, challenges[i].is.error);
 	}
+}
+
+/* What a challenge takes of memory is a small multiple of its bytes, whatever it is made of. */
+static void test_many_parameters(void **state)
+{
+	auto_strbuf struct strbuf text = STRBUF(LIMIT_HTTP_FIELDS);
+	auto_arena struct arena *a = arena_new();
+	struct challenge found = {0};
+
+	(void)state;
+	strbuf_adds(&text, "Bearer realm=\"https://a.example.com/\"");
+	while (text.len + 5 < text.max)
+		strbuf_adds(&text, ",a=\"\"");
+	assert_true(challenge_parse(a, text.text, &found));
+	assert_string_equal(found.realm, "https://a.example.com/");
+	assert_true(arena_used(a) < 32 * text.len);
 }
 
 /* ---- URLs ---- */
@@ -415,11 +432,11 @@ static void test_wrong_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_challenges),   cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_retry_after),  cmocka_unit_test(test_logins),
-		cmocka_unit_test(test_wrong_logins), cmocka_unit_test(test_helped),
-		cmocka_unit_test(test_base64),       cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_wrong_config),
+		cmocka_unit_test(test_challenges), cmocka_unit_test(test_many_parameters),
+		cmocka_unit_test(test_urls),       cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_logins),     cmocka_unit_test(test_wrong_logins),
+		cmocka_unit_test(test_helped),     cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_endpoints),  cmocka_unit_test(test_wrong_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

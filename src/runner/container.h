@@ -87,10 +87,12 @@ int container_check_services(const struct run *run, const struct container *list
 
 /* ---- ports.c ---- */
 
-/* Do they need a network each: is a port mapped to another, or do two listen on one? */
-bool ports_apart(const struct container *list, size_t count);
+/* The tcp port of a job's loopback that is not for services: a proxy's; 0: none. */
+uint16_t ports_reserved(const struct policy *policy);
+/* Do they need a network each: is a port mapped to another, does one listen on another's, or on `reserved`? */
+bool ports_apart(const struct container *list, size_t count, uint16_t reserved);
 /* ERR_USAGE: two want one port of the job's loopback; udp, or too many, where they are apart. */
-int ports_check(const struct container *list, size_t count, struct err *err);
+int ports_check(const struct container *list, size_t count, uint16_t reserved, struct err *err);
 /* Does it listen on that tcp port, as far as the workflow or its image says? */
 bool ports_have(const struct container *c, uint16_t port);
 /* Add the image's tcp ports, LIMIT_PORTS in all. */

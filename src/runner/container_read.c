@@ -267,5 +267,5 @@ int container_check_services(const struct run *run, const struct container *list
 				"a job of policy '%s' has %llu services at most, and this one has "
 				"%zu",
 				p->name, (unsigned long long)p->limits.services, count);
-	return ports_check(list, count, err);
+	return ports_check(list, count, ports_reserved(p), err);
 }

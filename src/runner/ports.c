@@ -4,6 +4,7 @@
 #include "runner/run.h"
 #include "stepcell/limits.h"
 #include "stepcell/parse.h"
+#include "stepcell/proxy.h"
 #include "stepcell/util.h"
 
 /* ---- sets of ports: lists are a stranger's, and looked through once ---- */
@@ -24,10 +25,16 @@ static void add(struct port_set *set, bool udp, uint16_t port)
 
 /* ---- can they share? ---- */
 
-bool ports_apart(const struct container *list, size_t count)
+uint16_t ports_reserved(const struct policy *policy)
+{
+	return policy->network == POLICY_NET_PROXY ? PROXY_PORT : 0;
+}
+
+bool ports_apart(const struct container *list, size_t count, uint16_t reserved)
 {
 	struct port_set seen = {0};
 
+	add(&seen, false, reserved);
 	for (size_t i = 0; i < count; i++) {
 		const struct container *c = &list[i];
 
@@ -52,7 +59,8 @@ static const char *who_has(const struct container *list, const struct container_
 				return list->name;
 }
 
-static int check_outside(const struct container *list, size_t count, struct err *err)
+static int check_outside(const struct container *list, size_t count, uint16_t reserved,
+			 struct err *err)
 {
 	struct port_set taken = {0};
 
@@ -62,6 +70,11 @@ static int check_outside(const struct container *list, size_t count, struct err 
 
 			if (!port->outside)
 				continue;
+			if (port->outside == reserved && !port->udp)
+				return err_fail(err, ERR_USAGE,
+						"service '%s' wants port %u of the job's loopback, "
+						"where its proxy is",
+						list[i].name, reserved);
 			if (has(&taken, port->udp, port->outside))
 				return err_fail(err, ERR_USAGE,
 						"services '%s' and '%s' both want port %u of the "
@@ -92,11 +105,11 @@ static int check_apart(const struct container *list, size_t count, struct err *e
 	return 0;
 }
 
-int ports_check(const struct container *list, size_t count, struct err *err)
+int ports_check(const struct container *list, size_t count, uint16_t reserved, struct err *err)
 {
-	if (check_outside(list, count, err) < 0)
+	if (check_outside(list, count, reserved, err) < 0)
 		return -1;
-	return ports_apart(list, count) ? check_apart(list, count, err) : 0;
+	return ports_apart(list, count, reserved) ? check_apart(list, count, err) : 0;
 }
 
 /* ---- what an image says ---- */

@@ -72,13 +72,14 @@ static void give_ports(struct job_run *job, const struct container *list)
 int service_networks_plan(struct job_run *job, struct container *list, struct err *err)
 {
 	const size_t count = job->service_count;
+	const uint16_t reserved = ports_reserved(job->run->policy);
 
 	for (size_t i = 0; i < count; i++)
 		ports_expose(job->arena, &job->services[i].image, &list[i]);
-	if (ports_check(list, count, err) < 0)
+	if (ports_check(list, count, reserved, err) < 0)
 		return -1;
-	job->apart = ports_apart(list, count);
-	ports_assign(list, count, job->run->policy->network == POLICY_NET_PROXY ? PROXY_PORT : 0);
+	job->apart = ports_apart(list, count, reserved);
+	ports_assign(list, count, reserved);
 	give_ports(job, list);
 	job->hosts = hosts_seen(job, NULL, has_addresses(job));
 	return 0;

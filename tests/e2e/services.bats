@@ -170,6 +170,20 @@ more'
 	done
 }
 
+@test "ports: a service that listens where the job's proxy does has another one, or is refused by name" {
+	printf 'name: named\nimages: all\nnetwork: { mode: proxy, allow: ["a.example.com:443"] }\nlimits: { services: 1 }\n' >named.yml
+	one 'services: { s: { image: "box:1", entrypoint: nc, command: -ll -p 3128 -e echo squid, ports: [3128] } }' <<-'END' | workflow
+		- run: echo "${{ job.services.s.ports['3128'] }} $(for i in 1 2 3 4 5; do cat </dev/tcp/127.0.0.1/${{ job.services.s.ports['3128'] }} && break; sleep 0.3; done)"
+	END
+	cell_run --policy ./named.yml
+	exits 0
+	says "32768 squid"
+	sed -i 's/ports: \[3128\]/ports: ["3128:3128"]/' "$project/.github/workflows/ci.yml"
+	cell_run --policy ./named.yml
+	exits 2
+	says "service 's' wants port 3128 of the job's loopback, where its proxy is"
+}
+
 @test "ports: a service with a network of its own ends the job as any other, and what led to it is gone" {
 	one 'services: { m: { image: "named:1", ports: ["4001:4000"] } }' <<-'END' | workflow
 		- run: (exec 3<>/dev/tcp/localhost/4001; cat <&3) || echo nobody-listens

@@ -328,7 +328,9 @@ static const struct {
 	/* who names a number has it before who does not */
 	{"{a: {image: x, ports: [1]}, b: {image: y, ports: ['1:1', '32768:2']}}", "{}", 0,
 	 "apart a 1=32769 b 1=1 2=32768"},
-	{"{a: {image: x, ports: [3128, '3:2']}}", "{}", 3128, "apart a 3128=32768 2=3"},
+	{"{a: {image: x, ports: [3128]}, b: {image: y, ports: [3128/udp]}}", "{}", 0,
+	 "together a 3128=3128 b 3128/udp=3128"},
+	{"{a: {image: x, ports: [3128, 2]}}", "{}", 3128, "apart a 3128=32768 2=2"},
 	/* an image's word counts, is not published, and is nothing new where ports: says it too */
 	{"{a: x, b: y}", EXPOSES("\"5/tcp\": {}"), 0, "apart a 5 b 5"},
 	{"{a: {image: x, ports: ['6:5']}}", EXPOSES("\"5\": {}, \"7\": {}, \"8/udp\": {}"), 0,
@@ -337,9 +339,10 @@ static const struct {
 	 "together a b"},
 };
 
-static void describe_ports(const struct container *list, size_t count, struct strbuf *out)
+static void describe_ports(const struct container *list, size_t count, uint16_t reserved,
+			   struct strbuf *out)
 {
-	strbuf_adds(out, ports_apart(list, count) ? "apart" : "together");
+	strbuf_adds(out, ports_apart(list, count, reserved) ? "apart" : "together");
 	for (size_t i = 0; i < count; i++) {
 		strbuf_addf(out, " %s", list[i].name);
 		for (size_t j = 0; j < list[i].port_count; j++) {
@@ -376,9 +379,9 @@ static void test_leads(void **state)
 				 0);
 		for (size_t j = 0; j < count; j++)
 			ports_expose(a, &image, &list[j]);
-		assert_int_equal(ports_check(list, count, &err), 0);
+		assert_int_equal(ports_check(list, count, leads[i].reserved, &err), 0);
 		ports_assign(list, count, leads[i].reserved);
-		describe_ports(list, count, &said);
+		describe_ports(list, count, leads[i].reserved, &said);
 		assert_string_equal(said.text, leads[i].result);
 	}
 }

@@ -177,7 +177,7 @@ s = socket.create_server(("127.0.0.1", 0))
 open(sys.argv[1], "w").write(str(s.getsockname()[1]))
 while True: s.accept()[0].close()' "$tmp/port" &
 	server=$!
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		[ -s "$tmp/port" ] && break
 		sleep 0.1
 	done
@@ -240,13 +240,13 @@ same_ports() {
 cat >"$tmp/flood.py" <<'END'
 import select, socket, sys
 def dial():
-    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 300)
     return s, bool(select.select([s], [], [], 10)[0])
 every = []
 while len(every) < 400:
     every.append(dial())
     if not every[-1][1]:
-        every += [(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60), False) for _ in range(len(every), 400)]
+        every += [(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 300), False) for _ in range(len(every), 400)]
 waiting = [s for s, answered in every if not answered]
 late = waiting and select.select(waiting, [], [], 2)[0]
 print("answered", len(every) - len(waiting) + len(late), flush=True)
@@ -267,7 +267,7 @@ while True:
     keep.append(s.accept()[0])
     keep[-1].sendall(b"served")' "$tmp/flooded" &
 	server=$!
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slow))); do
 		[ -s "$tmp/flooded" ] && break
 		sleep 0.1
 	done

@@ -1,8 +1,4 @@
 /* Cells that were born before their spec was known: cell_prepare(). */
-#include <signal.h>
-#include <sys/wait.h>
-#include <time.h>
-
 #include "cell/owner.h"
 #include "cell/supervise.h"
 #include "cell_fixture.h"
@@ -23,14 +19,10 @@ static struct cell *prepare(struct world *w)
 /* What the cell's network namespace is called, and its host. */
 static void run_names(struct world *w, char *out, size_t size)
 {
-	auto_strbuf struct strbuf text = STRBUF(4096);
-
-	(void)world_run(w,
-			"readlink /proc/self/ns/net; hostname; python3 -c 'import time; "
-			"print(time.clock_gettime(time.CLOCK_BOOTTIME))'",
-			&text);
-	(void)snprintf(out, size, "%s", text.text);
-	world_upper(w);
+	world_say(w,
+		  "readlink /proc/self/ns/net; hostname; python3 -c 'import time; "
+		  "print(time.clock_gettime(time.CLOCK_BOOTTIME))'",
+		  out, size);
 }
 
 static void check_taken_once(void)
@@ -118,48 +110,18 @@ static void check_memory(void)
 	world_drop(&w);
 }
 
-static void pause_ms(long ms)
+static pid_t start_ahead(struct world *w)
 {
-	const struct timespec t = {.tv_nsec = ms * 1000000};
-
-	(void)nanosleep(&t, NULL);
+	return prepare(w)->pid;
 }
 
 static void check_death_of_stepcell(void)
 {
-	int ends[2];
 	struct world w;
-	pid_t pid, inside;
-	bool gone = false;
 
-	assert_int_equal(pipe(ends), 0);
 	world_make(&w);
-	pid = fork();
-	if (pid == 0) {
-		inside = prepare(&w)->pid;
-		(void)write_full(ends[1], &inside, sizeof(inside));
-		for (;;)
-			(void)pause();
-	}
-	assert_int_equal(read_full(ends[0], &inside, sizeof(inside)), 0);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	(void)waitpid(pid, NULL, 0);
-	for (int i = 0; i < 500 && !gone; i++) {
-		gone = kill(inside, 0) < 0;
-		pause_ms(10);
-	}
-	assert_true(gone);
-	cell_sweep(w.state);
+	world_kill_stepcell(&w, start_ahead);
 	world_drop(&w);
-}
-
-static unsigned count_fds(void)
-{
-	unsigned count = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
 }
 
 static void check_nothing_left(void)
@@ -173,18 +135,6 @@ static void check_nothing_left(void)
 	assert_int_equal(count_fds(), fds);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
 }
-
-#define TEST_BOTH(name)                                                                            \
-	static void test_##name(void **state)                                                      \
-	{                                                                                          \
-		(void)state;                                                                       \
-		check_##name();                                                                    \
-	}                                                                                          \
-	static void test_##name##_as_user(void **state)                                            \
-	{                                                                                          \
-		(void)state;                                                                       \
-		as_user(check_##name);                                                             \
-	}
 
 TEST_BOTH(taken_once)
 TEST_BOTH(other_limits)

@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -172,4 +175,51 @@ static inline struct cell_result world_run(struct world *w, const char *script, 
 		cell_audit(cell, w->audit);
 	cell_release(&cell);
 	return result;
+}
+
+/* What a script prints, in a cell with a fresh upper for the next. */
+static inline void world_say(struct world *w, const char *script, char *out, size_t size)
+{
+	auto_strbuf struct strbuf text = STRBUF(16384);
+
+	(void)world_run(w, script, &text);
+	(void)snprintf(out, size, "%s", text.text);
+	world_upper(w);
+}
+
+/* A stepcell that is killed: `start` gives the pid of what must go with it. */
+static inline void world_kill_stepcell(struct world *w, pid_t (*start)(struct world *w))
+{
+	int ends[2];
+	pid_t pid, inside;
+	bool gone = false;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		inside = start(w);
+		(void)write_full(ends[1], &inside, sizeof(inside));
+		for (;;)
+			(void)pause();
+	}
+	assert_int_equal(read_full(ends[0], &inside, sizeof(inside)), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	(void)waitpid(pid, NULL, 0);
+	for (int i = 0; i < 500 && !gone; i++) {
+		gone = kill(inside, 0) < 0;
+		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	}
+	assert_true(gone);
+	cell_sweep(w->state);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static inline unsigned count_fds(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
 }

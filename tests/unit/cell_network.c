@@ -1,8 +1,4 @@
 /* The network that cells of one owner share: CELL_NET_SHARED. */
-#include <signal.h>
-#include <sys/wait.h>
-#include <time.h>
-
 #include "cell/owner.h"
 #include "cell/supervise.h"
 #include "cell_fixture.h"
@@ -49,15 +45,6 @@ static void server_stop(struct server *server)
 	(void)close(server->from);
 }
 
-static void run(struct world *w, const char *script, char *out, size_t size)
-{
-	auto_strbuf struct strbuf text = STRBUF(16384);
-
-	(void)world_run(w, script, &text);
-	(void)snprintf(out, size, "%s", text.text);
-	world_upper(w);
-}
-
 #define CLIENT                                                                                     \
 	"python3 -c \"import socket\n"                                                             \
 	"s = socket.create_connection(('127.0.0.1', 80), 5); print(s.recv(100).decode())\""
@@ -73,11 +60,11 @@ static void check_meet(void)
 	world_make(&w);
 	w.spec.network = CELL_NET_SHARED;
 	server_start(&w, &server, name, sizeof(name));
-	run(&w, CLIENT, said, sizeof(said));
+	world_say(&w, CLIENT, said, sizeof(said));
 	assert_string_equal(said, "served\n");
 	MUST(cell_prepare(&w.spec, &err));
 	assert_non_null(*owner_ahead(w.owner));
-	run(&w, CLIENT "; readlink /proc/self/ns/net", said, sizeof(said));
+	world_say(&w, CLIENT "; readlink /proc/self/ns/net", said, sizeof(said));
 	assert_null(*owner_ahead(w.owner));
 	assert_string_equal(strchr(said, '\n') + 1, name);
 	server_stop(&server);
@@ -95,12 +82,12 @@ static void check_others_do_not(void)
 	w.spec.network = CELL_NET_SHARED;
 	server_start(&w, &server, name, sizeof(name));
 	w.spec.network = CELL_NET_NONE;
-	run(&w, CLIENT " 2>&1 | tail -1; readlink /proc/self/ns/net", said, sizeof(said));
+	world_say(&w, CLIENT " 2>&1 | tail -1; readlink /proc/self/ns/net", said, sizeof(said));
 	assert_non_null(strstr(said, "Connection refused"));
 	assert_null(strstr(said, name));
 	world_make(&other);
 	other.spec.network = CELL_NET_SHARED;
-	run(&other, CLIENT " 2>&1 | tail -1; readlink /proc/self/ns/net", said, sizeof(said));
+	world_say(&other, CLIENT " 2>&1 | tail -1; readlink /proc/self/ns/net", said, sizeof(said));
 	assert_non_null(strstr(said, "Connection refused"));
 	assert_null(strstr(said, name));
 	server_stop(&server);
@@ -140,7 +127,7 @@ static void check_unchangeable(void)
 
 	world_make(&w);
 	w.spec.network = CELL_NET_SHARED;
-	run(&w, CHANGES "tail -n +3 /proc/self/net/dev | cut -d: -f1", said, sizeof(said));
+	world_say(&w, CHANGES "tail -n +3 /proc/self/net/dev | cut -d: -f1", said, sizeof(said));
 	for (size_t i = 0; i < COUNT(held); i++)
 		assert_non_null(strstr(said, held[i]));
 	assert_null(strstr(said, "OPEN"));
@@ -159,10 +146,10 @@ static void check_apart(void)
 	world_make(&w);
 	w.spec.network = CELL_NET_SHARED;
 	server_start(&w, &server, name, sizeof(name));
-	run(&w,
-	    "ls -d /proc/[0-9]* | wc -l; python3 -c \"import socket\n"
-	    "s = socket.socket(socket.AF_UNIX); s.connect('\\0neighbour')\" 2>&1 | tail -1",
-	    said, sizeof(said));
+	world_say(&w,
+		  "ls -d /proc/[0-9]* | wc -l; python3 -c \"import socket\n"
+		  "s = socket.socket(socket.AF_UNIX); s.connect('\\0neighbour')\" 2>&1 | tail -1",
+		  said, sizeof(said));
 	assert_true(said[0] >= '1' && said[0] <= '5' && said[1] == '\n');
 	assert_null(strstr(said, "served"));
 	if (!strstr(said, "PermissionError"))
@@ -201,14 +188,12 @@ static void check_queues(void)
 /* It has gone when its owner and its cells have; stepcell's own network was never left. */
 static void check_nothing_left(void)
 {
+	const unsigned fds = count_fds();
 	char before[64] = {0}, after[64] = {0};
 	struct err err = {0};
 	struct world w;
-	int fds;
 
 	assert_true(readlink("/proc/self/ns/net", before, sizeof(before) - 1) > 0);
-	fds = dup(0);
-	(void)close(fds);
 	world_make(&w);
 	w.spec.network = CELL_NET_SHARED;
 	w.spec.argv = (const char *[]){"true", NULL};
@@ -216,56 +201,29 @@ static void check_nothing_left(void)
 	world_drop(&w);
 	assert_true(readlink("/proc/self/ns/net", after, sizeof(after) - 1) > 0);
 	assert_string_equal(before, after);
-	assert_int_equal(dup(0), fds);
-	(void)close(fds);
+	assert_int_equal(count_fds(), fds);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
 }
 
 /* A stepcell that is killed takes the cells of its job along, wherever their network is. */
-static void check_death_of_stepcell(void)
+static pid_t start_server(struct world *w)
 {
-	int ends[2];
-	struct world w;
-	pid_t pid, inside;
-	bool gone = false;
+	struct server server;
+	char name[128];
 
-	assert_int_equal(pipe(ends), 0);
-	world_make(&w);
-	w.spec.network = CELL_NET_SHARED;
-	pid = fork();
-	if (pid == 0) {
-		struct server server;
-		char name[128];
-
-		server_start(&w, &server, name, sizeof(name));
-		inside = server.cell->pid;
-		(void)write_full(ends[1], &inside, sizeof(inside));
-		for (;;)
-			(void)pause();
-	}
-	assert_int_equal(read_full(ends[0], &inside, sizeof(inside)), 0);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	(void)waitpid(pid, NULL, 0);
-	for (int i = 0; i < 500 && !gone; i++) {
-		gone = kill(inside, 0) < 0;
-		(void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-	}
-	assert_true(gone);
-	cell_sweep(w.state);
-	world_drop(&w);
+	server_start(w, &server, name, sizeof(name));
+	return server.cell->pid;
 }
 
-#define TEST_BOTH(name)                                                                            \
-	static void test_##name(void **state)                                                      \
-	{                                                                                          \
-		(void)state;                                                                       \
-		check_##name();                                                                    \
-	}                                                                                          \
-	static void test_##name##_as_user(void **state)                                            \
-	{                                                                                          \
-		(void)state;                                                                       \
-		as_user(check_##name);                                                             \
-	}
+static void check_death_of_stepcell(void)
+{
+	struct world w;
+
+	world_make(&w);
+	w.spec.network = CELL_NET_SHARED;
+	world_kill_stepcell(&w, start_server);
+	world_drop(&w);
+}
 
 TEST_BOTH(meet)
 TEST_BOTH(others_do_not)

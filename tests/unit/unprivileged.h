@@ -33,3 +33,16 @@ static inline void as_user(void (*check)(void))
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
+
+/* check_NAME() as two tests: by who runs them, and by an ordinary user. */
+#define TEST_BOTH(name)                                                                            \
+	static void test_##name(void **state)                                                      \
+	{                                                                                          \
+		(void)state;                                                                       \
+		check_##name();                                                                    \
+	}                                                                                          \
+	static void test_##name##_as_user(void **state)                                            \
+	{                                                                                          \
+		(void)state;                                                                       \
+		as_user(check_##name);                                                             \
+	}

@@ -1,6 +1,7 @@
 /* inodes: what an archive said about each file that was made from it. Private. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,7 @@ struct inode_note {
 	uint32_t uid, gid;
 	mode_t mode; /* as the archive has it: set-id bits included */
 	struct timespec mtime;
+	bool attributes;    /* it has some that are in the list */
 	uint8_t sha256[32]; /* of a regular file */
 };
 

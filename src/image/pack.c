@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/attributes.h"
 #include "image/folder.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -55,6 +56,18 @@ static struct archive_entry *new_entry(const char *path, const struct stat *st)
 	archive_entry_set_perm(e, st->st_mode & 07777);
 	archive_entry_set_mtime(e, st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 	return e;
+}
+
+static int add_attributes(struct archive_entry *e, int fd, struct err *err)
+{
+	struct attributes kept;
+
+	if (attributes_get(fd, &kept, err) < 0)
+		return -1;
+	for (size_t i = 0; i < kept.count; i++)
+		archive_entry_xattr_add_entry(e, kept.list[i].name, kept.list[i].value,
+					      kept.list[i].len);
+	return 0;
 }
 
 static int write_header(struct packer *p, struct archive_entry *e, struct err *err)
@@ -114,7 +127,8 @@ static int pack_file(struct packer *p, int dir, const char *name, const char *pa
 		return write_header(p, e, err);
 	}
 	archive_entry_set_size(e, st->st_size);
-	if (write_header(p, e, err) < 0 || copy_file(p, fd, (uint64_t)st->st_size, err) < 0)
+	if (add_attributes(e, fd, err) < 0 || write_header(p, e, err) < 0 ||
+	    copy_file(p, fd, (uint64_t)st->st_size, err) < 0)
 		return err_wrap(err, "'%s'", path);
 	return 0;
 }
@@ -166,7 +180,8 @@ static int pack_folder(struct packer *p, int dir, struct strbuf *path, struct er
 		return err_sys(err, "cannot read '%s'", path->text);
 	auto_entry struct archive_entry *e = new_entry(path->text, &st);
 
-	if (write_header(p, e, err) < 0 || folder_list(dir, &names, err) < 0)
+	if (add_attributes(e, dir, err) < 0 || write_header(p, e, err) < 0 ||
+	    folder_list(dir, &names, err) < 0)
 		return -1;
 	for_each_name(name, &names)
 	{
@@ -221,10 +236,11 @@ static int open_archive(struct archive *a, int fd, struct err *err)
 {
 	/* To standard output libarchive would pad what it compressed, which zstd takes amiss. */
 	(void)archive_write_set_bytes_in_last_block(a, 1);
-	/* The GNU format: its names are bytes, and no locale has a say in them. */
+	/* Attributes need a pax header; names are bytes, and no locale has a say in them. */
 	if (archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
-	    archive_write_set_format_gnutar(a) != ARCHIVE_OK ||
-	    archive_write_set_options(a, "zstd:compression-level=" ZSTD_LEVEL) != ARCHIVE_OK ||
+	    archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
+	    archive_write_set_options(a, "zstd:compression-level=" ZSTD_LEVEL
+					 ",hdrcharset=BINARY") != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(a, 1) !=
 		    ARCHIVE_OK || /* no padding behind zstd */
 	    archive_write_open_fd(a, fd) != ARCHIVE_OK)

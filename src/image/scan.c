@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "image/attributes.h"
 #include "image/folder.h"
 #include "image/stamps.h"
 #include "image/writer.h"
@@ -18,14 +19,19 @@
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
-void scan_escape(struct strbuf *out, const char *text)
+static void escape(struct strbuf *out, const void *bytes, size_t len, char also)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (*p > ' ' && *p < 0x7f && *p != '\\')
+	for (const unsigned char *p = bytes; len; p++, len--) {
+		if (*p > ' ' && *p < 0x7f && *p != '\\' && *p != (unsigned char)also)
 			strbuf_addc(out, (char)*p);
 		else
 			strbuf_addf(out, "\\%03o", *p);
 	}
+}
+
+void scan_escape(struct strbuf *out, const char *text)
+{
+	escape(out, text, strlen(text), '\\');
 }
 
 /* One byte of an escaped text, and where the next begins; -1 where it is none. */
@@ -81,7 +87,9 @@ static bool has_odd_attribute(int fd)
 
 static bool is_odd(const struct scan *s, int dir, const char *name, const struct stat *st)
 {
+	struct attributes kept;
 	auto_fd int fd = -1;
+	struct err too_many;
 
 	if (st->st_uid != s->owner)
 		return true;
@@ -90,7 +98,7 @@ static bool is_odd(const struct scan *s, int dir, const char *name, const struct
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		return true;
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return fd < 0 || has_odd_attribute(fd);
+	return fd < 0 || has_odd_attribute(fd) || attributes_get(fd, &kept, &too_many) < 0;
 }
 
 /* ---- its list ---- */
@@ -112,6 +120,29 @@ static int add_digest(struct scan *s, int dir, const char *name, const struct in
 	if (digest_of_fd(fd, &digest, err) < 0)
 		return -1;
 	strbuf_adds(s->manifest, digest.hex);
+	return 0;
+}
+
+/* Who wrote the tree has noted which files have any: nearly none. */
+static int add_attributes(struct scan *s, int dir, const char *name, const struct inode_note *note,
+			  struct err *err)
+{
+	struct attributes kept;
+	auto_fd int fd = -1;
+
+	if (note && !note->attributes)
+		return 0;
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", name);
+	if (attributes_get(fd, &kept, err) < 0)
+		return err_wrap(err, "'%s'", name);
+	for (size_t i = 0; i < kept.count; i++) {
+		strbuf_addc(s->manifest, ' ');
+		escape(s->manifest, kept.list[i].name, strlen(kept.list[i].name), '=');
+		strbuf_addc(s->manifest, '=');
+		escape(s->manifest, kept.list[i].value, kept.list[i].len, '\\');
+	}
 	return 0;
 }
 
@@ -169,6 +200,8 @@ static int scan_file(struct scan *s, int dir, const char *name, const struct sta
 		return -1;
 	strbuf_addc(s->manifest, ' ');
 	scan_escape(s->manifest, path);
+	if (add_attributes(s, dir, name, note, err) < 0)
+		return -1;
 	strbuf_addc(s->manifest, '\n');
 	return 0;
 }
@@ -199,6 +232,8 @@ static int list_entry(struct scan *s, int dir, const char *name, struct strbuf *
 		return err_fail(err, ERR_SYSTEM, "'%s' is no file, directory or link", path->text);
 	strbuf_addf(s->manifest, "d %o ", st.st_mode & 07777);
 	scan_escape(s->manifest, path->text);
+	if (add_attributes(s, dir, name, note, err) < 0)
+		return -1;
 	strbuf_addc(s->manifest, '\n');
 	return enter_folder(s, dir, name, note, path, depth, err);
 }

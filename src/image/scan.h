@@ -16,7 +16,8 @@
  *	f 644 1234 SHA256 usr/bin/x
  *	l usr/bin/y TARGET
  *
- * Space, backslash and everything outside printable ASCII are written as \ooo.
+ * Behind a path stand the extended attributes that are kept, " NAME=VALUE" by
+ * name; in one of their names a '=' is \ooo too. Space, backslash and everything outside printable ASCII are written as \ooo.
  * No times, no owners, nothing of the host: whoever makes a tree of the same
  * files gets the same text.
  */

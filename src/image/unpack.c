@@ -11,6 +11,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,8 +27,9 @@ static void close_archive(struct archive **a)
 struct reading {
 	struct archive *a;
 	struct stream *stream;
-	struct err why; /* the stream failed, and why */
-	uint64_t bytes; /* of contents, holes not among them */
+	struct err why;                          /* the stream failed, and why */
+	uint64_t bytes;                          /* of contents, holes not among them */
+	struct attribute attributes[ATTRIBUTES]; /* of the entry */
 };
 
 static int archive_fail(const struct reading *r, struct err *err)
@@ -120,6 +122,31 @@ static int describe(struct archive_entry *e, struct entry *out, struct err *err)
 	return 0;
 }
 
+/* A record of two kinds may say one twice: the first counts. */
+static bool is_known(const struct entry *entry, const char *name)
+{
+	for (size_t i = 0; i < entry->attribute_count; i++)
+		if (strcmp(entry->attributes[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void read_attributes(struct reading *reading, struct archive_entry *e, struct entry *entry)
+{
+	struct attribute *next;
+
+	entry->attributes = reading->attributes;
+	(void)archive_entry_xattr_reset(e);
+	while (entry->attribute_count < ATTRIBUTES) {
+		next = &reading->attributes[entry->attribute_count];
+		if (archive_entry_xattr_next(e, &next->name, &next->value, &next->len) !=
+		    ARCHIVE_OK)
+			return;
+		if (next->name && !is_known(entry, next->name))
+			entry->attribute_count++;
+	}
+}
+
 static int add_entries(struct reading *reading, struct writer *w, struct err *err)
 {
 	const uint64_t before = w->bytes; /* of the layers below */
@@ -128,8 +155,10 @@ static int add_entries(struct reading *reading, struct writer *w, struct err *er
 	int r;
 
 	while ((r = archive_read_next_header(reading->a, &e)) == ARCHIVE_OK) {
-		if (describe(e, &entry, err) < 0 ||
-		    writer_add(w, &entry, next_block, reading, err) < 0 ||
+		if (describe(e, &entry, err) < 0)
+			return -1;
+		read_attributes(reading, e, &entry);
+		if (writer_add(w, &entry, next_block, reading, err) < 0 ||
 		    check_ratio(reading, w->bytes - before, err) < 0)
 			return -1;
 	}

@@ -169,6 +169,7 @@ static int note_inode(struct writer *w, const struct entry *e, int dir, const ch
 	(*out)->gid = e->gid;
 	(*out)->mode = e->mode & 07777;
 	(*out)->mtime = e->mtime;
+	(*out)->attributes = false;
 	return 0;
 }
 
@@ -234,17 +235,33 @@ static int write_blocks(struct writer *w, int fd, const struct entry *e, const s
 	return 0;
 }
 
+/* Only a file that its owner may write can be given any. */
+static int set_attributes(const struct entry *e, int fd, mode_t mode, bool *any, struct err *err)
+{
+	*any = false;
+	if (!e->attribute_count)
+		return 0;
+	if (fchmod(fd, mode | 0200) < 0)
+		return err_sys(err, "cannot set the mode");
+	return attributes_set(fd, e->attributes, e->attribute_count, any, err);
+}
+
 static int finish_file(struct writer *w, const struct entry *e, int fd,
 		       struct digest_stream **digest, struct err *err)
 {
 	const struct timespec times[2] = {e->mtime, e->mtime};
 	const mode_t mode = writer_mode(e->kind, e->mode);
 	struct inode_note *note = NULL;
+	bool any;
 
-	if (((mode & w->umask) && fchmod(fd, mode) < 0) || futimens(fd, times) < 0)
+	if (set_attributes(e, fd, mode, &any, err) < 0)
+		return -1;
+	if (((e->attribute_count || (mode & w->umask)) && fchmod(fd, mode) < 0) ||
+	    futimens(fd, times) < 0)
 		return err_sys(err, "cannot set mode and time");
 	if (note_inode(w, e, fd, "", &note, err) < 0)
 		return -1;
+	note->attributes = any;
 	digest_end_raw(digest, note->sha256);
 	return 0;
 }
@@ -274,13 +291,14 @@ static int add_file(struct writer *w, const struct entry *e, const char *name,
 static int add_folder(struct writer *w, const struct entry *e, const char *name,
 		      const struct content *c, struct err *err)
 {
-	struct inode_note *note;
+	struct inode_note *note = NULL;
 	struct stat st;
+	bool any = false, made;
 
 	(void)c;
-	if (mkdirat(w->parent, name, 0700) < 0 &&
-	    (errno != EEXIST || fstatat(w->parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	     !S_ISDIR(st.st_mode))) {
+	made = mkdirat(w->parent, name, 0700) == 0;
+	if (!made && (errno != EEXIST || fstatat(w->parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		      !S_ISDIR(st.st_mode))) {
 		errno = EEXIST;
 		return err_sys(err, "cannot create");
 	}
@@ -288,7 +306,14 @@ static int add_folder(struct writer *w, const struct entry *e, const char *name,
 
 	if (fd < 0 || fchmod(fd, writer_mode(e->kind, e->mode)) < 0)
 		return err_sys(err, "cannot set the mode");
-	return note_inode(w, e, fd, "", &note, err);
+	/* one that was there has what this layer says, and no more */
+	if ((!made || e->attribute_count) &&
+	    attributes_set(fd, e->attributes, e->attribute_count, &any, err) < 0)
+		return -1;
+	if (note_inode(w, e, fd, "", &note, err) < 0)
+		return -1;
+	note->attributes = any;
+	return 0;
 }
 
 static int add_link(struct writer *w, const struct entry *e, const char *name,
@@ -357,6 +382,8 @@ static int count_entry(struct writer *w, const struct entry *e, struct err *err)
 	if (++w->entries > w->max_entries)
 		return err_fail(err, ERR_USAGE, "more than %llu entries",
 				(unsigned long long)w->max_entries);
+	for (size_t i = 0; i < e->attribute_count; i++)
+		w->bytes += e->attributes[i].len;
 	if (e->kind != ENTRY_FILE)
 		return 0;
 	/* The size that it claims: a sparse file costs no disk, but whoever reads it. */
@@ -448,8 +475,10 @@ int writer_add(struct writer *w, const struct entry *entry, block_fn *blocks, vo
 	const struct content content = {blocks, arg};
 	struct entry kept = *entry;
 
-	if (w->plain)
+	if (w->plain) {
 		kept.mode = entry->kind == ENTRY_FOLDER || entry->mode & 0100 ? 0755 : 0644;
+		kept.attribute_count = 0;
+	}
 	if (add(w, &kept, &content, err) < 0)
 		return err_wrap(err, "entry '%.200s'", entry->path);
 	return 0;

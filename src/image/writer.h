@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "image/attributes.h"
 #include "image/inodes.h"
 #include "stepcell/err.h"
 
@@ -21,6 +22,8 @@ struct entry {
 	mode_t mode;
 	uint32_t uid, gid;
 	struct timespec mtime;
+	const struct attribute *attributes; /* all that the archive has of it */
+	size_t attribute_count;
 };
 
 /* Blocks of a file in ascending order: 1 with a block, 0 at the end, -1 with `err` set. */

@@ -143,6 +143,40 @@ empty_store() {
 	diff -r -x stamps "$STEPCELL_HOME/store/trees/$tree" "other/store/trees/$tree"
 }
 
+# attribute FILE NAME [VALUE]: set it, or print it
+attribute() {
+	python3 -c 'import os, sys
+if len(sys.argv) > 3: os.setxattr(sys.argv[1], sys.argv[2], sys.argv[3].encode())
+else: print(os.getxattr(sys.argv[1], sys.argv[2]).decode())' "$@"
+}
+
+@test "extended attributes of the user's are kept, carried to another store, and verified" {
+	mkdir -p root/etc
+	echo x >root/etc/word
+	attribute root/etc/word user.a "1 2" 2>/dev/null || cannot "the file system of the tests keeps no attributes"
+	attribute root/etc user.b 3
+	tar --xattrs --format=posix -C root -cf kept.tar .
+	image import kept.tar
+	exits 0
+	digest=$output
+	word=$(echo "$STEPCELL_HOME"/store/trees/*/root/etc/word)
+	[ "$(attribute "$word" user.a)" = "1 2" ]
+	list=$(cat "$STEPCELL_HOME"/store/trees/*/manifest)
+	grep -q '^d 755 etc user.b=3$' <<<"$list"
+	grep -q '^f 644 2 [0-9a-f]* etc/word user.a=1\\0402$' <<<"$list"
+	"$STEPCELL" image export kept >again.tar.zst
+	STEPCELL_HOME=$BATS_TEST_TMPDIR/other run "$STEPCELL" image import <again.tar.zst
+	exits 0
+	[ "$output" = "$digest" ]
+	[ "$(attribute other/store/trees/*/root/etc user.b)" = 3 ]
+	image verify kept
+	exits 0
+	attribute "$word" user.a other
+	image verify kept
+	exits 1
+	says "changed etc/word"
+}
+
 @test "an import takes no name that means another image, unless told to" {
 	make_export small
 	pack image.tar

@@ -173,6 +173,9 @@ bombs = {
 	"B7-sparse": sparse,
 }
 
+# What overlayfs would do with a layer that has them: hide what lies below, and look for it elsewhere.
+OVERLAY = {f"SCHILY.xattr.{who}.overlay.{what}": value for who in ("user", "trusted")
+	for what, value in (("opaque", "y"), ("redirect", "/usr"), ("metacopy", ""))}
 CAPS = {"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00 \x20\x00\x00\x00\x00\x00\x00\x00\x00\x00"}
 
 
@@ -191,6 +194,8 @@ def kinds():
 			data = old.extractfile(e).read() if e.isreg() else b""
 			if e.name.endswith("/suid"):
 				e.mode = 0o6755
+			if e.name.endswith("/usr"):
+				e.pax_headers = OVERLAY
 			if e.name.endswith("/filecaps"):
 				e.pax_headers = CAPS
 			new.addfile(e, io.BytesIO(data))

@@ -158,10 +158,10 @@ devices_and_bits() {
 	[ -n "$(strange "$tmp/naive")" ] && open="open: $(strange "$tmp/naive" | wc -l) of them"
 	rm -rf "$tmp/naive"
 	for who in $(users); do
-		import "$who" B8-kinds || { fail "B8 devices, FIFOs, set-id bits, capabilities, as $who" "$(cat "$tmp/stderr")"; continue; }
+		import "$who" B8-kinds || { fail "B8 devices, FIFOs, set-id bits, capabilities, attributes of overlayfs, as $who" "$(cat "$tmp/stderr")"; continue; }
 		count_from_here
 		found=$(strange "$tmp/$who-state/store")
-		judge "B8 devices, FIFOs, set-id bits, capabilities, as $who" \
+		judge "B8 devices, FIFOs, set-id bits, capabilities, attributes of overlayfs, as $who" \
 			"$([ -z "$found" ] && echo "held: none is in the store" || echo "open: $found")" "$open"
 		for program in suid filecaps; do
 			judge "B8 $program of an image, run, as $who" "$(image=kinds inside "$who" /$program setid)" "$bits"
@@ -172,6 +172,15 @@ devices_and_bits() {
 strange() {
 	find "$1" \( -type b -o -type c -o -type p -o -type s -o -perm /7000 \) ! -path '*/host/*'
 	getcap -r "$1" 2>/dev/null
+	# what overlayfs or the kernel acts on; a label is the host's own
+	python3 - "$1" <<-'END'
+		import os, sys
+		for at, folders, files in os.walk(sys.argv[1]):
+		    for name in (os.path.join(at, n) for n in folders + files):
+		        for a in os.listxattr(name, follow_symlinks=False):
+		            if a.startswith(("user.overlay.", "trusted.", "security.capability", "system.")):
+		                print(name, a)
+	END
 }
 
 # linked_places ID PLACE: three ways to lead out; the cell runs in the image alone, or is refused.

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/xattr.h>
 
 #include <cmocka.h>
 
@@ -42,6 +43,10 @@
 	{                                                                                          \
 		'f', path, NULL, 0                                                                 \
 	} /* a whiteout */
+#define X(attributes)                                                                              \
+	{                                                                                          \
+		'x', attributes, NULL, 0                                                           \
+	} /* of the next one */
 #define LAYER(...)                                                                                 \
 	{                                                                                          \
 		__VA_ARGS__,                                                                       \
@@ -397,6 +402,59 @@ static const struct vector breakouts[] = {
 	 "'..'"},
 };
 
+#define LONG N255 N255 N255 N255 N255 N255 N255
+
+static const struct vector attributes[] = {
+	{"of a file and of a folder",
+	 {LAYER(X("user.b:2 user.a:1"), D("d"), X("user.mime:text/x"), F("d/f", "1"))},
+	 "d/{user.a:1 user.b:2} d/f=1{user.mime:text/x}",
+	 NULL},
+	{"of a file that cannot be written",
+	 {LAYER(X("user.a:1"), {'f', "f", "1", 0444})},
+	 "f=1[444]{user.a:1}",
+	 NULL},
+	{"that overlayfs acts on",
+	 {LAYER(X("user.overlay.opaque:y user.overlay.redirect:/x user.overlay.metacopy:"), D("d"),
+		X("trusted.overlay.opaque:y trusted.overlay.redirect:/x user.a:1"), D("e"),
+		X("user.overlay.metacopy: user.overlay.whiteout:y"), F("f", "1"))},
+	 "d/ e/{user.a:1} f=1",
+	 NULL},
+	{"that the kernel or an administrator means something by",
+	 {LAYER(X("security.capability:x security.selinux:y security.evm:z"), F("f", "1"),
+		X("trusted.a:1 system.posix_acl_access:x user.:1 user:1 other.a:1"), F("g", "1"))},
+	 "f=1 g=1",
+	 NULL},
+	{"of a folder that the next layer has too",
+	 {LAYER(X("user.a:1 user.b:2"), D("d"), F("d/f", "1")), LAYER(X("user.b:3"), D("d"))},
+	 "d/{user.b:3} d/f=1",
+	 NULL},
+	{"of a folder that the next layer only goes through",
+	 {LAYER(X("user.a:1"), D("d")), LAYER(F("d/f", "1"))},
+	 "d/{user.a:1} d/f=1",
+	 NULL},
+	{"of a file that the next layer has too",
+	 {LAYER(X("user.a:1"), F("f", "1")), LAYER(F("f", "2"))},
+	 "f=2",
+	 NULL},
+	{"for a hard link's target, and for where a link leads",
+	 {LAYER(F("f", "1"), X("user.a:1"), H("h", "f"), X("user.a:1"), L("l", "f"), X("user.a:1"),
+		L("m", "/tmp/CANARY"))},
+	 "f=1 h=1 l>f m>/tmp/CANARY",
+	 NULL},
+	{"through a link of the image, to the host",
+	 {LAYER(L("l", "/tmp")), LAYER(X("user.a:1"), D("l"))},
+	 "l/{user.a:1}",
+	 NULL},
+	{"that are too long, beside one that is not",
+	 {LAYER(X("user.long:" LONG N255 N255 " user.a:1"), F("f", "1"))},
+	 "f=1{user.a:1}",
+	 NULL},
+	{"that are too long together",
+	 {LAYER(X("user.a:" N255 N255 N255 N255 " user.b:" LONG " user.c:3"), F("f", "1"))},
+	 "f=1{user.a:" N255 N255 N255 N255 " user.c:3}",
+	 NULL},
+};
+
 static const struct {
 	const char *name;
 	const struct vector *rows;
@@ -404,12 +462,40 @@ static const struct {
 } families[] = {
 	{"whiteout", whiteouts, COUNT(whiteouts)}, {"opaque", opaque, COUNT(opaque)},
 	{"change", changes, COUNT(changes)},       {"hard link", hardlinks, COUNT(hardlinks)},
-	{"breakout", breakouts, COUNT(breakouts)},
+	{"breakout", breakouts, COUNT(breakouts)}, {"attribute", attributes, COUNT(attributes)},
 };
 
 /* ---- what came of it, as text ---- */
 
 static void tell(int dir, const char *at, struct strbuf *out);
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Whatever there is, but for what this host labels every file with. */
+static void tell_attributes(int dir, const char *name, struct strbuf *out)
+{
+	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char names[4096], value[4096];
+	const char *list[64];
+	ssize_t n = flistxattr(fd, names, sizeof(names));
+	size_t count = 0;
+
+	for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
+		if (strcmp(p, "security.selinux") != 0)
+			list[count++] = p;
+	qsort(list, count, sizeof(*list), by_text);
+	for (size_t i = 0; i < count; i++) {
+		ssize_t len = fgetxattr(fd, list[i], value, sizeof(value));
+
+		assert_true(len >= 0);
+		strbuf_addf(out, "%s%s:%.*s", i ? " " : "{", list[i], (int)len, value);
+	}
+	if (count)
+		strbuf_addc(out, '}');
+}
 
 static void tell_one(int dir, const char *name, const char *path, struct strbuf *out)
 {
@@ -433,6 +519,7 @@ static void tell_one(int dir, const char *name, const char *path, struct strbuf 
 	}
 	if ((st.st_mode & 07777) != (S_ISDIR(st.st_mode) ? 0755 : 0644))
 		strbuf_addf(out, "[%o]", st.st_mode & 07777);
+	tell_attributes(dir, name, out);
 	if (S_ISDIR(st.st_mode)) {
 		auto_fd int inner = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -521,9 +608,70 @@ static void test_vectors(void **state)
 	print_message("# %zu vectors\n", count);
 }
 
+/* ---- what is in a tree's name ---- */
+
+static struct digest digest_of_row(struct home *home, const char *given)
+{
+	const struct row rows[] = {{'x', given ? given : "", NULL, 0}, F("f", "1"), {0}};
+	struct tree_layer layer = {.fd = make_tar(rows)};
+	struct tree tree;
+	struct err err = {0};
+
+	assert_int_equal(digest_of_fd(layer.fd, &layer.diff_id, &err), 0);
+	assert_int_equal(lseek(layer.fd, 0, SEEK_SET), 0);
+	assert_int_equal(tree_apply(&home->staging, &layer, 1, &tree, &err), 0);
+	home_renew(home);
+	fd_close(&layer.fd);
+	return tree.digest;
+}
+
+static void test_digests(void **state)
+{
+	static const char list[] =
+		"f 644 1 6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b f\n";
+	static const char *const other[] = {
+		NULL,         "user.a:b",          "user.a:b=c",
+		"user.a=b:c", "user.a:b user.c:d", "user.a:b\\040user.c=d"};
+	const struct digest none = digest_of(list, strlen(list));
+	struct digest digests[COUNT(other)];
+	struct home home;
+
+	(void)state;
+	home_make(&home);
+	for (size_t i = 0; i < COUNT(other); i++)
+		digests[i] = digest_of_row(&home, other[i]);
+	/* a tree without any is called as it always was, and so is one of which none are kept */
+	assert_true(digest_equal(&digests[0], &none));
+	digests[0] = digest_of_row(&home, "user.overlay.opaque:y security.capability:x");
+	assert_true(digest_equal(&digests[0], &none));
+	for (size_t i = 0; i < COUNT(other); i++)
+		for (size_t j = 0; j < i; j++)
+			assert_false(digest_equal(&digests[i], &digests[j]));
+	digests[0] = digest_of_row(&home, "user.c:d user.a:b");
+	assert_true(digest_equal(&digests[0], &digests[4]));
+	home_drop(&home);
+}
+
+/* As the store's trees would be, by who made this folder. */
+static bool attributes_are_kept_here(void)
+{
+	char path[] = "/tmp/stepcell-attributes-XXXXXX";
+	auto_fd int fd = mkstemp(path);
+	bool kept = fd >= 0 && fsetxattr(fd, "user.a", "1", 1, 0) == 0;
+
+	(void)unlink(path);
+	return kept;
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors),
+					   cmocka_unit_test(test_digests)};
+
+	if (!attributes_are_kept_here()) {
+		print_message("1..0 # SKIP the file system of /tmp keeps no attributes\n");
+		return 0;
+	}
 
 	if (tar_tests_begin() < 0)
 		return 1;

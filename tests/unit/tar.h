@@ -23,7 +23,7 @@
 /* ---- making archives ---- */
 
 struct row {
-	char type; /* f d l h (hard link) c b p */
+	char type; /* f d l h (hard link) c b p; x: the path is what the next row has for attributes */
 	const char *path;
 	const char *text; /* content, or target of a link */
 	mode_t mode;      /* 0: 0644, 0755 for a folder */
@@ -65,12 +65,33 @@ static inline const char *expand(const char *text, char out[512])
 	return out;
 }
 
+/* "user.a:1 user.b:2" */
+static inline void add_attributes(struct archive_entry *e, const char *text)
+{
+	char name[300];
+
+	for (const char *end; text && *text; text = end + (*end == ' ')) {
+		const char *colon = strchr(text, ':');
+
+		end = strchrnul(text, ' ');
+		(void)snprintf(name, sizeof(name), "%.*s", (int)(colon - text), text);
+		archive_entry_xattr_add_entry(e, name, colon + 1, (size_t)(end - colon - 1));
+	}
+}
+
 static inline void add_row(struct archive *a, const struct row *row)
 {
+	static const char *attributes;
 	char path[512], target[512];
-	struct archive_entry *e = archive_entry_new();
+	struct archive_entry *e = row->type == 'x' ? NULL : archive_entry_new();
 	size_t len = row->type == 'f' && row->text ? strlen(row->text) : 0;
 
+	if (!e) {
+		attributes = row->path;
+		return;
+	}
+	add_attributes(e, attributes);
+	attributes = NULL;
 	archive_entry_set_pathname(e, expand(row->path, path));
 	archive_entry_set_filetype(e, filetype(row->type));
 	archive_entry_set_perm(e, row->mode ? row->mode : row->type == 'd' ? 0755 : 0644);

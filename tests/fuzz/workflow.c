@@ -6,26 +6,6 @@
 #include "stepcell/arena.h"
 #include "stepcell/workflow.h"
 
-/* The second look is given what was refused as well. */
-static void lint_faulty(struct arena *a, const char *text, size_t size, const void *sound,
-			const struct lint_world *world)
-{
-	struct diags diags = {.arena = a, .max = 1000}, again = {.arena = a};
-	const struct workflow *w = workflow_load_faulty(a, "w.yml", text, size, &diags);
-	const struct action *action = action_load_faulty(a, "action.yml", text, size, &again);
-
-	if ((sound && !w) || !sound != (diags.errors > 0))
-		abort();
-	if (w) {
-		workflow_lint(a, w, text, size, world, &diags);
-		workflow_check_calls(a, w, PERMISSIONS_WRITE, find_self, (void *)sound, &diags);
-	}
-	if (action)
-		action_lint(a, action, text, size, world, &again);
-	check_findings(a, text, size, &diags);
-	check_findings(a, text, size, &again);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void plan(struct arena *a, const struct workflow *w)
@@ -80,6 +60,26 @@ static void check_findings(struct arena *a, const char *text, size_t len, struct
 		(void)lint_silences(comments, sorted[i]->at.line, sorted[i]->rule);
 	}
 	lint_comments_check(comments, diags);
+}
+
+/* The second look is given what was refused as well. */
+static void lint_faulty(struct arena *a, const char *text, size_t size, const void *sound,
+			const struct lint_world *world)
+{
+	struct diags diags = {.arena = a, .max = 1000}, again = {.arena = a};
+	const struct workflow *w = workflow_load_faulty(a, "w.yml", text, size, &diags);
+	const struct action *action = action_load_faulty(a, "action.yml", text, size, &again);
+
+	if ((sound && !w) || !sound != (diags.errors > 0))
+		abort();
+	if (w) {
+		workflow_lint(a, w, text, size, world, &diags);
+		workflow_check_calls(a, w, PERMISSIONS_WRITE, find_self, (void *)sound, &diags);
+	}
+	if (action)
+		action_lint(a, action, text, size, world, &again);
+	check_findings(a, text, size, &diags);
+	check_findings(a, text, size, &again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

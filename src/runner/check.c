@@ -262,11 +262,13 @@ static int check_kinds(const struct run *run, const struct job *job, struct err 
 		const struct step *step = &job->steps.list[i];
 
 		if ((!step->run && !step->uses) || node_get(step->as_written, "background"))
-			return err_fail(err, ERR_USAGE,
-					"%s:%u: job '%s': background, wait, cancel and parallel "
-					"steps are not served: each step has a cell of its own, "
-					"which ends with it; write them one after another",
-					file_of(run, &step->at), step->at.line, job->id);
+			return err_fail(
+				err, ERR_USAGE,
+				"%s:%u: job '%s': background, wait, wait-all, cancel and "
+				"parallel steps are not served: each step has a cell of its "
+				"own, which ends with it; write them one after another, a "
+				"server under services:, and what may run at once as jobs",
+				file_of(run, &step->at), step->at.line, job->id);
 	}
 	return 0;
 }

@@ -28,14 +28,15 @@
 #define LIMIT_ID          100
 
 /* What a step says. */
-#define LIMIT_FILE_COMMAND (10 * MIB) /* GITHUB_ENV and its like, each */
-#define LIMIT_ENV_PAIRS    4096       /* in one of them: more do not fit an execve() */
-#define LIMIT_MASK_BYTES   (4 * MIB)  /* of values to mask, with their encoded forms */
-#define LIMIT_SUMMARY      (1 * MIB)
-#define LIMIT_OUTPUTS_JOB  (1 * MIB) /* GitHub's, in UTF-16 */
-#define LIMIT_OUTPUTS_RUN  (50 * MIB)
-#define LIMIT_LOG_LINE     (64 * KIB) /* longer lines are cut into pieces */
-#define LIMIT_ANNOTATIONS  1000       /* of a step; GitHub shows ten of a level, and 50 of a job */
+#define LIMIT_FILE_COMMAND    (10 * MIB) /* GITHUB_ENV and its like, each */
+#define LIMIT_ENV_PAIRS       4096       /* in one of them: more do not fit an execve() */
+#define LIMIT_MASK_BYTES      (4 * MIB)  /* of values to mask, with their encoded forms */
+#define LIMIT_SUMMARY         (1 * MIB)
+#define LIMIT_OUTPUTS_JOB     (1 * MIB) /* GitHub's, in UTF-16 */
+#define LIMIT_OUTPUTS_RUN     (50 * MIB)
+#define LIMIT_ENVIRONMENT_URL 2048
+#define LIMIT_LOG_LINE        (64 * KIB) /* longer lines are cut into pieces */
+#define LIMIT_ANNOTATIONS     1000 /* of a step; GitHub shows ten of a level, and 50 of a job */
 
 /* Problem matchers: their expressions come from strangers, and so do the lines. */
 #define LIMIT_REGEXP        (4 * KIB)

@@ -7,8 +7,9 @@
  *   plan          jobs: [{id name needs}]
  *   job-started   job name image
  *   job-skipped   job name why
- *   job-ended     job name verdict seconds why? peak_memory artifacts: [names]
- *                 verdict: success failure cancelled; why: first reason of a failure
+ *   job-ended     job name verdict seconds why? peak_memory artifacts: [names] url?
+ *                 verdict: success failure cancelled; why: first reason of a failure;
+ *                 url: of the job's environment
  *   service-started job service image
  *   service-ready job service seconds     its health check passed
  *   service-log   job service text        one line of what it says, as log is of a step

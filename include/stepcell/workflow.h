@@ -249,6 +249,8 @@ struct event {
 		*base_ref; /* of a pull request: the branch it goes to, "main"; NULL or "" else */
 	const char *const *paths; /* changed paths; NULL: not known, then path filters match */
 	size_t path_count;
+	const struct node *payload; /* github.event: of a workflow_run, which workflow ran on what
+				       branch; what it lacks is not filtered. NULL: nothing is known */
 };
 
 /*

@@ -89,6 +89,7 @@ static struct event event_of(struct arena *a, const struct node *given)
 		.base_ref = node_text(node_get(github, "base_ref")),
 		.paths = paths->count ? list : NULL,
 		.path_count = paths->count,
+		.payload = node_get(github, "event"),
 	};
 }
 

@@ -126,18 +126,22 @@ static void on_job_ended(struct report_terminal *t, const struct node *event)
 {
 	struct view_job *job = view_job(t, event);
 	auto_strbuf struct strbuf note = STRBUF(LIMIT_LOG_LINE);
+	const char *url;
 
 	job->state = view_state_of(node_text(node_get(event, "verdict")));
 	job->seconds = event_number(event, "seconds");
 	job->peak_memory = event_number(event, "peak_memory");
 	job->why = event_text(t, event, "why");
-	if (t->quiet && job->state == VIEW_SUCCESS)
+	url = event_text(t, event, "url");
+	if (t->quiet && job->state == VIEW_SUCCESS && !url)
 		return;
 	line_begin(t, job, mark_of(job->state));
 	strbuf_adds(&t->above, "the job");
 	text_of_seconds(job->seconds, &note);
 	if (job->why && *job->why)
 		strbuf_addf(&note, ": %s", job->why);
+	if (url)
+		strbuf_addf(&note, ", %s", url);
 	line_note(t, note.text);
 	line_end(t);
 }

@@ -202,15 +202,27 @@ void job_advance(struct job_run *job)
 
 /* ---- the end ---- */
 
-static void drop_output(struct job_run *job, const char *name, const char *why)
+static void warn(struct job_run *job, const char *text)
 {
 	struct journal *j = job->run->journal;
-	const char *text = arena_printf(job->arena, "output '%s' of job '%s' is dropped: %s", name,
-					job->plan->id, why);
 
 	journal_begin(j, "warning");
 	journal_text(j, "text", output_masked(job->run, text));
 	(void)journal_end(j, &job->run->fatal);
+}
+
+static void drop_output(struct job_run *job, const char *name, const char *why)
+{
+	warn(job, arena_printf(job->arena, "output '%s' of job '%s' is dropped: %s", name,
+			       job->plan->id, why));
+}
+
+static bool may_hold_secret(const struct job_run *job, const char *text)
+{
+	auto_strbuf struct strbuf masked = STRBUF(4 * LIMIT_OUTPUTS_JOB);
+
+	mask_line(job->run->mask, text, strlen(text), &masked);
+	return masked.full || strcmp(masked.text, text) != 0;
 }
 
 /* As GitHub counts them: in UTF-16. */
@@ -227,7 +239,6 @@ static uint64_t size_of(const char *text)
 
 void job_keep_output(struct job_run *job, const char *name, const char *text)
 {
-	auto_strbuf struct strbuf masked = STRBUF(4 * LIMIT_OUTPUTS_JOB);
 	uint64_t size = size_of(text);
 
 	if (job->output_bytes + size > LIMIT_OUTPUTS_JOB ||
@@ -235,8 +246,7 @@ void job_keep_output(struct job_run *job, const char *name, const char *text)
 		drop_output(job, name, "the outputs of a job are 1 MiB at most, those of a run 50");
 		return;
 	}
-	mask_line(job->run->mask, text, strlen(text), &masked);
-	if (masked.full || strcmp(masked.text, text) != 0) {
+	if (may_hold_secret(job, text)) {
 		drop_output(job, name, "it may hold a secret");
 		return;
 	}
@@ -263,6 +273,45 @@ static void evaluate_outputs(struct job_run *job)
 		if (text)
 			job_keep_output(job, name, text);
 	}
+}
+
+/*
+ * Where its environment is to be seen, as the steps say. As on GitHub one with
+ * a secret in it goes nowhere, and one that says nothing sensible fails the job.
+ */
+static int evaluate_url(struct job_run *job, struct err *err)
+{
+	const struct node *url = node_get(job->plan->job->environment, "url");
+	struct scope_arg arg = {job, job->frame};
+	struct expr_scope scope = scope_make(&arg, context_step(job, job->frame, NULL));
+	const char *text = NULL;
+
+	if (scope_text(job->arena, &scope, "environment.url", node_text(url), &text, err) < 0)
+		return -1;
+	if (text && strlen(text) > LIMIT_ENVIRONMENT_URL)
+		return err_fail(err, ERR_USAGE, "environment.url: longer than %d bytes",
+				LIMIT_ENVIRONMENT_URL);
+	if (text && may_hold_secret(job, text))
+		warn(job, arena_printf(job->arena,
+				       "the url of the environment of job '%s' is dropped: it may "
+				       "hold a secret",
+				       job->plan->id));
+	else if (text && *text)
+		job->url = text;
+	return 0;
+}
+
+static void evaluate_end(struct job_run *job, enum result *result, const char **why)
+{
+	struct err err = {0};
+
+	if (job->state != JOB_RUNNING || !job->frame)
+		return;
+	evaluate_outputs(job);
+	if (evaluate_url(job, &err) == 0 || *result != RESULT_SUCCESS)
+		return;
+	*result = RESULT_FAILURE;
+	*why = arena_strdup(job->arena, err.text);
 }
 
 /* A job that may fail: continue-on-error. */
@@ -325,6 +374,7 @@ static void journal_end_of(struct job_run *job)
 	journal_text(j, "why", job->why);
 	if (job->peak_memory)
 		journal_number(j, "peak_memory", (double)job->peak_memory);
+	journal_text(j, "url", job->url);
 	if (job->artifacts) /* it began */
 		journal_node(j, "artifacts", job->artifacts);
 	(void)journal_end(j, &job->run->fatal);
@@ -332,8 +382,7 @@ static void journal_end_of(struct job_run *job)
 
 void job_finish(struct job_run *job, enum result result, const char *why)
 {
-	if (job->state == JOB_RUNNING && job->frame)
-		evaluate_outputs(job);
+	evaluate_end(job, &result, &why);
 	job->state = JOB_ENDED;
 	job->ended_ms = now_ms();
 	if (!job->started_ms)

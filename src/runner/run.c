@@ -111,6 +111,7 @@ static struct event event_of(const struct run *run)
 		.base_ref = node_text(node_get(run->github, "base_ref")),
 		.paths = run->source.paths,
 		.path_count = run->source.path_count,
+		.payload = payload,
 	};
 }
 

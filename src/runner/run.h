@@ -232,6 +232,7 @@ struct job_run {
 	unsigned uppers_of; /* the step whose uppers were made last */
 	enum result status; /* job.status so far */
 	struct node *outputs;
+	const char *url; /* of its environment, once it has ended; NULL: none */
 	uint64_t output_bytes;
 	struct problems *problems; /* its problem matchers; NULL: none yet */
 	unsigned problem_reads;    /* of their files, so far */

@@ -65,6 +65,19 @@ static void release_payload(struct arena *a, struct node *event, const char *ref
 	node_set(a, event, "release", release);
 }
 
+/* One that passed, on the branch of the ref. Which workflow it was is not known. */
+static void run_payload(struct arena *a, struct node *event, const char *ref, const char *base_ref)
+{
+	struct node *run = node_map(a);
+
+	(void)base_ref;
+	node_set_text(a, run, "event", "push");
+	node_set_text(a, run, "status", "completed");
+	node_set_text(a, run, "conclusion", "success");
+	node_set_text(a, run, "head_branch", branch_of(ref));
+	node_set(a, event, "workflow_run", run);
+}
+
 static void ref_payload(struct arena *a, struct node *event, const char *ref, const char *base_ref)
 {
 	(void)base_ref;
@@ -97,7 +110,7 @@ static const struct {
 	{"milestone", "created", NULL},
 	{"registry_package", "published", NULL},
 	{"watch", "started", NULL},
-	{"workflow_run", "completed", NULL},
+	{"workflow_run", "completed", run_payload},
 };
 
 const char *event_default_action(const char *name)

@@ -131,12 +131,41 @@ static bool push_ref_matches(struct trigger *t)
 	return true;
 }
 
+/*
+ * Of a workflow_run the name of the workflow that ran (its path, where it has
+ * none), and the branch that it ran on.
+ */
+static bool run_matches(struct trigger *t)
+{
+	const struct node *run = node_get(t->event->payload, "workflow_run"),
+			  *workflow = node_get(t->event->payload, "workflow"),
+			  *filter = node_get(t->filters, "workflows");
+	const char *name = node_text(node_get(workflow ? workflow : run, "name")),
+		   *path = node_text(node_get(workflow ? workflow : run, "path")),
+		   *branch = node_text(node_get(run, "head_branch"));
+	struct patterns p = {0};
+	bool matches = !filter || (!name && !path);
+
+	if (filter)
+		p = patterns_of(t->arena, filter);
+	for (size_t i = 0; i < p.count; i++)
+		matches |= (name && strcmp(p.list[i], name) == 0) ||
+			   (path && strcmp(p.list[i], path) == 0);
+	if (!matches)
+		return says(t, false,
+			    arena_printf(t->arena, "%s: the workflow '%s' is not one of %s",
+					 t->event->name, name ? name : path, joined(t->arena, &p)));
+	return !branch || name_matches(t, "branches", "branch", branch);
+}
+
 static bool ref_matches(struct trigger *t)
 {
 	const char *base = t->event->base_ref;
 
 	if (strcmp(t->event->name, "push") == 0)
 		return push_ref_matches(t);
+	if (strcmp(t->event->name, "workflow_run") == 0)
+		return run_matches(t);
 	if (!base || !*base)
 		return true;
 	if (strncmp(base, "refs/heads/", 11) == 0)

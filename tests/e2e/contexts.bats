@@ -181,3 +181,43 @@ RUNNER_ENVIRONMENT RUNNER_NAME RUNNER_OS RUNNER_TEMP RUNNER_TOOL_CACHE RUNNER_WO
 	exits 0
 	says '"text":"true,[]"' '"type":"warning"' "output 'two' of job 'a' is dropped: the outputs of a job are 1 MiB at most"
 }
+
+@test "a workflow_run starts what asks for its workflow and branch, as its payload says" {
+	workflow <<-'END'
+		on: { workflow_run: { workflows: [Build, .github/workflows/x.yml], types: [completed], branches: ['rel/**', '!rel/old'] } }
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    steps: [{ run: "echo on-${{ github.event.workflow_run.head_branch }}-${{ github.event.workflow_run.conclusion }}" }]
+	END
+	# NAME PATH BRANCH ACTION, and what comes of it
+	local rows=(
+		"Build build.yml rel/1 completed|yes"
+		"- .github/workflows/x.yml rel/1 completed|yes"
+		"- - rel/1 completed|yes"
+		"Test build.yml rel/1 completed|no workflow_run: the workflow 'Test' is not one of Build, .github/workflows/x.yml"
+		"build build.yml rel/1 completed|no workflow_run: the workflow 'build' is not"
+		"Build build.yml rel/old completed|no workflow_run: the branch 'rel/old' matches none of branches"
+		"Build build.yml main completed|no workflow_run: the branch 'main' matches none of branches"
+		"Build build.yml rel/1 requested|no workflow_run: the activity 'requested' is not one of completed"
+	)
+	local row of name path branch action
+	for row in "${rows[@]}"; do
+		read -r name path branch action <<<"${row%|*}"
+		of="\"name\": \"$name\", \"path\": \"$path\""
+		[ "$name" != - ] || of="\"path\": \"$path\""
+		[ "$path" != - ] || of=
+		echo "{\"action\": \"$action\", \"workflow\": {$of}, \"workflow_run\": {\"head_branch\": \"$branch\"}}" >event.json
+		run "$STEPCELL" plan -C "$project" -e workflow_run --event-file event.json --json
+		exits 0
+		says "\"runs\": \"$(cut -d' ' -f1 <<<"${row#*|}")\""
+		[ "${row#*|}" = yes ] || says "${row#*|no }"
+	done
+	cell_run -e workflow_run --event-file event.json
+	says "the activity 'requested' is not one of completed"
+	cell_run -e workflow_run --ref refs/heads/rel/2
+	exits 0
+	says on-rel/2-success
+	cell_run -e workflow_run
+	says "the branch 'main' matches none of branches"
+}

@@ -280,6 +280,41 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 	says "ran longer than 0.6 seconds" after-timeout after-cancel "the job's time is over"
 }
 
+@test "an environment's url is what the steps make of it; with a secret in it it is dropped, and a wrong one fails the job" {
+	workflow <<-'END'
+		on: push
+		jobs:
+		  a:
+		    runs-on: ubuntu-latest
+		    environment: { name: production, url: "https://${{ steps.up.outputs.at }}/${{ matrix.v }}" }
+		    strategy: { matrix: { v: [1] } }
+		    steps: [{ id: up, run: "echo at=a.example.com >>$GITHUB_OUTPUT" }]
+		  hidden:
+		    runs-on: ubuntu-latest
+		    environment: { name: production, url: "https://${{ steps.up.outputs.at }}" }
+		    steps: [{ id: up, run: "echo ::add-mask::b.example.com; echo at=b.example.com >>$GITHUB_OUTPUT" }]
+		  wrong:
+		    runs-on: ubuntu-latest
+		    environment: { name: production, url: "${{ fromJSON('nothing') }}" }
+		    steps: [{ run: "true" }]
+		  none:
+		    runs-on: ubuntu-latest
+		    environment: { name: production, url: "${{ steps.up.outputs.at }}" }
+		    steps: [{ id: up, run: "true" }]
+	END
+	cell_run --policy deploy
+	exits 1
+	says ", https://a.example.com/1" "the url of the environment of job 'hidden' is dropped: it may hold a secret" \
+		"environment.url: fromJSON()"
+	says_not https://b.example.com
+	run "$STEPCELL" runs show
+	says ", https://a.example.com/1"
+	says_not https://b.example.com
+	run "$STEPCELL" runs show --json
+	[ "$(grep -c '"url"' <<<"$output")" = 1 ]
+	says '"url":"https://a.example.com/1"'
+}
+
 @test "environments: refused before anything runs, or when the name is known; granted by deploy" {
 	workflow <<-'END'
 		on: push

@@ -19,9 +19,6 @@ void json_write(struct strbuf *out, const struct node *node);
 /* Over several lines, two spaces a level, as GitHub's toJSON() prints. */
 void json_write_pretty(struct strbuf *out, const struct node *node);
 
-/* Where in its document a value is, as a pointer (RFC 6901); nothing for the root. */
-void json_write_pointer(struct strbuf *out, const struct place *at);
-
 /* One quoted string. */
 void json_write_text(struct strbuf *out, const char *text);
 

@@ -3,7 +3,7 @@
  *
  * Nodes live in an arena and are shared freely: nothing changes a node once it
  * has been handed on. A YAML node knows its file, line and column; a JSON node
- * what it is in, and from that its pointer (json.h). A key of a large map is
+ * what it is in, and from that its pointer (RFC 6901). A key of a large map is
  * found by an index, whoever chose the keys.
  */
 #pragma once
@@ -82,3 +82,6 @@ void node_append(struct arena *a, struct node *map, const struct node *key,
 /* Set or replace, at the cost of one look; the map must have been made by node_map() and not been shared yet. */
 void node_set(struct arena *a, struct node *map, const char *key, const struct node *value);
 void node_set_text(struct arena *a, struct node *map, const char *key, const char *value);
+
+/* Where in its JSON document a value is, as a pointer; nothing for the root. */
+void node_write_pointer(struct strbuf *out, const struct place *at);

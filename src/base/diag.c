@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stepcell/json.h"
+#include "stepcell/diag.h"
 #include "stepcell/limits.h"
 
 __attribute__((format(printf, 5, 0))) static void add(struct diags *d, enum diag_level level,
@@ -62,7 +62,7 @@ static void add_place(struct strbuf *out, const struct place *at)
 	strbuf_add_visible(out, file, strlen(file));
 	if (at->in) {
 		strbuf_addc(out, '#');
-		json_write_pointer(out, at);
+		node_write_pointer(out, at);
 	}
 	if (at->line)
 		strbuf_addf(out, ":%u:%u", at->line, at->col);

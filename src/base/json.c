@@ -4,7 +4,6 @@
 
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
-#include "stepcell/util.h"
 
 struct reader {
 	struct arena *arena;
@@ -103,33 +102,6 @@ const struct node *json_parse_unique(struct arena *a, const char *name, const ch
 				     size_t len, struct err *err)
 {
 	return parse(a, name, text, len, JSON_REJECT_DUPLICATES, err);
-}
-
-/* "~" and "/" of a key are escaped (RFC 6901, section 3). */
-static void write_step(struct strbuf *out, const struct node *in, unsigned which)
-{
-	strbuf_addc(out, '/');
-	if (in->kind == NODE_LIST) {
-		strbuf_addf(out, "%u", which);
-		return;
-	}
-	for (const char *key = in->pairs[which].key->text; *key; key++) {
-		if (*key == '~' || *key == '/')
-			strbuf_addf(out, "~%c", *key == '~' ? '0' : '1');
-		else
-			strbuf_addc(out, *key);
-	}
-}
-
-void json_write_pointer(struct strbuf *out, const struct place *at)
-{
-	const struct place *steps[LIMIT_JSON_DEPTH];
-	size_t depth = 0;
-
-	for (; at->in && depth < COUNT(steps); at = &at->in->at)
-		steps[depth++] = at;
-	while (depth--)
-		write_step(out, steps[depth]->in, steps[depth]->col);
 }
 
 void json_write_text(struct strbuf *out, const char *text)

@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "base/node_index.h"
+#include "stepcell/limits.h"
 #include "stepcell/util.h"
 
 static const char *const kind_text[] = {
@@ -134,4 +135,31 @@ void node_set(struct arena *a, struct node *map, const char *key, const struct n
 void node_set_text(struct arena *a, struct node *map, const char *key, const char *value)
 {
 	node_set(a, map, key, value ? node_string(a, value) : node_null());
+}
+
+/* "~" and "/" of a key are escaped (RFC 6901, section 3). */
+static void write_step(struct strbuf *out, const struct node *in, unsigned which)
+{
+	strbuf_addc(out, '/');
+	if (in->kind == NODE_LIST) {
+		strbuf_addf(out, "%u", which);
+		return;
+	}
+	for (const char *key = in->pairs[which].key->text; *key; key++) {
+		if (*key == '~' || *key == '/')
+			strbuf_addf(out, "~%c", *key == '~' ? '0' : '1');
+		else
+			strbuf_addc(out, *key);
+	}
+}
+
+void node_write_pointer(struct strbuf *out, const struct place *at)
+{
+	const struct place *steps[LIMIT_JSON_DEPTH];
+	size_t depth = 0;
+
+	for (; at->in && depth < COUNT(steps); at = &at->in->at)
+		steps[depth++] = at;
+	while (depth--)
+		write_step(out, steps[depth]->in, steps[depth]->col);
 }

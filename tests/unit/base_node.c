@@ -179,7 +179,7 @@ static void test_json_places_are_small(void **state)
 	list = n->pairs[0].value;
 	assert_int_equal(list->count, 100000);
 	assert_true(arena_used(a) < 20 * MIB);
-	json_write_pointer(&pointer, &list->items[99999]->at);
+	node_write_pointer(&pointer, &list->items[99999]->at);
 	assert_int_equal(pointer.len, 1 + 400000 + strlen("/99999"));
 }
 

@@ -165,10 +165,10 @@ static void test_json_pointer(void **state)
 	const struct node *n = json_parse(a, "f", text, sizeof(text) - 1, &err);
 
 	(void)state;
-	json_write_pointer(&pointer, &n->at);
+	node_write_pointer(&pointer, &n->at);
 	assert_int_equal(pointer.len, 0);
 	n = node_get(node_get(n, "a/b")->items[1], "c~");
-	json_write_pointer(&pointer, &n->at);
+	node_write_pointer(&pointer, &n->at);
 	assert_string_equal(pointer.text, "/a~1b/1/c~0");
 }
 

@@ -40,7 +40,7 @@ load helper
 		  a:
 		    runs-on: ubuntu-latest
 		    steps:
-		      - run: sleep 30
+		      - run: exec sleep 30
 		        timeout-minutes: 0.02
 	END
 	cell_run

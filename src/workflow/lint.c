@@ -99,7 +99,7 @@ static bool is_to_look_at(struct lint *l, const struct node *n)
 	const struct once_key key = {
 		.node = n,
 		.job = l->job,
-		.step = l->step,
+		.step = l->step ? l->step : l->inputs,
 		.where = l->inputs_before << 3 | (size_t)l->script << 2 | (size_t)l->declares << 1 |
 			 l->with_dispatch,
 	};

@@ -7,21 +7,12 @@
 #include "policy/names.h"
 #include "stepcell/util.h"
 
-/* These run the code of the pull request, whatever repository it lives in. */
-static const char *const request_events[] = {
-	"pull_request",
-	"pull_request_review",
-	"pull_request_review_comment",
-};
-
 const char *policy_choose(const char *event, bool fork, bool base_tree)
 {
 	if (!base_tree || !event)
 		return "untrusted";
-	for (size_t i = 0; i < COUNT(request_events); i++)
-		if (fork && strcmp(event, request_events[i]) == 0)
-			return "untrusted";
-	return "default";
+	/* of the events that tell of a pull request, the one whose code is the base's */
+	return fork && strcmp(event, "pull_request_target") != 0 ? "untrusted" : "default";
 }
 
 /* Something that a workflow asks for by name. */

@@ -168,6 +168,7 @@ static const struct {
 } choices[] = {
 	{"push", false, true, "default"},
 	{"push", false, false, "untrusted"},
+	{"push", true, true, "untrusted"}, /* an event file, and no word of what it is */
 	{"release", false, true, "default"},
 	{"pull_request", false, true, "default"},
 	{"pull_request", true, true, "untrusted"},

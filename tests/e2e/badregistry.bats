@@ -292,7 +292,7 @@ worker_is_gone() { ! pgrep -f "image pull $at/slow" >/dev/null; }
 	never '^elsewhere GET .*/manifests/latest' "$log"
 	never '^elsewhere [^ ]+ [^ ]+ [^-]' "$log"
 	STEPCELL_HOME=$PWD/one run --separate-stderr "$STEPCELL" image list
-	says registry.example.com-good-latest
+	says registry.example.com/good:latest
 }
 
 @test "a configuration with mistakes: its place, and nothing is asked" {

@@ -13,7 +13,7 @@ setup_file() {
 # image ARGUMENT...: $status, $output and $stderr are set.
 image() { run --separate-stderr timeout 60 "$STEPCELL" image "$@" </dev/null; }
 
-# pack NAME FILE [WORD]: an exported image FILE, whose one tree ($tree) starts, and holds WORD and some packages.
+# pack NAME FILE [WORD]: an exported image FILE, whose one tree ($tree, of $bytes bytes) starts, and holds WORD and some packages.
 pack() {
 	local root=export/root
 	rm -rf export
@@ -36,11 +36,12 @@ pack() {
 		fi
 	done) >list
 	tree=$(sha256sum <list | cut -d ' ' -f 1)
+	bytes=$(awk '$1 == "f" { bytes += $3 } END { print bytes }' list)
 	mkdir -p "export/trees/$tree"
 	mv export/root "export/trees/$tree/root"
 	: >"export/trees/$tree/owners"
-	printf '{"name":"%s","layers":[{"tree":"sha256:%s","bytes":5,"entries":3}],"env":{"A":"1"},"toolchains":[]}\n' \
-		"$1" "$tree" >export/image.json
+	printf '{"name":"%s","layers":[{"tree":"sha256:%s","bytes":%d,"entries":%d}],"env":{"A":"1"},"toolchains":[]}\n' \
+		"$1" "$tree" "$bytes" "$(wc -l <list)" >export/image.json
 	tar -C export --sort=name --owner=0 --group=0 -cf "$2" image.json trees
 }
 
@@ -217,7 +218,7 @@ holds() {
 	holds one three
 
 	aged one 3
-	image prune --keep 5
+	image prune --keep "$bytes"
 	exits 0
 	says "image  one  to keep within the budget"
 	holds three

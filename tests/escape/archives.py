@@ -57,7 +57,8 @@ def image(name, root, added=(), lost=()):
 	"""The bytes of an image: the tree `root`, below it `lost` (which no list names), and `added` anywhere."""
 	tree = hashlib.sha256(manifest(root)).hexdigest()
 	at = f"trees/{tree}/root"
-	text = json.dumps({"name": name, "layers": [{"tree": "sha256:" + tree, "bytes": 5, "entries": 3}],
+	size = sum(len(data) for e, data in root if e.type not in (tarfile.DIRTYPE, tarfile.SYMTYPE))
+	text = json.dumps({"name": name, "layers": [{"tree": "sha256:" + tree, "bytes": size, "entries": len(root)}],
 		"env": {}, "toolchains": []}, separators=(",", ":")) + "\n"
 	entries = [entry("image.json", data=text.encode()), folder("trees"), folder(f"trees/{tree}"),
 		entry(f"trees/{tree}/owners"), folder(at)]

@@ -28,7 +28,8 @@ void journal_watch(struct journal *j, journal_view *view, void *arg);
 /*
  * Append an event: `type` ("run-started", "job-ended", ...), and pairs that the
  * builder adds; "at" (milliseconds since the epoch) is added here. Writing is
- * buffered per event and never partial; a full disk is an error of the run.
+ * buffered per event and never partial; a full disk is an error of the run, an
+ * event that is too long is none: it is cut (report.h).
  *
  *	journal_begin(j, "step-ended");
  *	journal_text(j, "job", id);

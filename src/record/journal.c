@@ -213,17 +213,52 @@ static int journal_write(struct journal *j, struct err *err)
 	return err_sys(err, "cannot write the journal in '%s'", j->dir);
 }
 
-int journal_end(struct journal *j, struct err *err)
+/* The line of an event; false when it is longer than one may be. */
+static bool line_of(struct journal *j, const struct node *event)
 {
 	auto_strbuf struct strbuf text = STRBUF(LIMIT_JOURNAL_LINE);
 
-	json_write(&text, j->event);
+	json_write(&text, event);
 	strbuf_clear(&j->line);
 	/* what journal_node() was given is cleaned here */
 	(void)utf8_clean(text.text, text.len, SIZE_MAX, true, &j->line);
 	strbuf_addc(&j->line, '\n');
-	if (text.full || j->line.full)
-		return err_fail(err, ERR_SYSTEM, "an event is longer than a line of the journal");
+	return !text.full && !j->line.full;
+}
+
+#define CUT_TEXT (4 * KIB)
+
+/* What a step says must not end the run, however much it is: texts begin as they did, lists are left out. */
+static struct node *cut(struct arena *a, const struct node *event)
+{
+	struct node *out = node_map(a);
+
+	for (size_t i = 0; i < event->count; i++) {
+		const struct node *value = event->pairs[i].value;
+		const char *key = event->pairs[i].key->text;
+		auto_strbuf struct strbuf begin = STRBUF(CUT_TEXT);
+
+		if (value->kind == NODE_LIST || value->kind == NODE_MAP)
+			continue;
+		if (value->kind == NODE_STRING) {
+			(void)utf8_clean(value->text, strlen(value->text), CUT_TEXT, true, &begin);
+			node_set_text(a, out, key, begin.text);
+		} else {
+			node_set(a, out, key, value);
+		}
+	}
+	node_set(a, out, "cut", node_bool(true));
+	return out;
+}
+
+int journal_end(struct journal *j, struct err *err)
+{
+	if (!line_of(j, j->event)) {
+		j->event = cut(j->arena, j->event);
+		if (!line_of(j, j->event))
+			return err_fail(err, ERR_SYSTEM,
+					"an event is longer than a line of the journal");
+	}
 	if (journal_write(j, err) < 0)
 		return -1;
 	if (j->view)

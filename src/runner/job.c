@@ -173,12 +173,21 @@ static void give_up(struct job_run *job)
 	job_finish(job, RESULT_CANCELLED, job->why);
 }
 
+/* Tens of thousands of steps may be skipped without a cell: other jobs have theirs to see to. */
+#define TURN_MS 50
+
 void job_advance(struct job_run *job)
 {
+	const uint64_t turn_ends = now_ms() + TURN_MS;
+
+	job->turn_over = false;
 	while (job->state == JOB_RUNNING && !job->step && job->run->fatal.kind == ERR_NONE) {
 		struct frame *frame = job->frame;
 		struct action_use *use;
 
+		job->turn_over = now_ms() >= turn_ends;
+		if (job->turn_over)
+			break;
 		schedule_signals(job->run);
 		check_time(job, frame);
 		if (job->run->fatal.kind != ERR_NONE || !services_ready(job))

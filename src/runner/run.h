@@ -90,7 +90,7 @@ struct frame {
 	const struct steps *steps;
 	size_t next;
 	struct node *results;      /* the steps context: of steps with an id */
-	struct node *ids;          /* all that are taken, the generated ones too */
+	struct node *ids;          /* generated ones, and how often each was asked for */
 	const struct node *inputs; /* the inputs context; NULL: the run's */
 	const struct node *env;    /* of the step that uses the action; NULL for the job's own */
 	struct action_use *use;    /* likewise */
@@ -241,6 +241,7 @@ struct job_run {
 	uint64_t started_ms, ended_ms, deadline_ms, peak_memory;
 	bool cancelled;
 	uint64_t cancel_end_ms; /* once cancelled: when even always() ends */
+	bool turn_over;         /* it has more to do at once, when others have had their turn */
 };
 
 /* ---- the run ---- */

@@ -354,7 +354,7 @@ static void see_to_job(struct job_run *job, uint64_t now)
 	services_see(job, now);
 	reach_hear(job);
 	if (!step) {
-		if (!job->called) /* it was waiting for its services */
+		if (!job->called) /* it was waiting for its services, or its turn was over */
 			job_advance(job);
 		return;
 	}
@@ -409,7 +409,7 @@ static int poll_time(const struct run *run)
 	uint64_t now = now_ms(), due = now + POLL_MS;
 
 	for (size_t i = 0; i < run->job_count; i++) {
-		uint64_t next = services_due(run->jobs[i]);
+		uint64_t next = run->jobs[i]->turn_over ? now : services_due(run->jobs[i]);
 
 		if (next < due)
 			due = next;

@@ -14,6 +14,7 @@
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/log.h"
+#include "stepcell/utf8.h"
 #include "stepcell/util.h"
 
 /* ---- names ---- */
@@ -30,6 +31,21 @@ static const char *const part_names[] = {
 	[STAGE_POST] = "Post ",
 };
 static_assert(COUNT(part_names) == STAGE_COUNT, "name every part");
+
+/* What an expression gave may have ten MiB, and stands in every line about the step. */
+#define STEP_NAME_MAX 1000
+
+/* Masked before it is cut: half a secret is found by nobody. */
+static const char *shown_name(struct step_run *step, const char *name)
+{
+	auto_strbuf struct strbuf out = STRBUF(STEP_NAME_MAX + 3);
+	const char *masked = output_masked(step->job->run, name);
+	const size_t len = strlen(masked);
+
+	if (utf8_clean(masked, len, STEP_NAME_MAX, true, &out) < len)
+		strbuf_adds(&out, "...");
+	return arena_strdup(step->job->arena, out.text);
+}
 
 /* hashFiles() is asked only for a name that somebody wrote, of a step that runs. */
 static const char *step_name(struct step_run *step, bool runs)
@@ -51,24 +67,38 @@ static const char *step_name(struct step_run *step, bool runs)
 	return arena_printf(job->arena, "%s%s%s", part, step->step->name ? "" : "Run ", name);
 }
 
-/* __run, __run_2; for an action __owner_repo or __self: what GITHUB_ACTION says of a step without id. */
+/* What is longer says no more of an action, and would leave no room for a number. */
+#define ID_BASE_MAX 160
+
+/*
+ * __run, __run_2; for an action __owner_repo or __self: what GITHUB_ACTION says of a step without id.
+ * The last number of each is kept, for a workflow may have tens of thousands of steps.
+ */
 static const char *generated_id(struct step_run *step)
 {
-	auto_strbuf struct strbuf id = STRBUF(200);
-	const char *uses = step->step->uses;
-	size_t base, n = 1;
+	auto_strbuf struct strbuf id = STRBUF(ID_BASE_MAX);
+	struct arena *a = step->job->arena;
+	struct node *ids = step->frame->ids;
+	const char *uses = step->step->uses, *name;
+	const struct node *last;
+	double n;
 
 	if (uses && strchr(".$", *uses)) /* of this repository: its path is not said */
 		uses = "self";
 	strbuf_adds(&id, "__");
 	for (const char *p = uses ? uses : "run"; *p && *p != '@'; p++)
 		strbuf_addc(&id, strchr("/.", *p) ? '_' : *p);
-	base = id.len;
-	while (node_get_nocase(step->frame->ids, id.text)) {
-		strbuf_cut(&id, base);
-		strbuf_addf(&id, "_%zu", ++n);
+	last = node_get(ids, id.text);
+	if (!last) {
+		node_set(a, ids, id.text, node_number(a, 1));
+		return arena_strdup(a, id.text);
 	}
-	return arena_strndup(step->job->arena, id.text, id.len);
+	n = last->number;
+	do
+		name = arena_printf(a, "%s_%.0f", id.text, ++n);
+	while (node_get(ids, name));
+	node_set(a, ids, id.text, node_number(a, n));
+	return name;
 }
 
 static struct step_run *step_new(struct job_run *job, struct frame *frame, const struct step *model)
@@ -88,7 +118,6 @@ static struct step_run *step_new(struct job_run *job, struct frame *frame, const
 		.started_ms = now_ms(),
 	};
 	step->id = model->id ? model->id : generated_id(step);
-	node_set(job->arena, frame->ids, step->id, node_null());
 	(void)snprintf(step->dir, sizeof(step->dir), "%.*s/%u", PATH_MAX - 16, job->dir,
 		       step->number);
 	return step;
@@ -324,7 +353,7 @@ static void begin(struct step_run *step)
 
 	if (go == 0)
 		go = evaluate_condition(step, &err);
-	step->name = output_masked(job->run, step_name(step, go != 0));
+	step->name = shown_name(step, step_name(step, go != 0));
 	if (go == 0) {
 		skip(step);
 		return;

@@ -200,3 +200,41 @@ refused() {
 	says "timeout-minutes: fromJSON()" "env: fromJSON()" "env: more than 4096 variables" "d | went on"
 	says_not never-2
 }
+
+@test "a step's name of megabytes is cut, and neither it nor its error ends the run of others" {
+	{
+		printf 'on: push\njobs:\n'
+		job other 'sleep 2; echo went on'
+		cat <<-'END'
+			  long:
+			    runs-on: ubuntu-latest
+			    steps:
+			      - id: x
+			        run: |
+			          { printf 'y=begins'; head -c 3000000 /dev/zero | tr '\0' '\1'; echo; } >>"$GITHUB_OUTPUT"
+			      - name: ${{ steps.x.outputs.y }}
+			        run: exit 3
+		END
+	} | workflow
+	cell_run
+	exits 1
+	says "other | went on" "other: ok the job" "long: failed begins" '\x01...' 'exit code 3'
+	[ "$(all | wc -c)" -lt 100000 ]
+}
+
+@test "steps by the thousand, and long names of actions, take no time of other jobs" {
+	local long
+	long=$(printf '%0250d' 0)
+	{
+		printf 'on: push\njobs:\n'
+		job other 'echo went on'
+		printf '  many:\n    runs-on: ubuntu-latest\n    steps:\n'
+		for _ in 1 2 3; do printf '      - { uses: codecov/codecov-action/%s@v1, if: false }\n' "$long"; done
+		yes '      - { run: "true", if: false }' | head -n 6000
+		printf '      - run: echo $GITHUB_ACTION\n      - run: echo $GITHUB_ACTION\n'
+	} | workflow
+	cell_run -q
+	exits 0
+	run --separate-stderr "$STEPCELL" runs logs last
+	says "went on" __run_6001 __run_6002
+}

@@ -28,7 +28,7 @@ job() {
 
 # cell_run [OPTION]...: run the project's workflow; $status, $output and $stderr are set.
 cell_run() {
-	run --separate-stderr timeout 60 "$STEPCELL" run -C "$project" --image host "$@" </dev/null
+	run --separate-stderr timeout -k 5 60 "$STEPCELL" run -C "$project" --image host "$@" </dev/null
 }
 
 # all: what a person would see, from both streams.

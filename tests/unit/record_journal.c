@@ -221,6 +221,40 @@ static void test_pieces(void **state)
 	assert_string_equal(seen.text, "a=;b=;warning=line 3 of the journal is too long;a=;b=;");
 }
 
+static void see_cut(void *arg, const struct node *event)
+{
+	struct strbuf *seen = arg;
+
+	strbuf_addf(
+		seen, "%s %zu %s %s;", node_text(node_get(event, "type")),
+		node_text(node_get(event, "text")) ? strlen(node_text(node_get(event, "text"))) : 0,
+		node_get(event, "list") ? "list" : "-", node_get(event, "cut") ? "cut" : "whole");
+}
+
+/* A control character takes six bytes: two megabytes of them are longer than a line. */
+static void test_too_long(void **state)
+{
+	static char text[2 * 1024 * 1024];
+	auto_strbuf struct strbuf seen = STRBUF(4096);
+	auto_arena struct arena *a = arena_new();
+	struct node *list = node_list(a);
+	struct journal *j = start(*state);
+	struct err err = {0};
+
+	memset(text, 1, sizeof(text) - 1);
+	node_add(a, list, node_string(a, "x"));
+	for (int round = 0; round < 2; round++) {
+		text[round ? 1000 : sizeof(text) - 1] = '\0';
+		journal_begin(j, "said");
+		journal_text(j, "text", text);
+		journal_node(j, "list", list);
+		assert_int_equal(journal_end(j, &err), 0);
+	}
+	assert_int_equal(journal_read(journal_dir(j), see_cut, &seen, &err), 0);
+	assert_string_equal(seen.text, "said 4096 - cut;said 1000 list whole;");
+	journal_close(&j);
+}
+
 static void test_no_journal(void **state)
 {
 	struct err err = {0};
@@ -240,9 +274,8 @@ static void test_no_journal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_round_trip), ROW(test_all_kinds), ROW(test_ids),
-		ROW(test_full_disk),  ROW(test_torn),      ROW(test_pieces),
-		ROW(test_no_journal),
+		ROW(test_round_trip), ROW(test_all_kinds), ROW(test_ids),      ROW(test_full_disk),
+		ROW(test_torn),       ROW(test_pieces),    ROW(test_too_long), ROW(test_no_journal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

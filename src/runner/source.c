@@ -71,7 +71,11 @@ static const char *const git_env[] = {
 	"GIT_CONFIG_NOSYSTEM=1",
 	"GIT_CONFIG_GLOBAL=/dev/null",
 	"GIT_TERMINAL_PROMPT=0",
-	"GIT_CONFIG_COUNT=6",
+	"GIT_NO_REPLACE_OBJECTS=1", /* what is said of a commit is of that commit */
+	"GIT_ALLOW_PROTOCOL=file",  /* whatever its configuration allows: ext:: is a command */
+	"GIT_NO_LAZY_FETCH=1",      /* what is missing is asked of nobody */
+	"GIT_GRAFT_FILE=/dev/null",
+	"GIT_CONFIG_COUNT=5",
 	"GIT_CONFIG_KEY_0=safe.directory",
 	"GIT_CONFIG_VALUE_0=*",
 	"GIT_CONFIG_KEY_1=core.hooksPath",
@@ -80,10 +84,8 @@ static const char *const git_env[] = {
 	"GIT_CONFIG_VALUE_2=false",
 	"GIT_CONFIG_KEY_3=init.defaultBranch",
 	"GIT_CONFIG_VALUE_3=main",
-	"GIT_CONFIG_KEY_4=protocol.file.allow",
-	"GIT_CONFIG_VALUE_4=always",
-	"GIT_CONFIG_KEY_5=log.showSignature", /* it would run the repository's gpg.program */
-	"GIT_CONFIG_VALUE_5=false",
+	"GIT_CONFIG_KEY_4=log.showSignature", /* it would run the repository's gpg.program */
+	"GIT_CONFIG_VALUE_4=false",
 	NULL,
 };
 
@@ -106,15 +108,41 @@ static int small_file(const char *path, char *out, size_t size)
 	return 0;
 }
 
+static bool has_kind(const char *dir, const char *name, mode_t kind)
+{
+	char path[PATH_MAX + 16];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return lstat(path, &st) == 0 && (st.st_mode & S_IFMT) == kind;
+}
+
+/* REPOSITORY/worktrees/NAME: git's own word for a linked worktree (gitrepository-layout(5)). */
+static int repository_of_worktree(char *gitdir, struct repository *out)
+{
+	char *name = strrchr(gitdir, '/'), *folder;
+
+	if (snprintf(out->inside, sizeof(out->inside), "/repo.git/worktrees%s", name) >= PATH_MAX)
+		return -1;
+	*name = '\0';
+	folder = strrchr(gitdir, '/');
+	if (!folder || strcmp(folder, "/worktrees") != 0)
+		return -1;
+	*folder = '\0';
+	(void)snprintf(out->common, sizeof(out->common), "%s", gitdir);
+	return 0;
+}
+
 /*
  * A `.git` file names a directory anywhere; a hostile checkout would name
  * somebody else's repository. Believed only when that directory names this
- * file in turn, as git's own worktrees do (gitrepository-layout(5)).
+ * file in turn, as git's own worktrees do. But a checkout can hold such a
+ * directory itself, and lie in a folder called worktrees: so what is above
+ * must be a repository, or the git cell would be shown a folder of the host.
  */
 static int linked_repository(const char *file, struct repository *out)
 {
 	char text[PATH_MAX], gitdir[PATH_MAX], path[PATH_MAX + 16], back[PATH_MAX];
-	const char *name;
 
 	if (small_file(file, text, sizeof(text)) < 0 || strncmp(text, "gitdir: /", 9) != 0 ||
 	    !realpath(text + 8, gitdir))
@@ -122,12 +150,11 @@ static int linked_repository(const char *file, struct repository *out)
 	(void)snprintf(path, sizeof(path), "%s/gitdir", gitdir);
 	if (small_file(path, back, sizeof(back)) < 0 || strcmp(back, file) != 0)
 		return -1;
-	(void)snprintf(path, sizeof(path), "%s/../..", gitdir);
-	name = strrchr(gitdir, '/') + 1;
-	if (!realpath(path, out->common))
-		return -1;
-	(void)snprintf(out->inside, sizeof(out->inside), "/repo.git/worktrees/%s", name);
-	return 0;
+	return repository_of_worktree(gitdir, out) == 0 && has_kind(out->common, "HEAD", S_IFREG) &&
+			       has_kind(out->common, "objects", S_IFDIR) &&
+			       has_kind(out->common, "refs", S_IFDIR)
+		       ? 0
+		       : -1;
 }
 
 /* Upwards from the checkout, as git looks for it. */
@@ -159,11 +186,7 @@ static int find_repository(const char *dir, struct repository *out)
 /* A folder that is no checkout but a repository: only where the operator names it as one. */
 static int bare_repository(const char *dir, struct repository *out)
 {
-	char head[PATH_MAX + 8];
-	struct stat st;
-
-	(void)snprintf(head, sizeof(head), "%s/HEAD", dir);
-	if (lstat(head, &st) < 0 || !S_ISREG(st.st_mode))
+	if (!has_kind(dir, "HEAD", S_IFREG))
 		return find_repository(dir, out);
 	(void)snprintf(out->common, sizeof(out->common), "%s", dir);
 	(void)snprintf(out->inside, sizeof(out->inside), "/repo.git");

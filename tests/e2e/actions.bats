@@ -100,6 +100,26 @@ repository() {
 	says_not private
 }
 
+@test "checkout: a folder called worktrees is no repository, whatever a .git in it says" {
+	echo mine >"$project/file"
+	one_job <<<'- run: echo ran' | workflow
+	repository "$project"
+	mkdir worktrees
+	git -C "$project" worktree add -q "$PWD/worktrees/own"
+	run --separate-stderr "$STEPCELL" run -C worktrees/own --image host --at HEAD # the control: git's own is one
+	exits 0
+	says '| ran'
+	# the checkout is its own git directory, and so what is two above it would be the repository
+	cp -r "$project" worktrees/lie
+	mv worktrees/lie/.git git && cp -r git/. worktrees/lie
+	echo "gitdir: $PWD/worktrees/lie" >worktrees/lie/.git
+	echo "$PWD/worktrees/lie/.git" >worktrees/lie/gitdir
+	git -c safe.directory='*' -C worktrees/lie log -1 >/dev/null # the control: git believes it
+	run --separate-stderr "$STEPCELL" run -C worktrees/lie --image host --at HEAD
+	exits 2
+	says 'is in no git repository'
+}
+
 @test "checkout: path, ref, repository and --at" {
 	echo one >"$project/file"
 	one_job <<-'END' | workflow

@@ -83,6 +83,33 @@ repository() {
 	says 'every changed path matches paths-ignore: docs/**'
 }
 
+@test "a repository's commands, replacements and grafts have no say in what its commit is" {
+	repository
+	sed -i 's/run: echo ran/run: "echo says $TEXT; test ! -e .git\/ran"/; s/steps: \[/env: { TEXT: "${{ github.event.head_commit.message }}" }, &/' \
+		"$project/.github/workflows/ci.yml"
+	echo 3 >"$project/src/a"
+	commit true-words
+	local tree other
+	tree=$(git -C "$project" rev-parse 'HEAD^{tree}')
+	other=$(git -C "$project" -c user.name=a -c user.email=a@example.com commit-tree "$tree" -m lie)
+	git -C "$project" replace HEAD "$other"
+	# an object that is not there, and a remote that would be asked for it: ext:: is a command
+	git -C "$project" config core.repositoryFormatVersion 1
+	git -C "$project" config extensions.partialClone origin
+	git -C "$project" config protocol.ext.allow always
+	git -C "$project" config remote.origin.promisor true
+	git -C "$project" config remote.origin.partialCloneFilter blob:none
+	git -C "$project" config mailmap.blob 1234567890123456789012345678901234567890
+	git -C "$project" config remote.origin.url "ext::mkdir -p $PWD/ran"
+	run git -C "$project" log -1 --format=%B # the control: git is told the lie, and runs it
+	says lie
+	[ -d ran ]
+	git -C "$project" config remote.origin.url 'ext::mkdir -p /out/git/.git/ran'
+	cell_run
+	exits 0
+	says '| says true-words'
+}
+
 @test "a small pack with a large tree, or many files, ends at the policy's limits" {
 	repository
 	truncate -s 200M "$project/zeros" # a few hundred kilobytes of pack

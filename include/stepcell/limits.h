@@ -53,6 +53,9 @@
 #define LIMIT_PROBLEMS      50          /* matchers at a time */
 #define LIMIT_PROBLEM_LINES 10          /* patterns of one */
 
+/* Of answers about the workspace in one job, hashFiles() above all: they are waited for. */
+#define LIMIT_VIEW_MS (300 * 1000)
+
 /* Volumes of a container: a place that its image lacks is made by stepcell, where no count sees it. */
 #define LIMIT_VOLUMES      100
 #define LIMIT_VOLUME_PLACE 512

@@ -18,6 +18,7 @@
 #include "runner/problem.h"
 #include "runner/service.h"
 #include "runner/uses.h"
+#include "runner/view.h"
 #include "stepcell/artifact.h"
 #include "stepcell/cell.h"
 #include "stepcell/decode.h"
@@ -241,7 +242,8 @@ struct job_run {
 	uint64_t started_ms, ended_ms, deadline_ms, peak_memory;
 	bool cancelled;
 	uint64_t cancel_end_ms; /* once cancelled: when even always() ends */
-	bool turn_over;         /* it has more to do at once, when others have had their turn */
+	struct view_time asked;
+	bool turn_over; /* it has more to do at once, when others have had their turn */
 };
 
 /* ---- the run ---- */
@@ -373,27 +375,6 @@ void reach_tell(struct step_run *step);
 /* refused.c: the event of a step, or a service, whose cell has ended and is not released yet */
 void refused_write(struct step_run *step);
 void refused_write_service(struct service *s);
-
-/* view.c: the job's mounts as they stand, seen by a worker that can write nothing */
-typedef int view_fn(void *arg, int out, struct err *err);
-/* `fn` runs in the workspace and writes its answer to `out`; at most the strbuf's maximum. */
-int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer, struct err *err);
-/*
- * All that a cell writes to `fd`, until its end: polled, so that the limits of
- * the cell hold and a signal is not kept waiting.
- */
-int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf *out,
-		struct err *err);
-/* What a program says that runs in the job's root as it is; -1 also when it fails. */
-struct view_program {
-	const char *const *argv;
-	const char *const *env; /* NULL: empty */
-	const char *workdir;    /* NULL: the workspace */
-};
-int view_run(struct job_run *job, const struct view_program *program, struct strbuf *answer,
-	     struct err *err);
-/* A regular file of the workspace. */
-int view_read(struct job_run *job, const char *path, struct strbuf *text, struct err *err);
 
 /* layers.c */
 int layers_open(struct job_run *job, struct err *err);
@@ -579,6 +560,11 @@ void concurrency_see(struct run *run);
 int schedule_run(struct run *run, struct err *err);
 /* Take the signals that have come by now: between two steps too, for a question may have taken long. */
 void schedule_signals(struct run *run);
+/*
+ * For who waits outside of the loop, every few milliseconds: cells are limited by who polls them, and
+ * a job must not lift the limits of another by making stepcell wait. Nothing begins, and no step ends.
+ */
+void schedule_meanwhile(struct run *run);
 struct job_run *schedule_add(struct run *run, const struct planned_job *plan, struct call *call);
 /* Of two results of jobs that count as one: failure, cancelled, success, skipped. */
 enum result result_worse(enum result a, enum result b);

@@ -339,26 +339,13 @@ static bool start_jobs(struct run *run)
 
 #define POLL_MS 250
 
-static void see_to_job(struct job_run *job, uint64_t now)
+/* What is due of a running step: its limits, its time, what it says. True when its cell has ended. */
+static bool see_to_step(struct step_run *step, uint64_t now)
 {
-	struct step_run *step = job->step;
 	bool ended = false;
 	struct err err = {0};
 
-	if (job->state != JOB_RUNNING)
-		return;
-	if (!job->called && now >= job->deadline_ms)
-		cancel_job(job, "the job's time is over");
-	if (sibling_failed(job))
-		cancel_job(job, "a job of its matrix failed (fail-fast)");
-	services_see(job, now);
-	reach_hear(job);
-	if (!step) {
-		if (!job->called) /* it was waiting for its services, or its turn was over */
-			job_advance(job);
-		return;
-	}
-	if (job->cancelled && now >= job->cancel_end_ms)
+	if (step->job->cancelled && now >= step->job->cancel_end_ms)
 		cell_kill(step->cell, CELL_CANCELLED);
 	if (step->timeout_at_ms && now >= step->timeout_at_ms)
 		step_time_out(step);
@@ -369,9 +356,44 @@ static void see_to_job(struct job_run *job, uint64_t now)
 		cell_kill(step->cell, CELL_SETUP_FAILED);
 		ended = true;
 	}
-	if (ended) {
-		step_cell_ended(step);
+	return ended;
+}
+
+static void see_to_time(struct job_run *job, uint64_t now)
+{
+	if (!job->called && job->deadline_ms && now >= job->deadline_ms)
+		cancel_job(job, "the job's time is over");
+	if (sibling_failed(job))
+		cancel_job(job, "a job of its matrix failed (fail-fast)");
+	services_see(job, now);
+	reach_hear(job);
+}
+
+static void see_to_job(struct job_run *job, uint64_t now)
+{
+	struct step_run *step = job->step;
+
+	if (job->state != JOB_RUNNING)
+		return;
+	see_to_time(job, now);
+	if (!step && !job->called) /* it was waiting for its services, or its turn was over */
 		job_advance(job);
+	if (!step || !see_to_step(step, now))
+		return;
+	step_cell_ended(step);
+	job_advance(job);
+}
+
+void schedule_meanwhile(struct run *run)
+{
+	for (size_t i = 0; i < run->job_count; i++) {
+		struct job_run *job = run->jobs[i];
+
+		if (job->state != JOB_RUNNING)
+			continue;
+		see_to_time(job, now_ms());
+		if (job->step && job->step->cell)
+			(void)see_to_step(job->step, now_ms());
 	}
 }
 

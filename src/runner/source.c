@@ -212,8 +212,7 @@ static const char *why_failed(const struct strbuf *text, int *len)
 }
 
 /* Run a program to its end and keep what it says; -1 when it fails. */
-static int capture(const struct run *run, struct cell_spec *spec, struct strbuf *out,
-		   struct err *err)
+static int capture(struct run *run, struct cell_spec *spec, struct strbuf *out, struct err *err)
 {
 	struct cell_result result;
 	struct cell *cell = NULL;

@@ -11,6 +11,7 @@
 
 #include "runner/run.h"
 #include "stepcell/fd.h"
+#include "stepcell/limits.h"
 #include "stepcell/path.h"
 
 static struct cell_overlay *overlays_of(struct job_run *job)
@@ -47,8 +48,10 @@ static int ask_inside(void *arg, const int *fds, size_t count)
 	return 1;
 }
 
-int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf *out,
-		struct err *err)
+/* The disk of other cells is looked at as often (cell/disk.c). */
+#define LISTEN_MS 20
+
+int view_listen(struct run *run, struct cell *cell, int fd, struct strbuf *out, struct err *err)
 {
 	char chunk[16 * 1024];
 	bool ended;
@@ -59,8 +62,9 @@ int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf 
 				       {.fd = run->signals, .events = POLLIN}};
 		ssize_t n;
 
-		if (poll(fds, 3, 250) < 0 && errno != EINTR)
+		if (poll(fds, 3, LISTEN_MS) < 0 && errno != EINTR)
 			return err_sys(err, "cannot poll");
+		schedule_meanwhile(run);
 		if (fds[2].revents) /* left for the loop to read */
 			return err_fail(err, ERR_INTERRUPTED, "interrupted");
 		if (cell_poll(cell, &ended, err) < 0)
@@ -78,8 +82,8 @@ int view_listen(const struct run *run, struct cell *cell, int fd, struct strbuf 
 	}
 }
 
-static int hear(const struct run *run, struct cell *cell, int answer, int reason,
-		struct strbuf *out, struct err *err)
+static int hear(struct run *run, struct cell *cell, int answer, int reason, struct strbuf *out,
+		struct err *err)
 {
 	struct cell_result result;
 	int got = view_listen(run, cell, answer, out, err);
@@ -99,6 +103,45 @@ static int hear(const struct run *run, struct cell *cell, int answer, int reason
 
 static const char *const no_env[] = {NULL};
 
+/* GitHub's limit on one hashFiles() */
+#define ONE_MS UINT64_C(120000)
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How long the next question may take; 0 when there is no time left: other jobs wait as long. */
+static uint64_t time_left(const struct job_run *job)
+{
+	const uint64_t now = now_ms();
+	uint64_t left = least(
+		ONE_MS, job->asked.all_ms < LIMIT_VIEW_MS ? LIMIT_VIEW_MS - job->asked.all_ms : 0);
+
+	if (job->deadline_ms)
+		left = least(left, now < job->deadline_ms ? job->deadline_ms - now : 0);
+	return left;
+}
+
+static int start(struct job_run *job, const struct cell_spec *spec, struct cell **cell,
+		 struct err *err)
+{
+	if (!spec->limits.wall_ms)
+		return err_fail(
+			err, ERR_USAGE,
+			"reading the workspace has taken all the time that a job has for it "
+			"(%u seconds)",
+			LIMIT_VIEW_MS / 1000);
+	job->asked.at_ms = now_ms();
+	return cell_start(spec, cell, NULL, err);
+}
+
+static void stop(struct job_run *job, struct cell **cell)
+{
+	job->asked.all_ms += now_ms() - job->asked.at_ms;
+	cell_release(cell);
+}
+
 /* A cell in the job's mounts that can write nothing; what runs in it is the caller's to add. */
 static struct cell_spec look_only(struct job_run *job, struct cell_bind *plain)
 {
@@ -117,7 +160,7 @@ static struct cell_spec look_only(struct job_run *job, struct cell_bind *plain)
 		.require = job->run->require,
 		.limits = {.memory = limits->memory,
 			   .pids = limits->pids,
-			   .wall_ms = 120000}, /* GitHub's limit on hashFiles() */
+			   .wall_ms = time_left(job)},
 	};
 }
 
@@ -145,12 +188,12 @@ int view_ask(struct job_run *job, view_fn *fn, void *arg, struct strbuf *answer,
 	spec.fds = fds;
 	spec.fd_count = 2;
 	spec.seccomp = job->run->seccomp_fn;
-	if (cell_start(&spec, &cell, NULL, err) < 0)
+	if (start(job, &spec, &cell, err) < 0)
 		return -1;
 	fd_close(&answer_w);
 	fd_close(&reason_w);
 	heard = hear(job->run, cell, answer_r, reason_r, answer, err);
-	cell_release(&cell);
+	stop(job, &cell);
 	return heard;
 }
 
@@ -173,7 +216,7 @@ int view_run(struct job_run *job, const struct view_program *program, struct str
 	spec.workdir = program->workdir ? program->workdir : job->workspace;
 	spec.stdout_fd = w;
 	spec.seccomp = job->run->seccomp;
-	if (cell_start(&spec, &cell, NULL, err) < 0)
+	if (start(job, &spec, &cell, err) < 0)
 		return -1;
 	fd_close(&w);
 	heard = view_listen(job->run, cell, r, answer, err);
@@ -182,7 +225,7 @@ int view_run(struct job_run *job, const struct view_program *program, struct str
 	else if (heard == 0 && result.verdict != CELL_PASSED)
 		heard = err_fail(err, ERR_USAGE, "'%s' ended as %s", program->argv[0],
 				 cell_verdict_name(result.verdict));
-	cell_release(&cell);
+	stop(job, &cell);
 	return heard;
 }
 

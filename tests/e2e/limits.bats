@@ -82,3 +82,22 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
 	says 1:fine "GITHUB_OUTPUT: larger than" "Matching delimiter not found" "Argument list too long"
 	says_not '| 2:not'
 }
+
+@test "a job that has a question answered for long does not lift the limits of its neighbour" {
+	{
+		printf 'on: push\njobs:\n'
+		# a hundred gigabytes to hash, in 4,000 names of one file
+		job ask 'truncate -s 32M f; mkdir d; for i in {1..64}; do ln f d/$i; done; for i in {1..64}; do cp -al d d$i; done'
+		printf '      - run: echo ${{ hashFiles('"'d*/*'"') }}\n'
+		job fill 'sleep 5; until [ $((++i)) -gt 20 ]; do head -c 8M /dev/zero >f$i; sleep 0.1; echo "has $((i * 8)) MiB"; done'
+	} | workflow
+	sed -e 's/^  disk: .*/  disk: 32MiB/' "$(dirname "$STEPCELL")/../../policies/default.yml" >small.yml
+	start --policy ./small.yml --parallel 2
+	within 30 said "fill | has 8 MiB"
+	sleep 4
+	kill -INT $pid
+	finish
+	exits 130
+	says "hashFiles(): interrupted" # the control: the answer was waited for all the time
+	says_not "has 80 MiB"
+}

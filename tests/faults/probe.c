@@ -1,7 +1,8 @@
 /*
  * probe: looks at each wall of a cell from inside and says which are missing. Prints "every wall stands"
  * and exits 0, or "missing: NAME" a line each and exits 1. Its arguments are a file of
- * the host that must not be seen and the key of a shared memory segment there.
+ * the host that must not be seen and the key of a shared memory segment there; a third one says that
+ * a process of the cell has started it, and not its init.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 
 static const char *canary;
 static key_t shared_key;
+static bool started_inside;
 static char text[65536];
 
 /* The whole of a small file; "" where it cannot be read. */
@@ -88,7 +90,7 @@ static bool stands_userns(void)
 
 static bool stands_pidns(void)
 {
-	return getpid() < 100 && getppid() == 1;
+	return getpid() < 100 && (started_inside ? getppid() < 100 : getppid() == 1);
 }
 
 static bool stands_init(void)
@@ -193,7 +195,7 @@ static bool stands_descriptors(void)
 
 static bool stands_session(void)
 {
-	return getsid(0) == getpid();
+	return getsid(0) == (started_inside ? getppid() : getpid());
 }
 
 static bool stands_rlimits(void)
@@ -232,8 +234,9 @@ int main(int argc, char **argv)
 {
 	unsigned missing = 0;
 
-	if (argc != 3)
+	if (argc < 3 || argc > 4)
 		return 2;
+	started_inside = argc == 4;
 	canary = argv[1];
 	shared_key = (key_t)strtol(argv[2], NULL, 10);
 	for (size_t i = 0; i < sizeof(walls) / sizeof(walls[0]); i++)

@@ -1,10 +1,11 @@
 #!/bin/bash
 # run.sh: no cell starts with a wall missing, whatever fails while it is set up.
 #
-# Two commands are tried. `exec` starts one cell. `run` has a job of two steps: the second one's cell is
-# prepared while the first runs. Every system call of stepcell, of what it forks and of each cell's init up
+# Three commands are tried. `exec` starts one cell. `run` has a job of two steps: the second one's cell is
+# prepared while the first runs. `services` has a step that asks a service with a network of its own, through
+# its forwarder; its processes are many, and of each SAMPLE calls are tried (15). Every other system call of stepcell, of what it forks and of each cell's init up
 # to the exec of the command fails in turn: with EPERM, with ENOSYS, with ENOMEM, and by the death of the
-# process that makes it (ERRORS="..." for others; EVERY=10 for each tenth call alone; SUBJECTS="exec run").
+# process that makes it (ERRORS="..." for others; EVERY=10 for each tenth call alone; SUBJECTS="exec run services").
 # What runs in the cells is probe.c, which looks at each wall from inside. Each time stepcell either says
 # what went wrong and that step does not run, or gets by without that call and every wall stands; nothing
 # hangs, and nothing is left. TAP, a line a process and an error; the calls are in OUT
@@ -23,13 +24,20 @@ subject() {
 			--checkout "$FAULTS_TMP/checkout" -- ./probe "$FAULTS_TMP/canary" "$FAULTS_KEY")
 		;;
 	run) command=("$STEPCELL" run --image host --policy "$FAULTS_TMP/$2/uncounted.yml" -C "$FAULTS_TMP/$2/checkout") ;;
+	services) command=("$STEPCELL" run --image host --policy "$FAULTS_TMP/$2/served.yml" -C "$FAULTS_TMP/$2/checkout" -W "$FAULTS_TMP/$2/checkout/services.yml") ;;
 	esac
+}
+
+# home SUBJECT: what a state home has before anything is tried: the host's skeleton, and the service's image.
+home() {
+	"$STEPCELL" exec -- true
+	[ "$1" != services ] || "$STEPCELL" image import -q "$FAULTS_TMP/layout"
 }
 
 # judge SUBJECT ERROR CALL CODE: what became of it, in one line; what it said is in $STEPCELL_HOME.{out,err}.
 judge() {
 	local said=("$STEPCELL_HOME.out" "$STEPCELL_HOME.err") steps=1
-	[ "$1" = exec ] || steps=2
+	[ "$1" != run ] || steps=2
 	if grep -q 'missing: ' "${said[@]}"; then
 		echo "BAD $(grep -hm1 'missing: ' "${said[@]}")"
 		return
@@ -57,7 +65,7 @@ judge() {
 	*)
 		if [ "$4" -ge 128 ]; then
 			echo "BAD code $4"
-		elif [ "$3" != write ] && [ "$2" != KILL ] && ! grep -q 'error: \|cannot ' "${said[@]}"; then
+		elif [ "$3" != write ] && [ "$2" != KILL ] && ! grep -q 'error: \|cannot \|service exec: ' "${said[@]}"; then
 			echo "BAD no word about it, code $4"
 		else
 			echo refused
@@ -72,7 +80,7 @@ one() {
 	export STEPCELL_HOME=$FAULTS_TMP/$FAULTS_WHO/home$$
 	mkdir -m 700 "$STEPCELL_HOME"
 	mkdir "$STEPCELL_HOME.runs"
-	"$STEPCELL" exec -- true 2>"$STEPCELL_HOME.err" # makes the host's skeleton, once
+	home "$name" >"$STEPCELL_HOME.out" 2>"$STEPCELL_HOME.err"
 	subject "$name" "$FAULTS_WHO"
 	shift 3
 	for n in "$@"; do
@@ -93,17 +101,24 @@ one() {
 	rm -rf "$STEPCELL_HOME" "$STEPCELL_HOME.runs"
 }
 
-if [ "${1-}" = --one ]; then
+case ${1-} in
+--one)
 	shift
 	one "$@"
 	exit 0
-fi
+	;;
+--home)
+	home "$2"
+	exit
+	;;
+esac
 
 STEPCELL=${STEPCELL:-$top/build/release/stepcell}
 OUT=${OUT:-$top/build/release/faults.txt}
 ERRORS=${ERRORS:-EPERM ENOSYS ENOMEM KILL}
 EVERY=${EVERY:-1}
-SUBJECTS=${SUBJECTS:-exec run}
+SUBJECTS=${SUBJECTS:-exec run services}
+SAMPLE=${SAMPLE:-15}
 FAULTS_TMP=$(mktemp -d /tmp/stepcell-faults.XXXXXX) || exit 1
 export STEPCELL FAULTS_TMP FAULTS_KEY FAULTS_WHO STEPCELL_DATA=${STEPCELL_DATA:-$top}
 chmod 755 "$FAULTS_TMP"
@@ -120,7 +135,17 @@ trap cleanup EXIT
 build() {
 	mkdir -p "$FAULTS_TMP/checkout/.github/workflows"
 	gcc -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/checkout/probe" "$here/probe.c" &&
-		gcc -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/inject" "$here/inject.c" -lseccomp
+		gcc -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/inject" "$here/inject.c" -lseccomp || return 1
+	[[ " $SUBJECTS " == *" services "* ]] || return 0
+	if [ ! -x /bin/busybox ]; then
+		skipped "a job with a service" "needs busybox-static, to make an image"
+		SUBJECTS=${SUBJECTS/services/}
+		return 0
+	fi
+	# the service's image has no libraries
+	mkdir "$FAULTS_TMP/static" &&
+		gcc -static -O1 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$FAULTS_TMP/static/probe" "$here/probe.c" &&
+		python3 "$here/../e2e/tiny.py" "$FAULTS_TMP/layout" box:1 'Env=["PATH=/bin"]' && chmod -R a+rX "$FAULTS_TMP/layout"
 }
 
 plant() {
@@ -136,6 +161,27 @@ plant() {
 		      - uses: actions/checkout@v4
 		      - run: exec ./probe $FAULTS_TMP/canary $FAULTS_KEY
 		      - run: exec ./probe $FAULTS_TMP/canary $FAULTS_KEY
+	END
+	cat >"$FAULTS_TMP/checkout/services.yml" <<-END
+		on: push
+		jobs:
+		  exec:
+		    runs-on: ubuntu-latest
+		    services:
+		      exec:
+		        image: box:1
+		        entrypoint: sh
+		        command: -c "/static/probe $FAULTS_TMP/canary $FAULTS_KEY inside && touch /tmp/well; exec nc -ll -p 4000 -e echo served"
+		        ports: ['4001:4000']
+		        volumes: ['$FAULTS_TMP/static:/static:ro']
+		        options: --health-cmd "test -e /tmp/well" --health-interval 100ms --health-timeout 3s --health-retries 1
+		    steps:
+		      - uses: actions/checkout@v4
+		      - run: |
+		          exec 3<>/dev/tcp/localhost/4001
+		          [ "\$(cat <&3)" = served ]
+		          exec 3<&-
+		          exec ./probe $FAULTS_TMP/canary $FAULTS_KEY
 	END
 	python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).shmget(int(sys.argv[1]), 4096, 0o1600) < 0)' "$FAULTS_KEY"
 }
@@ -166,27 +212,30 @@ strict() {
 	sed -e "s/^require:.*/require: [$2]/; s/open-files: .*/open-files: 777/; s/^name:.*/name: strict/" \
 		"$top/policies/default.yml" >"$FAULTS_TMP/$1/strict.yml"
 	sed -E "s/^  ($3): .*/  \\1: none/" "$FAULTS_TMP/$1/strict.yml" >"$FAULTS_TMP/$1/uncounted.yml"
+	sed "s|^volumes:.*|volumes: [$FAULTS_TMP/static]|" "$FAULTS_TMP/$1/uncounted.yml" >"$FAULTS_TMP/$1/served.yml"
 	[ "$1" = root ] || [ "$(id -u)" != 0 ] || chown -R $USER_ID:$USER_ID "$FAULTS_TMP/$1"
 }
 
 # calls WHO SUBJECT PROCESS: how many calls it makes; 0 where there is no such process.
 calls() {
 	local command
-	export STEPCELL_HOME=$FAULTS_TMP/$1/count
-	as "$1" "$STEPCELL" exec -- true 2>/dev/null
+	export STEPCELL_HOME=$FAULTS_TMP/$1/count-$2
+	[ -d "$STEPCELL_HOME" ] || as "$1" "$0" --home "$2" >/dev/null 2>&1
 	subject "$2" "$1"
 	as "$1" "$FAULTS_TMP/inject" "$3" 1000000 EPERM "${command[@]}" 2>&1 >/dev/null | sed -n 's/^inject: - //p'
 }
 
 # fail_each WHO SUBJECT PROCESS COUNT ERROR: every call of the process, one after another; a line of TAP.
 fail_each() {
-	local lines=$FAULTS_TMP/lines name
+	local lines=$FAULTS_TMP/lines name step=$EVERY all=9
 	FAULTS_WHO=$1
-	seq 1 "$EVERY" "$4" | as "$1" xargs -P "$(nproc)" -n 100 "$0" --one "$2" "$3" "$5" >"$lines"
+	# who waits for others makes more calls, or fewer
+	[ "$2" != services ] || { step=$((EVERY * ($4 / SAMPLE + 1))) all=5; }
+	seq 1 "$step" "$4" | as "$1" xargs -P "$(nproc)" -n 100 "$0" --one "$2" "$3" "$5" >"$lines"
 	cat "$lines" >>"$OUT"
 	name="$1: $2, process $3, $4 calls, $5: $(grep -c 'refused$' "$lines") refused, $(grep -c 'stands$' "$lines") got by"
 	[ "$5" != KILL ] || name+=", $(grep -c 'dies$' "$lines") died"
-	if grep -q BAD "$lines" || [ "$(wc -l <"$lines")" -lt $(($4 * 9 / 10 / EVERY)) ]; then
+	if grep -q BAD "$lines" || [ "$(wc -l <"$lines")" -lt $(($4 * all / 10 / step)) ]; then
 		fail "$name" "$(grep BAD "$lines" | head -n 20)"
 	else
 		pass "$name"
@@ -194,13 +243,14 @@ fail_each() {
 }
 
 fail_all() {
-	local name process count error
+	local name process count error last
 	for name in $SUBJECTS; do
-		for process in 0 1 2 3 4 5 6 7; do
-			count=$(calls "$1" "$name" $process)
+		[ "$name" = services ] && last=19 || last=7
+		for process in $(seq 0 $last); do
+			count=$(calls "$1" "$name" "$process")
 			[ "${count:-0}" -ge 10 ] || continue # none, or one that is killed before it has done much
 			for error in $ERRORS; do
-				fail_each "$1" "$name" $process "$count" "$error"
+				fail_each "$1" "$name" "$process" "$count" "$error"
 			done
 		done
 	done

@@ -200,6 +200,30 @@ more'
 	! pgrep -f "^sleep 61234.5" || false
 }
 
+@test "ports: when what leads to a service is killed its job fails, and says so" {
+	local server net inside p
+	[ "$(id -u)" = 0 ] || cannot "needs root, to find it among the processes"
+	one 'services: { m: { image: "box:1", entrypoint: sleep, command: "61299.5", ports: ["4001:4000"] } }' <<-'END' | workflow
+		- run: sleep 4
+		- run: echo never-$((1 + 1))
+		- run: echo always-$((1 + 1))
+		  if: always()
+	END
+	start
+	within 10 said "step Run sleep 4"
+	server=$(pgrep -f "^sleep 61299.5")
+	net=$(readlink "/proc/$server/ns/net") inside=$(readlink "/proc/$server/ns/pid")
+	for p in /proc/[0-9]*; do
+		[ "$(readlink "$p/ns/net")" = "$net" ] && [ "$(readlink "$p/ns/pid")" != "$inside" ] || continue
+		kill -KILL "${p#/proc/}"
+	done
+	finish
+	exits 1
+	says "service m: what led to its ports has ended" "always-2"
+	says_not never-2
+	! pgrep -f "^sleep 61299.5" || false
+}
+
 @test "container: the steps run in the image, by sh; its variables, accounts, volumes and options" {
 	one 'container: { image: "box:1", env: { OWN: "1" }, volumes: [/fresh, "named:/var/lib/db/named"], options: --user db -e MORE=2 }
 services: { db: { image: "db:1" } }' <<-'END' | workflow

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# PostgreSQL and Redis from Debian's packages, in an image imported from an OCI layout, and a client in
+# PostgreSQL (two, at one port) and Redis from Debian's packages, in an image imported from an OCI layout, and a client in
 # Python that speaks to both: from a container and from a Docker action, as root and as an ordinary user.
 # One image has all of it, for each is half a gigabyte to import.
 # shellcheck disable=SC2154 # bats' run and user_open set variables
@@ -40,14 +40,16 @@ setup() {
 	mkdir -p "$project/.github/workflows"
 	cat >"$project/test_servers.py" <<-'END'
 		import os
-		import psycopg2, redis
+		import psycopg2, pytest, redis
 
 		HOSTS = os.environ["DB_HOST"], os.environ["CACHE_HOST"]
 
-		def test_postgres():
-		    db = psycopg2.connect(host=HOSTS[0], port=os.environ["DB_PORT"], user="ci", password="secret", dbname="postgres")
+		# of two servers at one port, the second one by two of its names
+		@pytest.mark.parametrize("host, port, name", [(HOSTS[0], os.environ["DB_PORT"], "ci"), ("localhost", 5433, "old"), ("old", 5432, "old")])
+		def test_postgres(host, port, name):
+		    db = psycopg2.connect(host=host, port=port, user=name, password="secret", dbname="postgres")
 		    with db, db.cursor() as c:
-		        c.execute("create table t (n int)")
+		        c.execute("create temporary table t (n int)")
 		        c.execute("insert into t select generate_series(1, 1000)")
 		        c.execute("select sum(n) from t")
 		        assert c.fetchone() == (500500,)
@@ -74,6 +76,11 @@ setup() {
 		          --health-interval 10s
 		          --health-timeout 5s
 		          --health-retries 5
+		      old:
+		        image: stack:1
+		        env: { POSTGRES_USER: old, POSTGRES_PASSWORD: secret }
+		        ports: ['5433:5432']
+		        options: --health-cmd pg_isready --health-interval 10s --health-timeout 5s --health-retries 5
 		      cache:
 		        image: stack:1
 		        command: redis-server --bind 0.0.0.0 --protected-mode no
@@ -94,7 +101,7 @@ setup() {
 
 passed() {
 	exits 0
-	says "service db is healthy" "service cache is healthy" "2 passed" "1 passed, 1 deselected"
+	says "service db is healthy" "service old is healthy" "service cache is healthy" "4 passed" "1 passed, 3 deselected"
 	says_not "failed"
 }
 

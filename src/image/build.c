@@ -209,8 +209,8 @@ static int run_on_top(struct build *b, struct staging *staging, struct tree *tre
 		return err_fail(err, ERR_POLICY,
 				"its commands want a network (network: full); --allow-network "
 				"grants it");
-	say(b, "%zu files and %zu commands on top of %s", b->recipe.file_count,
-	    b->recipe.commands.count, b->recipe.base);
+	say(b, "%zu packages, %zu files and %zu commands on top of %s", b->recipe.packages.count,
+	    b->recipe.file_count, b->recipe.commands.count, b->recipe.base);
 	if (ontop_start(staging, b->arena, &b->recipe, &b->base_image, network, log, &cell, err) <
 	    0)
 		return explain(staging, err);

@@ -20,6 +20,15 @@ const char **words_end(struct arena *a, struct words *words); /* with the NULL b
 /* Everything a build makes has this time at the latest. */
 #define BUILD_EPOCH "1700000000"
 
+/*
+ * Where the packages of the recipe's suite come from: paths of the host's own
+ * lists, or an address; none where nobody knows.
+ */
+int debian_sources(struct arena *a, const struct recipe *r, struct words *out, struct err *err);
+
+/* What apt is told of the caller's environment: how to reach others. */
+void debian_proxies(struct arena *a, struct words *env);
+
 /* mmdebstrap; `staging` is where it may put its work. */
 int debian_command(struct arena *a, const struct recipe *r, const struct staging *staging,
 		   struct build_command *out, struct err *err);

@@ -111,16 +111,24 @@ static int add_snapshot(struct arena *a, const struct recipe *r, struct words *a
 	return 0;
 }
 
-/* No source at all means mmdebstrap's own default. */
-static int add_sources(struct arena *a, const struct recipe *r, struct words *argv, struct err *err)
+int debian_sources(struct arena *a, const struct recipe *r, struct words *out, struct err *err)
 {
 	if (r->snapshot)
-		return add_snapshot(a, r, argv, err);
+		return add_snapshot(a, r, out, err);
 	if (r->mirror)
-		words_add(a, argv, r->mirror);
+		words_add(a, out, r->mirror);
 	else
-		add_host_sources(a, r, argv);
+		add_host_sources(a, r, out);
 	return 0;
+}
+
+void debian_proxies(struct arena *a, struct words *env)
+{
+	static const char *const passed[] = {"http_proxy", "https_proxy", "no_proxy"};
+
+	for (size_t i = 0; i < COUNT(passed); i++)
+		if (getenv(passed[i]))
+			words_add(a, env, arena_printf(a, "%s=%s", passed[i], getenv(passed[i])));
 }
 
 /* One script as a hook: a shell line that feeds it to the new root's Python. */
@@ -248,17 +256,15 @@ static void add_words(struct arena *a, struct words *argv, const char *const *wo
 static void add_environment(struct arena *a, const struct mode *mode, const struct staging *staging,
 			    struct words *env)
 {
-	static const char *const passed[] = {"http_proxy", "https_proxy", "no_proxy", "HOME"};
-
 	words_add(a, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	words_add(a, env, "LC_ALL=C.UTF-8");
 	words_add(a, env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
 	/* A killed build is swept with its staging folder. */
 	if (mode->in_staging)
 		words_add(a, env, arena_printf(a, "TMPDIR=%s", staging->path));
-	for (size_t i = 0; i < COUNT(passed); i++)
-		if (getenv(passed[i]))
-			words_add(a, env, arena_printf(a, "%s=%s", passed[i], getenv(passed[i])));
+	debian_proxies(a, env);
+	if (getenv("HOME"))
+		words_add(a, env, arena_printf(a, "HOME=%s", getenv("HOME")));
 }
 
 int debian_command(struct arena *a, const struct recipe *r, const struct staging *staging,
@@ -275,7 +281,7 @@ int debian_command(struct arena *a, const struct recipe *r, const struct staging
 		words_add(a, &argv, mode->last);
 	words_add(a, &argv, r->suite);
 	words_add(a, &argv, "-");
-	if (add_sources(a, r, &argv, err) < 0)
+	if (debian_sources(a, r, &argv, err) < 0) /* none means mmdebstrap's own default */
 		return -1;
 	add_environment(a, mode, staging, &env);
 	*out = (struct build_command){words_end(a, &argv), words_end(a, &env), mode->pretend};

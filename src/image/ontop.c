@@ -1,5 +1,6 @@
 /*
- * ontop: a recipe of kind `layer`. Its commands run as any step does: uid 1001
+ * ontop: a recipe of kind `layer`: Debian's packages (debs.h), files on top of
+ * them, and commands on top of those. Its commands run as any step does: uid 1001
  * of a cell, to which everything in the image belongs, with nothing of the host
  * and no network unless the recipe asks and the operator grants it. When they
  * are done a second cell, which can write nothing, reads the root that they have
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "image/compose.h"
+#include "image/debs.h"
 #include "stepcell/cell.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
@@ -155,7 +157,9 @@ int ontop_start(const struct staging *staging, struct arena *a, const struct rec
 {
 	const char *files = arena_printf(a, "%s/files", staging->path);
 	const char *upper = arena_printf(a, "%s/upper", staging->path);
-	const char *const above[] = {arena_printf(a, "%s/data", upper), files};
+	/* top first: what the commands write, the files, the packages if there are any */
+	const char *above[] = {arena_printf(a, "%s/data", upper), files, NULL};
+	const size_t count = recipe->packages.count ? 3 : 2;
 	const char *const argv[] = {"/bin/sh", "-c", script_of(a, recipe), NULL};
 	struct cell_overlay root = {.at = "/", .upper = upper};
 	struct cell_spec spec = {
@@ -178,10 +182,13 @@ int ontop_start(const struct staging *staging, struct arena *a, const struct rec
 	    cell_upper_make(out->owner, upper, err) < 0)
 		return -1;
 	spec.owner = out->owner;
-	root.layers = stack(a, base, above + 1, 1, &root.layer_count);
+	if (recipe->packages.count &&
+	    debs_install(staging, a, recipe, base, out->owner, spec.state, log, &above[2], err) < 0)
+		return -1;
+	root.layers = stack(a, base, above + 1, count - 1, &root.layer_count);
 	if (recipe->commands.count && run_commands(&spec, err) < 0)
 		return -1;
-	root.layers = stack(a, base, above, COUNT(above), &root.layer_count);
+	root.layers = stack(a, base, above, count, &root.layer_count);
 	root.upper = NULL;
 	return start_tar(&spec, out, err);
 }

@@ -31,38 +31,46 @@
 	UNLESS(number, 7), LOAD(args[n]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, S_IFMT),             \
 		UNLESS(S_IFCHR, 1), PRETEND, UNLESS(S_IFBLK, 1), PRETEND, ALLOW
 
-int ownership_pretend(void)
+/* Calls of another architecture go through. */
+#define OF_NATIVE_CALLS                                                                            \
+	LOAD(arch), UNLESS(NATIVE, 1), BPF_STMT(BPF_JMP | BPF_JA, 1), ALLOW, LOAD(nr)
+
+static int install(const struct sock_filter *program, size_t count)
 {
-	static const struct sock_filter program[] = {
-		LOAD(arch),
-		UNLESS(NATIVE, 1),
-		BPF_STMT(BPF_JMP | BPF_JA, 1),
-		ALLOW,
-		LOAD(nr),
-#ifdef SYS_chown
-		CALL(SYS_chown),
-		CALL(SYS_lchown),
-		DEVICE(SYS_mknod, 1),
-#endif
-		CALL(SYS_fchown),
-		CALL(SYS_fchownat),
-		CALL(SYS_setuid),
-		CALL(SYS_setgid),
-		CALL(SYS_setreuid),
-		CALL(SYS_setregid),
-		CALL(SYS_setresuid),
-		CALL(SYS_setresgid),
-		CALL(SYS_setfsuid),
-		CALL(SYS_setfsgid),
-		CALL(SYS_setgroups),
-		CALL(SYS_capset),
-		DEVICE(SYS_mknodat, 2),
-		ALLOW,
-	};
-	const struct sock_fprog filter = {.len = COUNT(program),
+	const struct sock_fprog filter = {.len = (unsigned short)count,
 					  .filter = (struct sock_filter *)program};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+}
+
+int ownership_pretend(void)
+{
+	static const struct sock_filter program[] = {
+		OF_NATIVE_CALLS,
+#ifdef SYS_chown
+		CALL(SYS_chown),        CALL(SYS_lchown),
+		DEVICE(SYS_mknod, 1),
+#endif
+		CALL(SYS_fchown),       CALL(SYS_fchownat),
+		CALL(SYS_setuid),       CALL(SYS_setgid),
+		CALL(SYS_setreuid),     CALL(SYS_setregid),
+		CALL(SYS_setresuid),    CALL(SYS_setresgid),
+		CALL(SYS_setfsuid),     CALL(SYS_setfsgid),
+		CALL(SYS_setgroups),    CALL(SYS_capset),
+		DEVICE(SYS_mknodat, 2), ALLOW,
+	};
+
+	return install(program, COUNT(program));
+}
+
+int ownership_pretend_root(void)
+{
+	static const struct sock_filter program[] = {
+		OF_NATIVE_CALLS,  CALL(SYS_getuid),  CALL(SYS_geteuid),
+		CALL(SYS_getgid), CALL(SYS_getegid), ALLOW,
+	};
+
+	return install(program, COUNT(program)) < 0 ? -1 : ownership_pretend();
 }

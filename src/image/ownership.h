@@ -8,3 +8,6 @@
  * loses them in the store anyway. 0, or -1 with errno.
  */
 int ownership_pretend(void);
+
+/* As ownership_pretend(), and who asks who it is hears that it is root, as packages' scripts want it. */
+int ownership_pretend_root(void);

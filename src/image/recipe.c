@@ -66,6 +66,9 @@ static bool decode_files(struct decode *d, const struct field *field, const stru
 static const struct field layer_fields[] = {
 	{"kind", decode_enum, offsetof(struct recipe, kind), FIELD_REQUIRED, kinds},
 	{"base", decode_text, offsetof(struct recipe, base), FIELD_REQUIRED, NULL},
+	{"packages", decode_texts, offsetof(struct recipe, packages), 0, NULL},
+	{"mirror", decode_text, offsetof(struct recipe, mirror), 0, NULL},
+	{"snapshot", decode_text, offsetof(struct recipe, snapshot), 0, NULL},
 	{"files", decode_files, 0 /* several members */, 0, NULL},
 	{"commands", decode_texts, offsetof(struct recipe, commands), 0, NULL},
 	{"network", decode_enum, offsetof(struct recipe, network), 0, networks},
@@ -138,6 +141,15 @@ static int check_base(const struct recipe *r, struct err *err)
 		       : err_fail(err, ERR_USAGE, "'%s' cannot be the name of a base", r->base);
 }
 
+/* Which packages, and where they come from. */
+static int check_archive(const struct recipe *r, struct err *err)
+{
+	if ((r->mirror && check_word("a mirror", r->mirror, err) < 0) ||
+	    check_words("a package", &r->packages, err) < 0)
+		return -1;
+	return check_snapshot(r->snapshot, err);
+}
+
 /* An absolute path without an empty part, "." or "..". */
 static bool path_is_plain(const char *path)
 {
@@ -161,9 +173,10 @@ static int check_layer(const struct recipe *r, struct err *err)
 			return err_fail(err, ERR_USAGE, "'%s' is no plain absolute path",
 					r->files[i].to);
 	}
-	if (!r->file_count && !r->commands.count && !r->env)
-		return err_fail(err, ERR_USAGE, "it has no files, commands or env: nothing to add");
-	return check_base(r, err);
+	if (!r->packages.count && !r->file_count && !r->commands.count && !r->env)
+		return err_fail(err, ERR_USAGE,
+				"it has no packages, files, commands or env: nothing to add");
+	return check_archive(r, err) < 0 ? -1 : check_base(r, err);
 }
 
 static int check_oci(const struct recipe *r, struct err *err)
@@ -191,12 +204,9 @@ static int check_debian(const struct recipe *r, struct err *err)
 {
 	if (r->like)
 		return check_like(r, err);
-	if (check_word("a suite", r->suite, err) < 0 ||
-	    (r->mirror && check_word("a mirror", r->mirror, err) < 0) ||
-	    check_words("a package", &r->packages, err) < 0 ||
-	    check_words("a path", &r->without, err) < 0)
+	if (check_word("a suite", r->suite, err) < 0 || check_words("a path", &r->without, err) < 0)
 		return -1;
-	return check_snapshot(r->snapshot, err);
+	return check_archive(r, err);
 }
 
 /* What a recipe of each kind may say, and whether that makes sense. */

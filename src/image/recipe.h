@@ -21,12 +21,14 @@ struct recipe {
 	int kind;
 	const struct node *env; /* a map; of a prefix: on top of the base's */
 
+	/* debian and layer */
+	struct texts packages;
+	const char *mirror;   /* NULL: the host's own sources */
+	const char *snapshot; /* the day of the archive: 20250520T000000Z; NULL: as it is now */
+
 	/* debian */
 	const char *like; /* another recipe, of which this is all and more packages; or NULL */
 	const char *suite;
-	const char *mirror;   /* NULL: the host's own sources */
-	const char *snapshot; /* the day of the archive: 20250520T000000Z; NULL: as it is now */
-	struct texts packages;
 	struct texts without; /* paths that dpkg leaves out */
 	struct texts scripts; /* Python, run in the new root, in order */
 

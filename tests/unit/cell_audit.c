@@ -94,17 +94,7 @@ static void check_counts(void)
 	world_drop(&w);
 }
 
-static void test_counts(void **state)
-{
-	(void)state;
-	check_counts();
-}
-
-static void test_counts_as_user(void **state)
-{
-	(void)state;
-	as_user(check_counts);
-}
+TEST_BOTH(counts)
 
 /* A row for each name that a program gives itself: they run out, and the answers do not. */
 static void test_kinds_are_capped(void **state)
@@ -147,17 +137,7 @@ static void check_many_at_once(void)
 	world_drop(&w);
 }
 
-static void test_many_at_once(void **state)
-{
-	(void)state;
-	check_many_at_once();
-}
-
-static void test_many_at_once_as_user(void **state)
-{
-	(void)state;
-	as_user(check_many_at_once);
-}
+TEST_BOTH(many_at_once)
 
 /* ---- the network ---- */
 

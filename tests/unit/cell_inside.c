@@ -115,17 +115,7 @@ static void check_full_proc(void)
 	world_drop(&w);
 }
 
-static void test_full_proc(void **state)
-{
-	(void)state;
-	check_full_proc();
-}
-
-static void test_full_proc_as_user(void **state)
-{
-	(void)state;
-	as_user(check_full_proc);
-}
+TEST_BOTH(full_proc)
 
 /* The clocks say nothing of the host: they begin at a day. */
 static void test_clocks(void **state)
@@ -219,17 +209,7 @@ static void check_terminal(void)
 	world_drop(&w);
 }
 
-static void test_terminal(void **state)
-{
-	(void)state;
-	check_terminal();
-}
-
-static void test_terminal_as_user(void **state)
-{
-	(void)state;
-	as_user(check_terminal);
-}
+TEST_BOTH(terminal)
 
 int main(void)
 {

@@ -88,17 +88,7 @@ static void check_layers(void)
 	world_drop(&w);
 }
 
-static void test_layers(void **state)
-{
-	(void)state;
-	check_layers();
-}
-
-static void test_layers_as_user(void **state)
-{
-	(void)state;
-	as_user(check_layers);
-}
+TEST_BOTH(layers)
 
 /* A path is never read as more layers, or as options, and the cell does not learn it. */
 static void check_hostile_path(void)
@@ -128,17 +118,7 @@ static void check_hostile_path(void)
 	world_drop(&w);
 }
 
-static void test_hostile_path(void **state)
-{
-	(void)state;
-	check_hostile_path();
-}
-
-static void test_hostile_path_as_user(void **state)
-{
-	(void)state;
-	as_user(check_hostile_path);
-}
+TEST_BOTH(hostile_path)
 
 /* As many layers as the kernel stacks; one more is an error that says so. */
 static void check_most_layers(void)
@@ -171,17 +151,7 @@ static void check_most_layers(void)
 	world_drop(&w);
 }
 
-static void test_most_layers(void **state)
-{
-	(void)state;
-	check_most_layers();
-}
-
-static void test_most_layers_as_user(void **state)
-{
-	(void)state;
-	as_user(check_most_layers);
-}
+TEST_BOTH(most_layers)
 
 /* A layer of another owner is the step's in the cell, and unchanged outside; foreign ones are not. */
 static void test_owners(void **state)
@@ -282,17 +252,7 @@ static void check_read_only(void)
 	world_drop(&w);
 }
 
-static void test_read_only(void **state)
-{
-	(void)state;
-	check_read_only();
-}
-
-static void test_read_only_as_user(void **state)
-{
-	(void)state;
-	as_user(check_read_only);
-}
+TEST_BOTH(read_only)
 
 static unsigned entries_of(const char *path)
 {
@@ -357,17 +317,7 @@ static void check_traps(void)
 		spring(traps[i].name, traps[i].target, traps[i].at);
 }
 
-static void test_traps(void **state)
-{
-	(void)state;
-	check_traps();
-}
-
-static void test_traps_as_user(void **state)
-{
-	(void)state;
-	as_user(check_traps);
-}
+TEST_BOTH(traps)
 
 /* A working directory is never a descriptor of somebody's. */
 static void test_workdirs(void **state)
@@ -415,17 +365,7 @@ static void check_self(void)
 	world_drop(&w);
 }
 
-static void test_self(void **state)
-{
-	(void)state;
-	check_self();
-}
-
-static void test_self_as_user(void **state)
-{
-	(void)state;
-	as_user(check_self);
-}
+TEST_BOTH(self)
 
 /* ---- binds ---- */
 
@@ -461,17 +401,7 @@ static void check_binds(void)
 	world_drop(&w);
 }
 
-static void test_binds(void **state)
-{
-	(void)state;
-	check_binds();
-}
-
-static void test_binds_as_user(void **state)
-{
-	(void)state;
-	as_user(check_binds);
-}
+TEST_BOTH(binds)
 
 int main(void)
 {

@@ -1,7 +1,6 @@
 /* How cells end: every verdict, survivors, signals, the death of stepcell, and nothing left. */
 #include "cell_fixture.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -75,17 +74,7 @@ static void check_verdicts(void)
 	world_drop(&w);
 }
 
-static void test_verdicts(void **state)
-{
-	(void)state;
-	check_verdicts();
-}
-
-static void test_verdicts_as_user(void **state)
-{
-	(void)state;
-	as_user(check_verdicts);
-}
+TEST_BOTH(verdicts)
 
 /* By the cgroup as root; by looking as an ordinary user without one. */
 static void check_memory(void)
@@ -104,17 +93,7 @@ static void check_memory(void)
 	world_drop(&w);
 }
 
-static void test_memory(void **state)
-{
-	(void)state;
-	check_memory();
-}
-
-static void test_memory_as_user(void **state)
-{
-	(void)state;
-	as_user(check_memory);
-}
+TEST_BOTH(memory)
 
 static const struct {
 	const char *what, *script, *verdict;
@@ -159,17 +138,7 @@ static void check_disk(void)
 	world_drop(&w);
 }
 
-static void test_disk(void **state)
-{
-	(void)state;
-	check_disk();
-}
-
-static void test_disk_as_user(void **state)
-{
-	(void)state;
-	as_user(check_disk);
-}
+TEST_BOTH(disk)
 
 /* What outlives the main process is killed and counted; it cannot hold the log pipe open. */
 static void test_survivors(void **state)
@@ -332,31 +301,9 @@ static void check_death_of_stepcell(void)
 	world_drop(&w);
 }
 
-static void test_death_of_stepcell(void **state)
-{
-	(void)state;
-	check_death_of_stepcell();
-}
-
-static void test_death_of_stepcell_as_user(void **state)
-{
-	(void)state;
-	as_user(check_death_of_stepcell);
-}
+TEST_BOTH(death_of_stepcell)
 
 /* ---- nothing is left ---- */
-
-static unsigned count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static unsigned count_mounts(void)
 {
@@ -379,7 +326,7 @@ static void check_nothing_left(void)
 
 	world_make(&w);
 	(void)world_run(&w, "true", NULL); /* what a job keeps is there now */
-	fds = count_entries("/proc/self/fd");
+	fds = count_fds();
 	mounts = count_mounts();
 	for (unsigned i = 0; i < 20; i++) {
 		world_upper(&w);
@@ -397,23 +344,13 @@ static void check_nothing_left(void)
 		assert_string_equal(err.text, "cell 'test': entering the working directory: cannot "
 					      "open '/home/missing': No such file or directory");
 	}
-	assert_int_equal(count_entries("/proc/self/fd"), fds);
+	assert_int_equal(count_fds(), fds);
 	assert_int_equal(count_mounts(), mounts);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
 	world_drop(&w);
 }
 
-static void test_nothing_left(void **state)
-{
-	(void)state;
-	check_nothing_left();
-}
-
-static void test_nothing_left_as_user(void **state)
-{
-	(void)state;
-	as_user(check_nothing_left);
-}
+TEST_BOTH(nothing_left)
 
 int main(void)
 {

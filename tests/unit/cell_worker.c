@@ -178,17 +178,7 @@ static void check_walls(void)
 	place_drop(&p);
 }
 
-static void test_walls(void **state)
-{
-	(void)state;
-	check_walls();
-}
-
-static void test_walls_as_user(void **state)
-{
-	(void)state;
-	as_user(check_walls);
-}
+TEST_BOTH(walls)
 
 /* A listener on loopback; its port, as it goes over the wire. */
 static int listen_here(in_port_t *port)
@@ -237,17 +227,7 @@ static void check_network(void)
 	place_drop(&p);
 }
 
-static void test_network(void **state)
-{
-	(void)state;
-	check_network();
-}
-
-static void test_network_as_user(void **state)
-{
-	(void)state;
-	as_user(check_network);
-}
+TEST_BOTH(network)
 
 static const struct {
 	const char *what;

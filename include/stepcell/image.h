@@ -135,11 +135,13 @@ int image_verify(struct store *store, struct arena *a, const struct image *image
  */
 struct prune_options {
 	time_t now;
-	uint64_t unused_s;   /* not used for so long; 0: whenever */
-	bool budget;         /* keep_bytes counts */
-	uint64_t keep_bytes; /* of the files of what stays */
-	bool quarantine;     /* also what was set aside */
-	bool dry_run;        /* only say what would go */
+	uint64_t unused_s;           /* not used for so long; 0: whenever */
+	bool budget;                 /* keep_bytes counts */
+	uint64_t keep_bytes;         /* of the files of what stays */
+	bool quarantine;             /* also what was set aside */
+	bool dry_run;                /* only say what would go */
+	const struct digest *images; /* these alone, whatever the options above say of images */
+	size_t image_count;
 };
 struct pruned_item {
 	const char *kind; /* "image", "name", "tree", "aside", "download" */

@@ -6,7 +6,7 @@
 
 #include "cli/store.h"
 
-#define LOCK_WORDS 1000 /* images that `lock` may be given */
+#define IMAGE_WORDS 1000 /* images that a command may be given */
 
 /* Of all its subcommands. */
 struct image_options {
@@ -30,6 +30,7 @@ int image_cmd_sbom(struct session *s, struct err *err);
 int image_cmd_verify(struct session *s, struct err *err);
 int image_cmd_prune(struct session *s, struct err *err);
 int image_cmd_lock(struct session *s, struct err *err);
+int image_cmd_rm(struct session *s, struct err *err);
 
 /* image_pull.c */
 int image_cmd_pull(struct session *s, struct err *err);

@@ -203,6 +203,60 @@ int image_cmd_prune(struct session *s, struct err *err)
 	return 0;
 }
 
+/* ---- rm ---- */
+
+/* One whose files are not there can go too: by its name alone. */
+static int find_to_remove(struct session *s, const char *word, const struct image *images,
+			  size_t count, struct digest *out, struct err *err)
+{
+	struct image image;
+
+	if (strcmp(word, "host") == 0)
+		return err_fail(err, ERR_USAGE, "the image 'host' is this machine's");
+	for (size_t i = 0; i < count; i++)
+		if (images[i].problem && strcmp(images[i].name, word) == 0 &&
+		    images[i].digest.hex[0]) {
+			*out = images[i].digest;
+			return 0;
+		}
+	if (image_find(s->store, s->arena, word, &image, err) < 0)
+		return -1;
+	*out = image.digest;
+	image_release(&image);
+	return 0;
+}
+
+static int find_all_to_remove(struct session *s, struct digest *out, size_t *n, struct err *err)
+{
+	struct image *images;
+	size_t count;
+	int r = 0;
+
+	if (image_list(s->store, s->arena, &images, &count, err) < 0)
+		return -1;
+	for (char **word = s->words; r == 0 && *word; word++)
+		r = find_to_remove(s, *word, images, count, &out[(*n)++], err);
+	/* who goes must be nobody's */
+	for (size_t i = 0; i < count; i++)
+		image_release(&images[i]);
+	return r;
+}
+
+int image_cmd_rm(struct session *s, struct err *err)
+{
+	struct digest digests[IMAGE_WORDS];
+	struct prune_options options = {.now = time(NULL), .images = digests};
+	struct pruned pruned;
+
+	if (find_all_to_remove(s, digests, &options.image_count, err) < 0 ||
+	    image_prune(s->store, s->arena, &options, &pruned, err) < 0)
+		return -1;
+	print_pruned(s, &pruned);
+	return pruned.in_use ? err_fail(err, ERR_SYSTEM,
+					"what a run uses stays: try again when it has ended")
+			     : 0;
+}
+
 /* ---- lock ---- */
 
 /* What can be done again anywhere: a file of this machine is none of it. */
@@ -252,7 +306,7 @@ static bool is_wanted(const char *const *wanted, const struct image *image)
 
 int image_cmd_lock(struct session *s, struct err *err)
 {
-	const char *wanted[LOCK_WORDS + 1] = {NULL};
+	const char *wanted[IMAGE_WORDS + 1] = {NULL};
 	struct image *images;
 	size_t count, locked = 0;
 

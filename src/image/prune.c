@@ -64,6 +64,16 @@ static int by_use(const void *a, const void *b)
 	return (x->used > y->used) - (x->used < y->used);
 }
 
+static void choose_asked(struct prune *p)
+{
+	for (size_t i = 0; i < p->inv.count; i++)
+		for (size_t n = 0; n < p->options->image_count; n++)
+			if (digest_equal(&p->inv.images[i].digest, &p->options->images[n])) {
+				let_go(p, &p->inv.images[i], "asked for");
+				break;
+			}
+}
+
 static void choose(struct prune *p)
 {
 	const struct prune_options *o = p->options;
@@ -265,7 +275,10 @@ static int prune(struct prune *p, struct err *err)
 
 	if (gate < 0 || inventory_take(&p->inv, err) < 0)
 		return -1;
-	choose(p);
+	if (p->options->image_count)
+		choose_asked(p);
+	else
+		choose(p);
 	note_images(p);
 	if (drop_names(p, err) < 0 || drop_files(p, p->store->blobs, err) < 0 ||
 	    drop_trees(p, err) < 0 || drop_files(p, p->store->sources, err) < 0 ||

@@ -343,6 +343,29 @@ holds() {
 	says "there is no image 'other'"
 }
 
+@test "rm: what is asked for goes, by any of its names, and nothing else" {
+	pack small one.tar one
+	pack other two.tar two
+	pack third three.tar three
+	"$STEPCELL" image import -q one.tar >/dev/null
+	"$STEPCELL" image import -q --name team/small:1 two.tar >/dev/null
+	digest=$("$STEPCELL" image import -q three.tar)
+	image rm team/small:2
+	exits 4
+	says "there is no image 'team/small:2'"
+	image rm host
+	exits 2
+	image rm team/small:1 "$digest"
+	exits 0
+	says "team/small:1  asked for" "third  asked for"
+	[ "$(ls "$(store_of)/images")" = small ]
+	[ "$(find "$(store_of)/trees" -mindepth 1 -maxdepth 1 | wc -l)" = 1 ]
+	rm -rf "$(store_of)"/trees/*
+	image rm small
+	exits 0
+	[ -z "$(find "$(store_of)/images" "$(store_of)/blobs" -type f)" ]
+}
+
 @test "the usual image, set aside, is not made up for by another" {
 	pack small one.tar one
 	image import one.tar

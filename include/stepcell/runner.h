@@ -72,11 +72,22 @@ struct called {
 /* `arg` is a struct called. ./PATH inside a remote workflow is OWNER/REPO/PATH@REF of that one. */
 workflow_find_fn runner_called;
 
+/*
+ * For a view that has to wait for its reader: the runner says what is to be
+ * called every few milliseconds, so that the limits of the cells hold. NULL
+ * where nothing runs.
+ */
+struct run_keeper {
+	void (*keep)(void *arg);
+	void *arg;
+};
+
 /* Who looks on: every event of the journal, and a tick about four times a second. */
 struct run_view {
 	journal_view *event;
 	void (*tick)(void *arg); /* or NULL */
 	void *arg;
+	struct run_keeper *keeper; /* or NULL */
 };
 
 /*

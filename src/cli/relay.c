@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "stepcell/fd.h"
+#include "stepcell/patient.h"
 
 static int hand_in(int fd, struct err *err)
 {
@@ -17,6 +18,16 @@ static int hand_in(int fd, struct err *err)
 	if (copy < 0 && errno == EBADF)
 		return 0;
 	return copy < 0 ? err_sys(err, "cannot hand in descriptor %d", fd) : copy;
+}
+
+/* While it takes nothing, the command's limits are to hold. */
+static int hand_out(int fd, struct err *err)
+{
+	int copy = fd_patient(fd);
+
+	if (copy < 0 && errno == EBADF)
+		return 0;
+	return copy < 0 ? err_sys(err, "cannot hand out descriptor %d", fd) : copy;
 }
 
 /*
@@ -47,7 +58,7 @@ static int open_stream(struct relay *r, int number, int outside, struct err *err
 		return -1;
 	r->inside[number] = ends[input ? 0 : 1];
 	s->from = input ? hand_in(outside, err) : ends[0];
-	s->to = input ? ends[1] : hand_in(outside, err);
+	s->to = input ? ends[1] : hand_out(outside, err);
 	if (s->from < 0 || s->to < 0)
 		return -1;
 	/* our end of the pipe alone: the other end's flags would be the operator's shell's too */
@@ -74,7 +85,7 @@ int relay_open(struct relay *r, bool talk, struct err *err)
 
 static int own_end(int fd, struct err *err)
 {
-	int copy = hand_in(fd, err);
+	int copy = fd == STDOUT_FILENO ? hand_out(fd, err) : hand_in(fd, err);
 
 	if (copy != 0)
 		return copy;
@@ -147,7 +158,7 @@ static void stream_move(struct stream *s)
 	ssize_t n;
 
 	if (s->len) {
-		n = write(s->to, s->bytes + s->done, s->len - s->done);
+		n = write_now(s->to, s->bytes + s->done, s->len - s->done);
 		if (n > 0)
 			s->done += (size_t)n;
 		if (s->done == s->len)
@@ -172,6 +183,24 @@ void relay_move(struct relay *r, const struct pollfd *fds)
 			stream_move(&r->streams[i]);
 }
 
+/* Now there is time, and nobody left to limit. */
+static bool write_rest(struct stream *s)
+{
+	while (s->done < s->len) {
+		struct pollfd ready = {.fd = s->to, .events = POLLOUT};
+		ssize_t n;
+
+		if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+			return false;
+		n = write_now(s->to, s->bytes + s->done, s->len - s->done);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return false;
+		s->done += n > 0 ? (size_t)n : 0;
+	}
+	s->len = s->done = 0;
+	return true;
+}
+
 /* Every process of the cell is dead: what is in the pipes is all there will be. */
 void relay_drain(struct relay *r)
 {
@@ -181,9 +210,9 @@ void relay_drain(struct relay *r)
 		while (s->from >= 0) {
 			ssize_t n;
 
-			if (s->len) {
-				(void)write_full(s->to, s->bytes + s->done, s->len - s->done);
-				s->len = s->done = 0;
+			if (!write_rest(s)) {
+				stream_end(s);
+				break;
 			}
 			n = read(s->from, s->bytes, sizeof(s->bytes));
 			if (n > 0)

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/patient.h"
 #include "cli/select.h"
 #include "stepcell/log.h"
 #include "stepcell/report.h"
@@ -101,18 +102,27 @@ static int run_shown(const struct options *o, struct err *err)
 	bool colour = live && !(no_color && *no_color);
 	struct run_options run = to_run(o);
 	struct report_terminal *terminal;
+	struct patient patient;
 	struct run_view view;
+	FILE *out;
 	int code;
 
 	log_set_quiet(o->quiet);
+	out = patient_open(&patient, err);
+	if (!out)
+		return -1;
 	if (o->json) {
-		view = (struct run_view){.event = report_json_event, .arg = stdout};
-		return runner_run(&run, &view, err);
+		view = (struct run_view){report_json_event, NULL, out, &patient.keeper};
+		code = runner_run(&run, &view, err);
+		(void)fclose(out);
+		return code;
 	}
-	terminal = report_terminal_new(stdout, live, colour, o->quiet);
-	view = (struct run_view){report_terminal_event, live ? tick : NULL, terminal};
+	terminal = report_terminal_new(out, live, colour, o->quiet);
+	view = (struct run_view){report_terminal_event, live ? tick : NULL, terminal,
+				 &patient.keeper};
 	code = runner_run(&run, &view, err);
 	report_terminal_free(&terminal);
+	(void)fclose(out);
 	return code;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "report/text.h"
 #include "report/view.h"
@@ -198,11 +199,13 @@ static void add_panel(struct frame *f)
 
 static void learn_size(struct report_terminal *t)
 {
+	const int own = fileno(t->out); /* none of a stream that waits for standard output */
 	struct winsize size;
 
 	t->columns = 80;
 	t->rows = 24;
-	if (ioctl(fileno(t->out), TIOCGWINSZ, &size) < 0 || !size.ws_col || !size.ws_row)
+	if (ioctl(own < 0 ? STDOUT_FILENO : own, TIOCGWINSZ, &size) < 0 || !size.ws_col ||
+	    !size.ws_row)
 		return;
 	t->columns = size.ws_col;
 	t->rows = size.ws_row;

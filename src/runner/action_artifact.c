@@ -263,14 +263,14 @@ static void keep(struct step_run *step, const struct transfer *t, const struct a
 	run->artifacts[run->artifact_count++] = (struct run_artifact){
 		arena_strdup(run->arena, t->name), arena_strdup(run->arena, t->path), job};
 	job->artifact_bytes += answer->summary.bytes;
-	node_add(job->arena, job->artifacts, node_string(job->arena, t->name));
+	node_add(job->arena, job->artifacts, node_string(job->arena, output_masked(run, t->name)));
 	node_set_text(job->arena, step->outputs, "artifact-digest", answer->summary.blob.hex);
 	node_set_text(job->arena, step->outputs, "artifact-id",
 		      arena_printf(job->arena, "%zu", run->artifact_count));
 	journal_begin(run->journal, "artifact");
 	journal_text(run->journal, "job", job->plan->id);
-	journal_text(run->journal, "name", t->name);
-	journal_text(run->journal, "path", t->path);
+	journal_text(run->journal, "name", output_masked(run, t->name));
+	journal_text(run->journal, "path", output_masked(run, t->path));
 	journal_number(run->journal, "bytes", (double)answer->summary.bytes);
 	journal_number(run->journal, "files", (double)answer->summary.files);
 	journal_number(run->journal, "skipped", (double)answer->summary.skipped);

@@ -364,6 +364,7 @@ static int run_path(const struct run_options *o, const char *path, const struct 
 		journal_watch(run->journal, view->event, view->arg);
 		run->tick = view->tick;
 		run->tick_arg = view->arg;
+		run->keeper = view->keeper;
 		run->work = arena_printf(a, "%s/layers", journal_dir(run->journal));
 		if (open_all(run, path, err) == 0) {
 			run->debug = wants_debug(run);

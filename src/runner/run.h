@@ -294,6 +294,7 @@ struct run {
 	bool told;               /* the journal says that it began */
 	void (*tick)(void *arg); /* redraws what is live; may be NULL */
 	void *tick_arg;
+	struct run_keeper *keeper; /* whom a slow reader waits with, or NULL */
 };
 
 struct run_artifact {

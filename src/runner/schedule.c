@@ -339,18 +339,23 @@ static bool start_jobs(struct run *run)
 
 #define POLL_MS 250
 
-/* What is due of a running step: its limits, its time, what it says. True when its cell has ended. */
-static bool see_to_step(struct step_run *step, uint64_t now)
+static void see_to_stages(struct step_run *step, uint64_t now)
 {
-	bool ended = false;
-	struct err err = {0};
-
 	if (step->job->cancelled && now >= step->job->cancel_end_ms)
 		cell_kill(step->cell, CELL_CANCELLED);
 	if (step->timeout_at_ms && now >= step->timeout_at_ms)
 		step_time_out(step);
 	if (step->cancel_ms && now >= step->cancel_ms)
 		step_cancel(step);
+}
+
+/* What is due of a running step: its limits, its time, what it says. True when its cell has ended. */
+static bool see_to_step(struct step_run *step, uint64_t now)
+{
+	bool ended = false;
+	struct err err = {0};
+
+	see_to_stages(step, now);
 	(void)output_drain(step, false);
 	if (cell_poll(step->cell, &ended, &err) < 0) {
 		cell_kill(step->cell, CELL_SETUP_FAILED);
@@ -394,6 +399,26 @@ void schedule_meanwhile(struct run *run)
 		see_to_time(job, now_ms());
 		if (job->step && job->step->cell)
 			(void)see_to_step(job->step, now_ms());
+	}
+}
+
+/* For a view that waits for its reader: nothing here may say anything, for that would wait too. */
+static void keep_limits(void *arg)
+{
+	struct run *run = arg;
+	const uint64_t now = now_ms();
+
+	for (size_t i = 0; i < run->job_count; i++) {
+		struct job_run *job = run->jobs[i];
+		struct step_run *step = job->step;
+		struct err ignored = {0};
+		bool ended;
+
+		services_keep(job);
+		if (job->state != JOB_RUNNING || !step || !step->cell)
+			continue;
+		see_to_stages(step, now);
+		(void)cell_poll(step->cell, &ended, &ignored);
 	}
 }
 
@@ -512,12 +537,16 @@ int schedule_run(struct run *run, struct err *err)
 	if (signals < 0)
 		return err_sys(err, "cannot make a signalfd");
 	run->signals = signals;
+	if (run->keeper)
+		*run->keeper = (struct run_keeper){keep_limits, run};
 	for (size_t i = 0; i < run->plan.count; i++)
 		if (!run->plan.jobs[i].caller)
 			(void)schedule_add(run, &run->plan.jobs[i], &run->call);
 	ok = loop(run, signals, err);
 	abandon(run);
 	run->signals = -1;
+	if (run->keeper)
+		*run->keeper = (struct run_keeper){0};
 	for (size_t i = 0; i < run->removal_count; i++)
 		(void)waitpid(run->removals[i], NULL, 0);
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);

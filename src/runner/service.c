@@ -281,6 +281,17 @@ static void see(struct service *s, uint64_t now)
 		take_end(s);
 }
 
+void services_keep(struct job_run *job)
+{
+	for (size_t i = 0; i < job->service_count; i++) {
+		struct err ignored = {0};
+		bool ended;
+
+		if (job->services[i].cell)
+			(void)cell_poll(job->services[i].cell, &ended, &ignored);
+	}
+}
+
 void services_see(struct job_run *job, uint64_t now)
 {
 	for (size_t i = 0; i < job->service_count; i++)

@@ -95,6 +95,7 @@ int services_start(struct job_run *job, struct err *err);
 #define SERVICE_FDS 4
 /* What is due of their logs, their health, and their ends; a job whose service failed has failed. */
 void services_see(struct job_run *job, uint64_t now);
+void services_keep(struct job_run *job); /* within their limits, and nothing more */
 /* May steps run? When all are healthy, and when that does not matter any more. */
 bool services_ready(const struct job_run *job);
 /* Have all ended? They are told to, the first time. */

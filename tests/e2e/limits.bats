@@ -95,9 +95,41 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
 	start --policy ./small.yml --parallel 2
 	within 30 said "fill | has 8 MiB"
 	sleep 4
-	kill -INT $pid
+	kill -INT "$pid"
 	finish
 	exits 130
 	says "hashFiles(): interrupted" # the control: the answer was waited for all the time
 	says_not "has 80 MiB"
+}
+
+# has_written MIB: there is so much below the state home.
+has_written() { [ "$(du -sm "$STEPCELL_HOME" | cut -f 1)" -ge "$1" ]; }
+
+@test "who reads what is said may take their time, and no limit waits for them" {
+	local write what
+	write='yes much-more-than-a-pipe-holds | head -c 1000000 & for i in $(seq 20); do head -c 8M /dev/zero >/tmp/f$i; sleep 0.1; done; sleep 50'
+	{ printf 'on: push\njobs:\n'; job fill "$write"; } | workflow
+	sed -e 's/^  disk: .*/  disk: 32MiB/' "$(dirname "$STEPCELL")/../../policies/default.yml" >small.yml
+	for what in "run -C $project --image host" 'exec --tty'; do
+		mkfifo said
+		exec 4<>said
+		# shellcheck disable=SC2086 # words
+		if [ "${what% *}" = exec ]; then
+			"$STEPCELL" $what --policy ./small.yml -- bash -c "$write" >said 2>run.err </dev/null 4>&- 3>&- &
+		else
+			"$STEPCELL" $what --policy ./small.yml >said 2>run.err </dev/null 4>&- 3>&- &
+		fi
+		pid=$!
+		within 40 has_written 20
+		sleep 4
+		if has_written 100; then return 1; fi
+		cat <said >run.out 3>&- 4>&- &
+		exec 4>&-
+		finish
+		wait || true
+		[ "$status" != 0 ]
+		says disk-limit
+		[ "$(wc -c <run.out)" -gt 70000 ] # the control: it had to wait
+		rm -r said "$STEPCELL_HOME"
+	done
 }

@@ -302,8 +302,11 @@ repository() {
 	one_job <<<'- uses: actions/setup-python@v5
   with: { python-version: "${{ vars.V }}" }' | workflow
 	cell_run --var V=2.1
-	exits 1
-	says "no toolchain for Python 2.1" "stepcell image build"
+	exits 4
+	says "no toolchain for Python 2.1" "no recipe of rootfs/ makes one"
+	cell_run --var V=3.8
+	exits 4
+	says "no toolchain for Python 3.8" "stepcell image build python-3.8"
 }
 
 @test "hashFiles: what GitHub computes, never outside the workspace" {

@@ -48,7 +48,8 @@ static int setup(void **state)
 		if (home_tree(*state, trees[i]) < 0)
 			return -1;
 	for (size_t i = 0; i < COUNT(images); i++)
-		if (home_publish(*state, images[i].name, images[i].manifest, "", &ignored) < 0)
+		if (home_publish(*state, images[i].name, images[i].manifest, IMPORT_TOOLCHAINS,
+				 &ignored) < 0)
 			return -1;
 	return 0;
 }

@@ -171,6 +171,7 @@ bool disk_is_over(struct disk *d, uint64_t now)
 	const struct disk_free free = look_at_free(d);
 
 	d->took = now > d->counter.begun ? now - d->counter.begun : 0;
+	d->seen = d->counter.begun;
 	d->next = now + PERIOD_MS + SHARE * d->took;
 	/* one that cannot be counted has seen to that, if the disk has got so much fuller */
 	if (!whole)
@@ -189,12 +190,17 @@ bool disk_last_count(struct disk *d)
 	return counter_start(&d->counter, &d->order, 0, &ignored) == 0 && disk_is_over(d, 0);
 }
 
-bool disk_is_suspicious(const struct disk *d)
+/* What has gone from the file system is not enough of a hint: others make room there meanwhile. */
+bool disk_is_suspicious(const struct disk *d, uint64_t now)
 {
-	const struct disk_free now = look_at_free(d);
+	const uint64_t ms = now - d->seen;
+	const struct disk_free free = look_at_free(d);
 
-	return (d->order.max_bytes && lost(d->start.bytes, now.bytes) > d->order.max_bytes / 2) ||
-	       (d->order.max_inodes && lost(d->start.inodes, now.inodes) > d->order.max_inodes / 2);
+	return ms >= left(d->order.max_bytes, d->use.bytes) / BYTES_PER_MS ||
+	       ms >= left(d->order.max_inodes, d->use.inodes) / INODES_PER_MS ||
+	       (d->order.max_bytes && lost(d->start.bytes, free.bytes) > d->order.max_bytes / 2) ||
+	       (d->order.max_inodes &&
+		lost(d->start.inodes, free.inodes) > d->order.max_inodes / 2);
 }
 
 /* ---- the end ---- */

@@ -26,6 +26,7 @@ struct disk {
 	struct count_use use;         /* as last counted */
 	unsigned hiding;              /* counts in a row that found hidden places */
 	uint64_t next, took;          /* when to count whatever happens; how long it took */
+	uint64_t seen;                /* when the last count began, or the cell */
 };
 
 #define DISK_NONE ((struct disk){.order.ns = COUNT_NO_NS, .counter = COUNTER_NONE})
@@ -46,7 +47,10 @@ bool disk_is_over(struct disk *d, uint64_t now);
 /* One more, now, when everybody is dead; true when it is over the limit. */
 bool disk_last_count(struct disk *d);
 
-/* At the end: has so much of the file system gone that a last count is worth its time? */
-bool disk_is_suspicious(const struct disk *d);
+/*
+ * At the end: is a last count worth its time? When as much can have been written since the last
+ * one as is left of the limit, or when so much of the file system has gone.
+ */
+bool disk_is_suspicious(const struct disk *d, uint64_t now);
 
 void disk_end(struct disk *d);

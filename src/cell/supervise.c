@@ -70,7 +70,7 @@ static void arm(struct cell *cell, uint64_t now)
 
 int supervise_begin(struct cell *cell, struct err *err)
 {
-	cell->started = now_ms();
+	cell->started = cell->disk.seen = now_ms();
 	cell->next_forks = cell->started + TICK_MS;
 	if (cell->limits.wall_ms)
 		cell->deadline = cell->started + cell->limits.wall_ms;
@@ -306,16 +306,15 @@ static void judge_status(struct cell_result *r, int status)
 
 /*
  * A step that was quicker than the count between its ticks. One that failed is
- * counted again in any case; one that passed when the disk has got fuller, which
- * is a hint and no more: others write there too.
+ * counted again in any case, one that passed when it can have written too much.
  */
-static bool wrote_too_much(struct cell *cell)
+static bool wrote_too_much(struct cell *cell, uint64_t now)
 {
 	if (cell->killed)
 		return cell->why == CELL_DISK_LIMIT;
 	if (!disk_is_limited(&cell->disk))
 		return false;
-	if (cell->result.verdict == CELL_PASSED && !disk_is_suspicious(&cell->disk))
+	if (cell->result.verdict == CELL_PASSED && !disk_is_suspicious(&cell->disk, now))
 		return false;
 	return disk_last_count(&cell->disk);
 }
@@ -331,7 +330,7 @@ static bool was_in_time(const struct cell *cell)
 }
 
 /* A limit explains a failure only where there is one: a step that copes has passed. */
-static void judge(struct cell *cell)
+static void judge(struct cell *cell, uint64_t now)
 {
 	struct cell_result *r = &cell->result;
 
@@ -349,7 +348,7 @@ static void judge(struct cell *cell)
 		r->verdict = cell->why;
 	else if (r->verdict != CELL_PASSED && r->pids_refused)
 		r->verdict = CELL_PIDS_LIMIT;
-	else if ((r->signal == SIGXFSZ && cell->limits.disk) || wrote_too_much(cell))
+	else if ((r->signal == SIGXFSZ && cell->limits.disk) || wrote_too_much(cell, now))
 		r->verdict = CELL_DISK_LIMIT;
 }
 
@@ -378,7 +377,7 @@ int cell_wait(struct cell *cell, struct cell_result *out, struct err *err)
 	hear_init(cell, now);
 	if (cgroup_pids_refused(cell->cgroup) || cell->refused_last)
 		cell->result.pids_refused = true;
-	judge(cell);
+	judge(cell, now);
 	fill_means(cell);
 	/* or its mounts would live on */
 	disk_end(&cell->disk);

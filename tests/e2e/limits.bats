@@ -129,7 +129,7 @@ has_written() { [ "$(du -sm "$STEPCELL_HOME" | cut -f 1)" -ge "$1" ]; }
 		wait || true
 		[ "$status" != 0 ]
 		says disk-limit
-		[ "$(wc -c <run.out)" -gt 70000 ] # the control: it had to wait
+		[ "$(wc -c <run.out)" -gt 65536 ] # the control: it had to wait
 		rm -r said "$STEPCELL_HOME"
 	done
 }

@@ -140,6 +140,36 @@ static void check_disk(void)
 
 TEST_BOTH(disk)
 
+/* As many files go from the file system as a cell makes in no time: it is counted all the same. */
+static void check_files_while_others_go(void)
+{
+	char dir[sizeof(((struct world *)0)->dir) + 8];
+	struct world w;
+	pid_t pid;
+
+	world_make(&w);
+	(void)snprintf(dir, sizeof(dir), "%s/others", w.dir);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)execlp("bash", "bash", "-c",
+			     "mkdir $0 && cd $0 && touch {1..1000} && until [ -e gone ]; do sleep "
+			     "0.01; done && rm *",
+			     dir, (char *)NULL);
+		_exit(127);
+	}
+	w.spec.limits.files = 500;
+	(void)strcat(dir, "/gone");
+	(void)nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+	(void)close(open(dir, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(world_run(&w, "cd /tmp; seq 600 | xargs touch; sleep 0.3", NULL).verdict,
+			 CELL_DISK_LIMIT);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	world_drop(&w);
+}
+
+TEST_BOTH(files_while_others_go)
+
 /* What outlives the main process is killed and counted; it cannot hold the log pipe open. */
 static void test_survivors(void **state)
 {
@@ -361,6 +391,8 @@ int main(void)
 		cmocka_unit_test(test_memory_as_user),
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_disk_as_user),
+		cmocka_unit_test(test_files_while_others_go),
+		cmocka_unit_test(test_files_while_others_go_as_user),
 		cmocka_unit_test(test_survivors),
 		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_cancelled),

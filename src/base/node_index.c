@@ -1,8 +1,13 @@
 /*
  * The hash is the key's bytes as a polynomial at a random point, modulo the
  * prime 2^61 - 1: two keys of n bytes meet at no more than n of its points.
- * Multiplied by a random factor its upper bits are spread as well, whatever
- * the keys. Whoever writes a file cannot choose keys that collide.
+ * Whoever writes a file cannot choose keys that collide.
+ *
+ * It is linear in the last byte: keys that count up lie at equal distances,
+ * and for some points close to each other, where a search by neighbouring
+ * slots runs through all of them. The finisher of SplitMix64 (Steele, Lea,
+ * Flood: Fast Splittable Pseudorandom Number Generators) scatters them; it
+ * gives no two values the same.
  */
 #include "base/node_index.h"
 
@@ -15,6 +20,13 @@
 static unsigned char lower(unsigned char c)
 {
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
+}
+
+static uint64_t scattered(uint64_t h)
+{
+	h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+	return h ^ h >> 31;
 }
 
 static size_t hash(const struct node_index *x, const struct index_table *t, const char *key)
@@ -30,7 +42,7 @@ static size_t hash(const struct node_index *x, const struct index_table *t, cons
 		h = (uint64_t)(sum & PRIME) + (uint64_t)(sum >> 61);
 	}
 	h = h >= PRIME ? h - PRIME : h;
-	return (size_t)((h * x->factor) >> 32) & (t->size - 1);
+	return (size_t)scattered(h ^ x->mask) & (t->size - 1);
 }
 
 static bool is_same(const struct node_index *x, const struct index_table *t, const char *a,
@@ -78,7 +90,7 @@ static struct node_index *make(struct arena *a)
 	/* without random bytes all is found that is there, though perhaps slowly */
 	(void)!getrandom(random, sizeof(random), 0);
 	x->point = random[0] % PRIME;
-	x->factor = random[1] | 1;
+	x->mask = random[1];
 	return x;
 }
 

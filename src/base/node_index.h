@@ -19,7 +19,7 @@ struct node_index {
 		size_t size;     /* a power of two */
 		size_t used;
 	} exact, nocase;
-	uint64_t point, factor; /* of the hash: nobody outside can know them */
+	uint64_t point, mask; /* of the hash: nobody outside can know them */
 };
 
 /* After a pair was put behind the others: what is found by it. Nothing in a small map. */

@@ -73,9 +73,11 @@ void pump_wants(const struct pump *p, struct pollfd fds[2])
 				 .events = (short)(wanted_in(&p->up) | wanted_out(&p->down))};
 	fds[1] = (struct pollfd){.fd = p->up.to,
 				 .events = (short)(wanted_in(&p->down) | wanted_out(&p->up))};
-	/* a server that has hung up says so all the time, also when its rest must wait */
+	/* who has hung up says so all the time, also when the rest of it must wait */
 	if (!fds[1].events)
 		fds[1].fd = -1;
+	if (!fds[0].events && p->down.shut)
+		fds[0].fd = -1;
 }
 
 static bool move(struct way *w, short from, short to)
@@ -97,6 +99,8 @@ bool pump_move(struct pump *p, const struct pollfd fds[2])
 
 bool pump_is_left(const struct pump *p, const struct pollfd fds[2])
 {
+	/* where both ends have said that they say no more, hanging up is no news: the rest goes up */
 	return fds[0].revents & (POLLERR | POLLNVAL) ||
-	       (fds[0].revents & POLLHUP && !wanted_in(&p->up) && !wanted_out(&p->down));
+	       (fds[0].revents & POLLHUP && !p->down.shut && !wanted_in(&p->up) &&
+		!wanted_out(&p->down));
 }

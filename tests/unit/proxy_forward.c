@@ -168,6 +168,43 @@ static void test_much(void **state)
 	close(fd);
 }
 
+/* As much as all buffers on the way hold while nobody reads, but no more than `max`. */
+static size_t fill(int fd, size_t max)
+{
+	static const char bytes[65536];
+	struct pollfd ready = {.fd = fd, .events = POLLOUT};
+	size_t total = 0;
+	ssize_t n;
+
+	while (total < max && poll(&ready, 1, 500) == 1) {
+		n = send(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		assert_true(n > 0);
+		total += (size_t)n;
+	}
+	return total;
+}
+
+/* A server that says no more, and a client that is gone: what is on the way still arrives. */
+static void test_server_ends_first(void **state)
+{
+	int client = dial(COUNTED), server = accept(rig.counted, NULL, NULL);
+	static char bytes[65536];
+	size_t total, came = 0;
+	ssize_t n;
+
+	(void)state;
+	assert_true(server >= 0);
+	assert_int_equal(shutdown(server, SHUT_WR), 0);
+	assert_int_equal(read(client, bytes, 1), 0);
+	total = fill(client, 4 * (size_t)MANY);
+	close(client);
+	while ((n = read(server, bytes, sizeof(bytes))) > 0)
+		came += (size_t)n;
+	assert_int_equal(n, 0);
+	assert_int_equal(came, total);
+	close(server);
+}
+
 /* Where nobody listens there is no empty answer. */
 static void test_nobody(void **state)
 {
@@ -223,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_much),
+		cmocka_unit_test(test_server_ends_first),
 		cmocka_unit_test(test_nobody),
 		cmocka_unit_test(test_flood),
 	};

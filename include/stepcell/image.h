@@ -190,9 +190,9 @@ struct toolchain_ask {
 	bool freethreaded;
 	bool latest;        /* the highest of both, not what `current` has first */
 	struct strbuf *say; /* gets the order of the search, line by line; NULL: nothing */
-	const char *
-		data; /* the data home, whose recipes are named when nothing is found; NULL: as usual */
-	struct toolchain_lack *lack; /* filled when nothing is found; NULL: the error is enough */
+	/* when nothing is found: the data home whose recipes are named, NULL: as usual; */
+	const char *data;
+	struct toolchain_lack *lack; /* and what is filled, NULL: the error is enough */
 };
 /* For who asks for several, and tells of all that are missing at once. */
 struct toolchain_lack {
@@ -245,8 +245,7 @@ struct import_options {
 	const char *path; /* a file or a folder; NULL: read `fd` */
 	int fd;
 	const char *as;       /* one of image_formats; NULL: by content */
-	const char *name;     /* in the store; NULL: what it calls itself, but for a registry, else
-				 the file's name */
+	const char *name;     /* in the store; NULL: its own, without a registry, or the file's */
 	const char *ref;      /* of several images in it: this one */
 	const char *platform; /* "linux/arm64"; NULL: this machine's */
 	const char *data;     /* the data home, whose recipes know what goes with a CPython */

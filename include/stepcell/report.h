@@ -31,7 +31,8 @@
  *   summary       job step text file joined    Markdown of GITHUB_STEP_SUMMARY; where it and its job's lie
  *   run-ended     verdict seconds jobs: [{id name verdict seconds peak_memory artifacts why?}]
  *
- * An event that would be longer than LIMIT_JOURNAL_LINE has `cut`: true, the beginnings of its texts, and no lists.
+ * An event that would be longer than LIMIT_JOURNAL_LINE has `cut`: true, the
+ * beginnings of its texts, and no lists.
  */
 #pragma once
 

@@ -73,7 +73,10 @@ const struct node *template_eval(struct arena *a, const char *text, const struct
  */
 bool template_is_known(struct arena *a, const char *text, const struct node *contexts);
 
-/* Every string of a tree, likewise (env maps, matrices, with). Keys too; ${{ insert }} as a key puts a map's pairs in its place. */
+/*
+ * Every string of a tree, likewise (env maps, matrices, with). Keys too;
+ * ${{ insert }} as a key puts a map's pairs in its place.
+ */
 const struct node *template_eval_tree(struct arena *a, const struct node *tree,
 				      const struct expr_scope *s, struct expr_err *e);
 

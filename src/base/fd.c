@@ -100,8 +100,7 @@ struct file_bytes {
 	unsigned mode;
 };
 
-/* Of the folder that the path's last name is in: the name is on disk when that
- * is. */
+/* Of the folder that the path's last name is in: the name is on disk when that is. */
 static int flush_folder(int dir, const char *path)
 {
 	const char *slash = strrchr(path, '/');

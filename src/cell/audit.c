@@ -28,7 +28,8 @@
  *
  * The way of the counts. Init writes into memory that it shares with stepcell:
  * so they outlive a cell that is killed. The main process drops the mapping before
- * its filter goes up, and so before any foreign instruction; later cells never get it (audit_keep()).
+ * its filter goes up, and so before any foreign instruction; later cells never get
+ * it (audit_keep()).
  * There are CELL_REFUSALS rows; what fits in none is counted together, and every
  * call is answered all the same. Names of programs are theirs to choose: text of
  * strangers, which whoever shows it must escape.

@@ -7,9 +7,9 @@
 #include "stepcell/err.h"
 #include "stepcell/strbuf.h"
 
-#define ATTRIBUTES 64 /* of one file, that are looked at */
-#define ATTRIBUTE_BYTES                                                                            \
-	2048 /* of one file, names and values: what every file system has room for */
+/* Of one file: those that are looked at, and the bytes of names and values that every file system takes. */
+#define ATTRIBUTES      64
+#define ATTRIBUTE_BYTES 2048
 
 struct attribute {
 	const char *name;

@@ -234,15 +234,15 @@ static int pack_all(struct packer *p, struct store *store, const struct manifest
 
 static int open_archive(struct archive *a, int fd, struct err *err)
 {
-	/* To standard output libarchive would pad what it compressed, which zstd takes amiss. */
-	(void)archive_write_set_bytes_in_last_block(a, 1);
-	/* Attributes need a pax header; names are bytes, and no locale has a say in them. */
+	/*
+	 * To standard output libarchive would pad what it compressed, which zstd takes amiss.
+	 * Attributes need a pax header; names are bytes, and no locale has a say in them.
+	 */
 	if (archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
 	    archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
 	    archive_write_set_options(a, "zstd:compression-level=" ZSTD_LEVEL
 					 ",hdrcharset=BINARY") != ARCHIVE_OK ||
-	    archive_write_set_bytes_in_last_block(a, 1) !=
-		    ARCHIVE_OK || /* no padding behind zstd */
+	    archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK ||
 	    archive_write_open_fd(a, fd) != ARCHIVE_OK)
 		return archive_fail(a, err);
 	return 0;

@@ -17,7 +17,8 @@
  *	l usr/bin/y TARGET
  *
  * Behind a path stand the extended attributes that are kept, " NAME=VALUE" by
- * name; in one of their names a '=' is \ooo too. Space, backslash and everything outside printable ASCII are written as \ooo.
+ * name. Space, backslash and everything outside printable ASCII are written as
+ * \ooo, and so is a '=' in the name of an attribute.
  * No times, no owners, nothing of the host: whoever makes a tree of the same
  * files gets the same text.
  */

@@ -1,4 +1,7 @@
-/* closing: what a person looks for when a run has ended: what failed and where to read on, and a table of the jobs. */
+/*
+ * closing: what a person looks for when a run has ended: what failed and where to
+ * read on, and a table of the jobs.
+ */
 #include "report/view.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
-/* ---- the key ---- */
+/* ---- the system's release ---- */
 
 static int release_inside(void *arg, int out, struct err *err)
 {

@@ -512,7 +512,10 @@ void job_keep_output(struct job_run *job, const char *name, const char *text);
 void job_prepend_path(struct job_run *job, const char *dir);
 
 /* lock_file.c */
-/* The text of a lock: the file `given` (of an option), or else `name` of the checkout. 1; 0 when there is none; -1. */
+/*
+ * The text of a lock: the file `given` (of an option), or else `name` of the
+ * checkout. 1; 0 when there is none; -1.
+ */
 int lock_file_read(const struct run *run, const char *given, const char *name, struct strbuf *text,
 		   struct err *err);
 

@@ -205,10 +205,10 @@ static void check_map(struct checker *c, const struct type *t, unsigned offers,
 		}
 	}
 	check_required(c, t, n);
-	if (t->filled && !n->count)
+	if (t->filled && !n->count) {
 		fault(c, n);
-	if (t->filled && !n->count)
 		diag_error(c->diags, n->at, "syntax-check", "%s may not be empty", t->what);
+	}
 }
 
 static bool has_word(const struct type *t, const char *word)
@@ -391,12 +391,12 @@ static bool takes_text(const struct type *t)
 static void check_template(struct checker *c, const struct type *t, unsigned offers,
 			   const struct node *n)
 {
-	if (!offers)
+	if (!offers) {
 		fault(c, n);
-	if (!offers)
 		diag_error(c->diags, n->at, "syntax-check", "an expression is not allowed here");
-	else if (!is_lone_expr(n) && !takes_text(t))
+	} else if (!is_lone_expr(n) && !takes_text(t)) {
 		wrong_kind(c, t, n);
+	}
 	check_expressions(c, n, offers ? offers : ~0U, t->condition);
 }
 

@@ -1,4 +1,7 @@
-/* once: what has been looked at in one place. Aliases put a node in many, and most differ in nothing that matters. */
+/*
+ * once: what has been looked at in one place. Aliases put a node in many, and most
+ * differ in nothing that matters.
+ */
 #pragma once
 
 #include <stdbool.h>

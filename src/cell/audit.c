@@ -54,11 +54,11 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fds.h"
 #include "seccomp_policy.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
@@ -261,14 +261,6 @@ static void answer_one(struct audit *audit, int proc)
 	answer.id = asked.id;
 	answer.error = -(int)audit_note(audit->table, audit->policy, &asked, program);
 	(void)ioctl(audit->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* A signal goes first: a flood of questions must not keep init from reaping. */

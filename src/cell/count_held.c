@@ -17,10 +17,10 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "count.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
@@ -43,14 +43,6 @@ struct held {
 };
 
 /* ---- in time ---- */
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static bool is_late(struct held *h)
 {

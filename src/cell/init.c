@@ -27,6 +27,7 @@
 
 #include "fds.h"
 #include "inside.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
@@ -187,14 +188,6 @@ static uint64_t half_time(uint64_t limit, uint64_t used, uint64_t rate)
 static uint64_t clamp(uint64_t ms, uint64_t min, uint64_t max)
 {
 	return ms < min ? min : ms > max ? max : ms;
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 /* When to look again, in milliseconds. */

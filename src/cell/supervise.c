@@ -15,23 +15,15 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
 #define TICK_MS       1000
 #define RUSAGE_BLOCK  512         /* getrusage(2) counts in these */
 #define FORK_MERCY_MS (10 * 1000) /* how long a step may run into its limit of processes */
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- beginning ---- */
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "image/fetch_talk.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -30,7 +30,7 @@ struct fetcher {
 	int folder;
 	int orders, replies; /* our ends */
 	const char *label;   /* of what is being fetched */
-	struct timespec since;
+	uint64_t since_us;
 	uint64_t start; /* how many bytes there were then */
 	bool begun;
 };
@@ -195,14 +195,6 @@ void fetch_drop(struct fetcher **fetcher)
 
 /* ---- talk ---- */
 
-static double seconds_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
-}
-
 static void show_progress(struct fetcher *f, const struct fetch_reply *r)
 {
 	double seconds;
@@ -210,11 +202,11 @@ static void show_progress(struct fetcher *f, const struct fetch_reply *r)
 	if (!f->setup.progress || !f->setup.live)
 		return;
 	if (!f->begun) {
-		(void)clock_gettime(CLOCK_MONOTONIC, &f->since);
+		f->since_us = now_us();
 		f->start = r->done;
 		f->begun = true;
 	}
-	seconds = seconds_since(&f->since);
+	seconds = (double)(now_us() - f->since_us) / 1e6;
 	(void)fprintf(f->setup.progress, "\r\x1b[K%s: %.1f of %.1f MiB", f->label,
 		      (double)r->done / (double)MIB, (double)r->size / (double)MIB);
 	if (seconds > 0.5)

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "image/fetch_talk.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -29,7 +29,7 @@ struct server {
 	struct registry *registry;
 	int replies;
 	int folder, partial;
-	int64_t told_ms;
+	uint64_t told_ms;
 };
 
 /* ---- replies ---- */
@@ -39,19 +39,11 @@ static int reply(struct server *s, const struct fetch_reply *reply)
 	return write_full(s->replies, reply, sizeof(*reply));
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void on_progress(void *arg, uint64_t done, uint64_t size)
 {
 	struct fetch_reply r = {.word = FETCH_PROGRESS, .done = done, .size = size};
 	struct server *s = arg;
-	int64_t now = now_ms();
+	uint64_t now = now_ms();
 
 	if (now - s->told_ms < PROGRESS_MS)
 		return;

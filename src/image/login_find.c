@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "image/child.h"
 #include "image/login.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/log.h"
@@ -25,25 +25,17 @@
 
 /* ---- helpers ---- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int read_in_time(int fd, struct strbuf *out, struct err *err)
 {
-	const int64_t end = now_ms() + INT64_C(1000) * HELPER_SECONDS;
+	const uint64_t end = now_ms() + UINT64_C(1000) * HELPER_SECONDS;
 
 	for (;;) {
 		struct pollfd wait = {.fd = fd, .events = POLLIN};
-		int64_t left = end - now_ms();
+		const uint64_t left = ms_left(end);
 		char chunk[4096];
 		ssize_t n;
 
-		if (left <= 0 || poll(&wait, 1, (int)left) == 0)
+		if (!left || poll(&wait, 1, (int)left) == 0)
 			return err_fail(err, ERR_SYSTEM, "said nothing for %d seconds",
 					HELPER_SECONDS);
 		n = read(fd, chunk, sizeof(chunk));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "image/registry_parts.h"
+#include "stepcell/clock.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
 
@@ -189,7 +190,7 @@ static int ask_once(struct registry *r, struct arena *a, struct source *source, 
 {
 	struct http_response response;
 
-	if (source->permit && seconds_now() >= source->permit_until)
+	if (source->permit && now_ms() >= source->permit_until_ms)
 		source->permit = NULL;
 	if (send_along(r, a, source, ask, &response, err) < 0)
 		return -1;

@@ -8,12 +8,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "image/challenge.h"
 #include "image/login.h"
 #include "image/registry_parts.h"
 #include "stepcell/base64.h"
+#include "stepcell/clock.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
 
@@ -22,21 +22,13 @@
 #define TOKEN_MARGIN      10   /* it must not end on its way */
 #define TOKEN_TEXT        (32 * KIB)
 
-int64_t seconds_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* ---- what is shown ---- */
 
 static void permit(struct registry *r, struct source *source, const char *scheme, const char *text,
-		   int64_t seconds)
+		   uint64_t seconds)
 {
 	source->permit = arena_printf(r->arena, "Authorization: %s %s", scheme, text);
-	source->permit_until = seconds_now() + seconds;
+	source->permit_until_ms = now_ms() + seconds * 1000;
 }
 
 static const char *basic_text(struct arena *a, const struct login *login)
@@ -90,7 +82,7 @@ static int take_token(struct registry *r, struct arena *a, struct source *source
 		return err_fail(err, ERR_SYSTEM, "its answer has no token");
 	if (expires && expires->kind == NODE_NUMBER && expires->number > seconds)
 		seconds = expires->number < TOKEN_SECONDS_MAX ? expires->number : TOKEN_SECONDS_MAX;
-	permit(r, source, "Bearer", token->text, (int64_t)seconds - TOKEN_MARGIN);
+	permit(r, source, "Bearer", token->text, (uint64_t)seconds - TOKEN_MARGIN);
 	return 0;
 }
 

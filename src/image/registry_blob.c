@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "image/registry_parts.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 
@@ -26,7 +27,7 @@ struct blob {
 	uint64_t size;
 	int fd;
 	uint64_t have; /* bytes in the file, all of them in the hash */
-	int64_t until; /* seconds of the monotonic clock */
+	uint64_t until_ms;
 	struct digest_stream *hash;
 };
 
@@ -78,7 +79,7 @@ static int blob_write(struct blob *b, const void *bytes, size_t len, struct err 
 	if (len > b->size - b->have)
 		return err_fail(err, ERR_SYSTEM,
 				"it sends more than the %" PRIu64 " bytes there are", b->size);
-	if (seconds_now() > b->until)
+	if (now_ms() > b->until_ms)
 		return err_fail(err, ERR_SYSTEM, "it is too slow: %" PRIu64 " of %" PRIu64 " bytes",
 				b->have, b->size);
 	if (write_full(b->fd, bytes, len) < 0)
@@ -152,7 +153,7 @@ static int blob_fetch(struct registry *r, struct source *source, struct blob *b,
 	struct patience patience = {0};
 	struct ask ask = {.path = path, .sink = blob_sink, .arg = b};
 
-	b->until = seconds_now() + FIRST_SECONDS + (int64_t)(b->size / SLOWEST_BYTES);
+	b->until_ms = now_ms() + (FIRST_SECONDS + b->size / SLOWEST_BYTES) * 1000;
 	(void)snprintf(path, sizeof(path), "blobs/sha256:%s", b->digest->hex);
 	while (b->have < b->size || !b->size) {
 		const uint64_t before = b->have;

@@ -9,10 +9,10 @@
 struct source {
 	const struct endpoint *at;
 	struct authority ca;
-	struct url base;         /* "https://registry.example.com" */
-	struct url *tokens;      /* of others that its login may be sent to */
-	const char *permit;      /* "Authorization: ...", or NULL */
-	int64_t permit_until;    /* seconds of the monotonic clock */
+	struct url base;    /* "https://registry.example.com" */
+	struct url *tokens; /* of others that its login may be sent to */
+	const char *permit; /* "Authorization: ...", or NULL */
+	uint64_t permit_until_ms;
 	const char *withheld_at; /* an origin that asked for the login and must not have it */
 };
 
@@ -72,5 +72,3 @@ struct patience {
 	unsigned tries;
 };
 int registry_wait(struct registry *r, struct patience *p, const struct ask *ask, struct err *err);
-
-int64_t seconds_now(void); /* of the monotonic clock */

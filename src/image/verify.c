@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "image/compare.h"
@@ -21,6 +20,7 @@
 #include "image/scan.h"
 #include "image/used.h"
 #include "image/worker.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/limits.h"
 #include "stepcell/path.h"
@@ -145,14 +145,6 @@ static int set_aside(struct store *store, const struct shelf *at, struct arena *
 	return 0;
 }
 
-static double since(const struct timespec *from)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - from->tv_sec) + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 /* A store that cannot be written to is as good without new stamps: it is only slower. */
 static int conclude(struct store *store, const struct shelf *at, struct arena *a,
 		    const struct staging *staging, int dir, struct image_finding *out,
@@ -181,18 +173,18 @@ static int verify_at(struct store *store, const struct shelf *at, struct arena *
 		.arg = (void *)tree,
 		.folder = arena_printf(a, "%s/%s/%s", store->path, at->folder, tree->hex)};
 	struct unpack_result result;
-	struct timespec from;
+	uint64_t from;
 
 	*out = (struct image_finding){.tree = *tree};
 	if (dir < 0)
 		return err_sys(err, "tree %s is not in the store", tree->hex);
-	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	from = now_us();
 	if (staging_open(store, &staging, err) < 0 ||
 	    worker_unpack(&work, staging.path, &result, err) < 0)
 		return err_wrap(err, "verifying tree %.12s", tree->hex);
 	out->bytes = result.bytes;
 	out->entries = result.entries;
-	out->seconds = since(&from);
+	out->seconds = (double)(now_us() - from) / 1e6;
 	return conclude(store, at, a, &staging, dir, out, err);
 }
 

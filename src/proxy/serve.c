@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proxy/connect.h"
 #include "proxy/relay.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 
 #define HEAD_MS 30000
@@ -29,14 +29,6 @@ struct client {
 	struct refusal why;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- what is said of it ---- */
 
 /*
@@ -46,7 +38,7 @@ static int64_t now_ms(void)
 static bool tell(const struct client *c, bool allowed)
 {
 	struct pollfd room = {.fd = c->news, .events = POLLOUT};
-	const int64_t end = now_ms() + TELL_MS;
+	const uint64_t end = now_ms() + TELL_MS;
 	char line[NEWS_LINE];
 	int len = snprintf(line, sizeof(line), "%s:%u %s\n", c->request.to.host,
 			   (unsigned)c->request.to.port, allowed ? "" : c->why.why);
@@ -54,9 +46,9 @@ static bool tell(const struct client *c, bool allowed)
 	if (len <= 0 || (size_t)len >= sizeof(line))
 		return false;
 	while (write(c->news, line, (size_t)len) < 0) {
-		const int64_t left = end - now_ms();
+		const uint64_t left = ms_left(end);
 
-		if ((errno != EAGAIN && errno != EINTR) || left <= 0)
+		if ((errno != EAGAIN && errno != EINTR) || !left)
 			return false;
 		(void)poll(&room, 1, (int)left);
 	}
@@ -80,15 +72,15 @@ static void answer(const struct client *c)
 /* False when the client goes away, takes too long, or says too much. */
 static bool read_head(struct client *c, struct strbuf *text)
 {
-	const int64_t end = now_ms() + HEAD_MS;
+	const uint64_t end = now_ms() + HEAD_MS;
 	char bytes[4096];
 
 	while (!request_head_len(text->text, text->len)) {
 		struct pollfd wait = {.fd = c->fd, .events = POLLIN};
-		int64_t left = end - now_ms();
+		const uint64_t left = ms_left(end);
 		ssize_t n;
 
-		if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
+		if (!left || poll(&wait, 1, (int)left) <= 0)
 			return refuse(&c->why, 408, "the head of the request did not come");
 		n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		if (n <= 0)

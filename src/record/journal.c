@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/json.h"
 #include "stepcell/limits.h"
@@ -155,14 +156,11 @@ void journal_watch(struct journal *j, journal_view *view, void *arg)
 
 void journal_begin(struct journal *j, const char *type)
 {
-	struct timespec now;
-	int64_t ms;
+	const uint64_t ms = clock_us(CLOCK_REALTIME) / 1000;
 
 	arena_free(&j->arena);
 	j->arena = arena_new();
 	j->event = node_map(j->arena);
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	node_set_text(j->arena, j->event, "type", type);
 	journal_number(j, "at", (double)ms);
 }

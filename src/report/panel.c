@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "report/text.h"
 #include "report/view.h"
+#include "stepcell/clock.h"
 #include "stepcell/limits.h"
 #include "stepcell/util.h"
 
@@ -25,14 +25,6 @@ struct frame {
 	unsigned column; /* of the line in hand */
 	double now;      /* milliseconds since the epoch, as events have it */
 };
-
-static double clock_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(clock, &ts);
-	return (double)ts.tv_sec * 1000 + (double)ts.tv_nsec / 1e6;
-}
 
 /* ---- a line ---- */
 
@@ -229,7 +221,8 @@ static void put(struct report_terminal *t, const struct strbuf *text)
 
 void panel_flush(struct report_terminal *t, bool last)
 {
-	struct frame f = {.t = t, .text = STRBUF(80 * MIB), .now = clock_ms(CLOCK_REALTIME)};
+	struct frame f = {
+		.t = t, .text = STRBUF(80 * MIB), .now = (double)clock_us(CLOCK_REALTIME) / 1000};
 	unsigned height;
 
 	learn_size(t);
@@ -251,12 +244,12 @@ void panel_flush(struct report_terminal *t, bool last)
 	strbuf_clear(&t->above);
 	memcpy(t->panel, f.widths, sizeof(f.widths));
 	t->panel_lines = f.lines;
-	t->drawn = clock_ms(CLOCK_MONOTONIC);
+	t->drawn = now_ms();
 	t->frame++;
 }
 
 /* Lines of output come by the thousand; the eye wants twenty frames a second. */
 bool panel_is_due(const struct report_terminal *t)
 {
-	return t->above.len > MIB || clock_ms(CLOCK_MONOTONIC) - t->drawn >= 50;
+	return t->above.len > MIB || now_ms() - t->drawn >= 50;
 }

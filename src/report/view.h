@@ -1,6 +1,8 @@
 /* view: the state of a run as its events tell it, and the lines that a terminal is given. Private. */
 #pragma once
 
+#include <stdint.h>
+
 #include "stepcell/report.h"
 #include "stepcell/strbuf.h"
 
@@ -82,7 +84,7 @@ struct report_terminal {
 	unsigned columns, rows; /* of the terminal when it was drawn */
 	unsigned frame;
 	double started; /* of the run, as its event has it */
-	double drawn;   /* milliseconds */
+	uint64_t drawn; /* milliseconds, of another clock */
 	bool ended;     /* there is no panel any more */
 };
 

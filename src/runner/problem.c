@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "runner/problem_file.h"
+#include "stepcell/clock.h"
 #include "stepcell/limits.h"
 #include "stepcell/parse.h"
 #include "stepcell/path.h"
@@ -258,24 +258,16 @@ static bool as_problem(struct arena *a, const struct matcher_model *m,
 	return true;
 }
 
-static uint64_t processor_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* As try_matcher(); -1 also when it was the last that this job's time was good for. */
 static int try_in_time(struct problems *p, size_t at, struct arena *a, const char *line, size_t len,
 		       struct problem_found *out, const char **removed)
 {
-	uint64_t before = processor_us();
+	uint64_t before = clock_us(CLOCK_THREAD_CPUTIME_ID);
 	struct matcher_model *m = p->list[at];
 	struct err err = {0};
 	int matched = try_matcher(m, a, line, len, out, &err);
 
-	p->spent_us += processor_us() - before;
+	p->spent_us += clock_us(CLOCK_THREAD_CPUTIME_ID) - before;
 	if (matched < 0) {
 		*removed =
 			arena_printf(a, "problem matcher '%s' is removed: %s", m->owner, err.text);

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "stepcell/clock.h"
 #include "stepcell/limits.h"
 
 /*
@@ -121,14 +121,6 @@ size_t regexp_groups(const struct regexp *re)
 
 /* ---- matching ---- */
 
-static uint64_t processor_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 struct patience {
 	unsigned places;
 	uint64_t end_ms; /* 0: the clock was not looked at yet */
@@ -143,7 +135,7 @@ static int try_place(pcre2_callout_block *block, void *arg)
 	(void)block;
 	if (++p->places % CLOCK_EVERY)
 		return 0;
-	now = processor_ms();
+	now = clock_us(CLOCK_THREAD_CPUTIME_ID) / 1000;
 	if (!p->end_ms)
 		p->end_ms = now + LIMIT_REGEXP_MS;
 	return now < p->end_ms ? 0 : PCRE2_ERROR_CALLOUT;

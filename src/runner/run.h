@@ -21,6 +21,7 @@
 #include "runner/view.h"
 #include "stepcell/artifact.h"
 #include "stepcell/cell.h"
+#include "stepcell/clock.h"
 #include "stepcell/decode.h"
 #include "stepcell/image.h"
 #include "stepcell/policy.h"
@@ -301,8 +302,6 @@ struct run_artifact {
 	const char *name, *path; /* on the host */
 	const struct job_run *job;
 };
-
-uint64_t now_ms(void); /* CLOCK_MONOTONIC */
 
 /* source.c */
 /* The checkout's folder, nothing asked yet; dir is "" when it cannot be read. */

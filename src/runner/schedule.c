@@ -12,21 +12,12 @@
 #include <strings.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runner/check.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
-
-uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- what jobs come to for those that need them ---- */
 

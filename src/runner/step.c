@@ -277,14 +277,6 @@ static int evaluate_condition(struct step_run *step, struct err *err)
 	return run;
 }
 
-/* Of the time of the action around a step; never none, which would be no limit. */
-static uint64_t remaining(uint64_t deadline_ms)
-{
-	uint64_t now = now_ms();
-
-	return now < deadline_ms ? deadline_ms - now : 1;
-}
-
 static int evaluate_rest(struct step_run *step, struct err *err)
 {
 	struct job_run *job = step->job;
@@ -297,8 +289,11 @@ static int evaluate_rest(struct step_run *step, struct err *err)
 	    scope_tree(job->arena, &scope, "timeout-minutes", step->step->timeout_minutes, &minutes,
 		       err) < 0)
 		return -1;
-	if (step->frame->deadline_ms)
-		step->timeout_ms = remaining(step->frame->deadline_ms);
+	if (step->frame->deadline_ms) {
+		const uint64_t left = ms_left(step->frame->deadline_ms);
+
+		step->timeout_ms = left ? left : 1; /* 0 would be no limit */
+	}
 	if (!minutes)
 		return 0;
 	if (minutes->kind != NODE_NUMBER || !(minutes->number > 0) || minutes->number > 1e6)

@@ -114,12 +114,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 /* How long the next question may take; 0 when there is no time left: other jobs wait as long. */
 static uint64_t time_left(const struct job_run *job)
 {
-	const uint64_t now = now_ms();
 	uint64_t left = least(
 		ONE_MS, job->asked.all_ms < LIMIT_VIEW_MS ? LIMIT_VIEW_MS - job->asked.all_ms : 0);
 
 	if (job->deadline_ms)
-		left = least(left, now < job->deadline_ms ? job->deadline_ms - now : 0);
+		left = least(left, ms_left(job->deadline_ms));
 	return left;
 }
 

@@ -38,7 +38,7 @@ void world_spec(const struct bench *b, struct cell_spec *out);
 
 /* ---- the clock ---- */
 
-double now_ms(void);                        /* one that no time namespace shifts */
+double real_ms(void);                       /* one that no time namespace shifts */
 double median(double *times, size_t count); /* sorts them */
 
 /* ---- what is measured ---- */

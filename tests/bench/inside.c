@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "cell/supervise.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/util.h"
 
@@ -20,10 +20,7 @@
 
 static double cpu_ms(void)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+	return (double)clock_us(CLOCK_PROCESS_CPUTIME_ID) / 1e3;
 }
 
 /*

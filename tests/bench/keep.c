@@ -4,10 +4,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "image/verify.h"
 #include "stepcell/arena.h"
+#include "stepcell/clock.h"
 #include "stepcell/image.h"
 #include "stepcell/limits.h"
 
@@ -18,14 +18,6 @@ struct keep {
 	const char *name;
 	struct image image;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static void must(int r, const struct err *err)
 {
@@ -72,10 +64,10 @@ static double middle(struct keep *k, void (*fn)(struct keep *k), unsigned rounds
 	static double took[ROUNDS];
 
 	for (unsigned i = 0; i < rounds; i++) {
-		const double from = now();
+		const uint64_t from = now_us();
 
 		fn(k);
-		took[i] = now() - from;
+		took[i] = (double)(now_us() - from) / 1e3;
 	}
 	qsort(took, rounds, sizeof(*took), compare);
 	return took[rounds / 2];

@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "stepcell/arena.h"
+#include "stepcell/clock.h"
 #include "stepcell/fd.h"
 #include "stepcell/json.h"
 #include "stepcell/parse.h"
@@ -34,14 +34,6 @@ static bool no_status(void *arg, const char *name, const struct node *const *arg
 	return false;
 }
 
-static double seconds(clockid_t clock)
-{
-	struct timespec t;
-
-	(void)clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int evaluate(uint64_t count)
 {
 	auto_arena struct arena *a = arena_new();
@@ -52,7 +44,7 @@ static int evaluate(uint64_t count)
 		.status = no_status,
 	};
 	const struct expr *expr = expr_parse(a, mixed, strlen(mixed), &e);
-	double start = seconds(CLOCK_MONOTONIC);
+	const uint64_t start = now_us();
 
 	for (uint64_t i = 0; i < count; i++) {
 		auto_arena struct arena *scratch = arena_new();
@@ -63,8 +55,8 @@ static int evaluate(uint64_t count)
 			return 1;
 		}
 	}
-	printf("%.2f s, of the processor %.2f s\n", seconds(CLOCK_MONOTONIC) - start,
-	       seconds(CLOCK_PROCESS_CPUTIME_ID));
+	printf("%.2f s, of the processor %.2f s\n", (double)(now_us() - start) / 1e6,
+	       (double)clock_us(CLOCK_PROCESS_CPUTIME_ID) / 1e6);
 	return 0;
 }
 
@@ -84,7 +76,7 @@ static int time_command(char **argv, char **environment)
 	posix_spawn_file_actions_t files;
 	auto_fd int out = memfd_create("out", MFD_CLOEXEC);
 	struct rusage used;
-	double start = seconds(CLOCK_MONOTONIC);
+	const uint64_t start = now_us();
 	pid_t pid;
 	int status;
 
@@ -94,7 +86,7 @@ static int time_command(char **argv, char **environment)
 	    posix_spawn(&pid, argv[0], &files, NULL, argv, environment) ||
 	    wait4(pid, &status, 0, &used) != pid)
 		return 1;
-	printf("%8.1f %8.1f %6.1f %4d  ", (seconds(CLOCK_MONOTONIC) - start) * 1e3,
+	printf("%8.1f %8.1f %6.1f %4d  ", (double)(now_us() - start) / 1e3,
 	       (double)used.ru_utime.tv_sec * 1e3 + (double)used.ru_utime.tv_usec / 1e3 +
 		       (double)used.ru_stime.tv_sec * 1e3 + (double)used.ru_stime.tv_usec / 1e3,
 	       (double)used.ru_maxrss / 1024, WIFEXITED(status) ? WEXITSTATUS(status) : -1);

@@ -34,7 +34,7 @@ static void note(const char *what)
 	if (i >= MAX_MARKS)
 		return;
 	marks->list[i].what = what;
-	marks->list[i].at = now_ms();
+	marks->list[i].at = real_ms();
 }
 
 #define WRAP(type, name, parameters)                                                               \
@@ -124,7 +124,7 @@ static void one_round(struct bench *b, size_t round)
 
 	world_uppers(b);
 	marks->count = 0;
-	last = now_ms();
+	last = real_ms();
 	run_cell(b);
 	note("the rest");
 	for (unsigned i = 0; i < marks->count && i < MAX_MARKS; i++) {

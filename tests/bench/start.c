@@ -191,10 +191,10 @@ static void once(struct bench *b, size_t subject, bool keep)
 		world_uppers(b);
 	if (subjects[subject].before)
 		subjects[subject].before(b);
-	wall = now_ms();
+	wall = real_ms();
 	cpu = cpu_ms();
 	subjects[subject].run(b);
-	wall = now_ms() - wall;
+	wall = real_ms() - wall;
 	cpu = cpu_ms() - cpu;
 	if (subjects[subject].uppers)
 		world_drop_uppers(b);

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "cell/owner.h"
 #include "cell/seccomp.h"
+#include "stepcell/clock.h"
 #include "stepcell/home.h"
 #include "stepcell/path.h"
 #include "stepcell/util.h"
@@ -159,12 +159,9 @@ void run_cell(struct bench *b)
 
 /* ---- the clock ---- */
 
-double now_ms(void)
+double real_ms(void)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+	return (double)clock_us(CLOCK_REALTIME) / 1e3;
 }
 
 static int ascending(const void *a, const void *b)

@@ -50,3 +50,6 @@ int cannot(const char *why);
 int in_child(int (*fn)(void *), void *arg);
 
 const char *error_name(int error);
+
+/* Seconds. */
+double now(void);

@@ -16,7 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BAD 1UL /* an address that is never mapped: no call of these can succeed */
@@ -152,14 +151,6 @@ static int refused_error(unsigned i)
 		r = syscall(1000 + i % 64, i);
 		return r < 0 && errno == ENOSYS ? 0 : 1;
 	}
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Calls under ever new names for so many seconds; how many, or -1 when one had another answer. */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "cell/supervise.h"
+#include "stepcell/clock.h"
 #include "stepcell/parse.h"
 
 static struct world world;
@@ -109,16 +110,12 @@ static void assert_nothing_left(const struct tally *before, const struct tally *
 			 (unsigned long)before->resident, (unsigned long)now->resident);
 }
 
-static void say_tally(const char *what, uint64_t cells, const struct timespec *start,
-		      const struct tally *t)
+static void say_tally(const char *what, uint64_t cells, uint64_t start_ms, const struct tally *t)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	print_message("# %s: %lu cells in %ld s: %u descriptors, %u mounts, %u cgroups, %lu KiB "
+	print_message("# %s: %lu cells in %lu s: %u descriptors, %u mounts, %u cgroups, %lu KiB "
 		      "resident\n",
-		      what, (unsigned long)cells, (long)(now.tv_sec - start->tv_sec), t->fds,
-		      t->mounts, t->cgroups, (unsigned long)t->resident);
+		      what, (unsigned long)cells, (unsigned long)(now_ms() - start_ms) / 1000,
+		      t->fds, t->mounts, t->cgroups, (unsigned long)t->resident);
 }
 
 /* ---- the cells ---- */
@@ -152,10 +149,9 @@ static void test_in_a_row(void **state)
 	static const char *const argv[] = {"/bin/true", NULL};
 	const uint64_t cells = setting("CELLS", 10000);
 	struct tally before = {0}, now;
-	struct timespec start;
+	const uint64_t start = now_ms();
 
 	(void)state;
-	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	for (uint64_t i = 0; i < cells; i++) {
 		struct err err = {0};
 		struct cell *cell = start_one(argv, 0);
@@ -168,7 +164,7 @@ static void test_in_a_row(void **state)
 			before = take();
 	}
 	now = take();
-	say_tally("in a row", cells, &start, &now);
+	say_tally("in a row", cells, start, &now);
 	assert_nothing_left(&before, &now);
 }
 
@@ -176,12 +172,11 @@ static void run_at_once(uint64_t cells)
 {
 	static const char *const argv[] = {"/bin/cat", NULL};
 	struct cell **all = calloc(cells, sizeof(struct cell *));
-	struct timespec start;
+	const uint64_t start = now_ms();
 	struct tally now;
 	struct err err = {0};
 	int ends[2];
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	assert_non_null(all);
 	MUST(pipe_open(ends, &err));
 	for (uint64_t i = 0; i < cells; i++) {
@@ -189,14 +184,14 @@ static void run_at_once(uint64_t cells)
 		world_upper(&world);
 	}
 	now = take();
-	say_tally("at once, all alive", cells, &start, &now);
+	say_tally("at once, all alive", cells, start, &now);
 	(void)close(ends[1]);
 	(void)close(ends[0]);
 	for (uint64_t i = 0; i < cells; i++)
 		end_one(&all[i]);
 	free(all);
 	now = take();
-	say_tally("at once, all ended", cells, &start, &now);
+	say_tally("at once, all ended", cells, start, &now);
 }
 
 /* So many at once need memory that malloc keeps: a second time they need no more. */

@@ -1,14 +1,13 @@
 /* Workers: what they may do, what they may not, and what comes back. */
 #include "cell_fixture.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <netdb.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "loopback_fixture.h"
 #include "unprivileged.h"
 
 struct place {
@@ -94,13 +93,14 @@ static int look_at_network(void *arg, const int *fds, size_t count)
 	const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
 	const struct place *p = arg;
 	struct addrinfo *found = NULL;
-	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	uint16_t port;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	(void)count;
-	if (read_full(fds[0], &to.sin_port, sizeof(to.sin_port)) < 0)
+	if (read_full(fds[0], &port, sizeof(port)) < 0)
 		return 1;
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(port);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return 2;
 	if (access("/etc/hosts", R_OK) == 0 && getaddrinfo("localhost", "80", &hints, &found) != 0)
@@ -180,34 +180,19 @@ static void check_walls(void)
 
 TEST_BOTH(walls)
 
-/* A listener on loopback; its port, as it goes over the wire. */
-static int listen_here(in_port_t *port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-	*port = at.sin_port;
-	return fd;
-}
-
 /* The port goes to it while it works. */
 static void check_network(void)
 {
 	struct cell_worker *worker;
 	struct err err = {0};
 	struct place p;
-	in_port_t port;
+	uint16_t port;
 	int ends[2];
 
 	place_make(&p);
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 
-	auto_fd int listener = listen_here(&port);
+	auto_fd int listener = listen_on(&port);
 	auto_fd int heard = ends[0];
 	auto_fd int said = ends[1];
 	const struct cell_work work = {.name = "net",

@@ -4,20 +4,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loopback_fixture.h"
 #include "proxy/forward.h"
 #include "stepcell/fd.h"
 #include "stepcell/proxy.h"
@@ -31,42 +27,6 @@ static struct {
 	pid_t pids[2];
 } rig;
 
-static int listen_on(uint16_t *port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(fd, 2 * FORWARD_CLIENTS), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &(socklen_t){sizeof(at)}), 0);
-	*port = ntohs(at.sin_port);
-	return fd;
-}
-
-/* Says "hello", then what it hears until its client says no more, then "bye". */
-static _Noreturn void echo(int listener)
-{
-	(void)signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-		char bytes[65536];
-		ssize_t n;
-
-		if (fork() != 0) {
-			close(fd);
-			continue;
-		}
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)!write(fd, "hello", 5);
-		while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-			if (write_full(fd, bytes, (size_t)n) < 0)
-				break;
-		(void)!write(fd, "bye", 3);
-		_exit(0);
-	}
-}
-
 static int set_up(void **state)
 {
 	uint16_t to[WAYS];
@@ -78,12 +38,9 @@ static int set_up(void **state)
 	rig.counted = listen_on(&to[COUNTED]);
 	for (size_t i = 0; i < WAYS; i++)
 		listeners[i] = listen_on(&rig.ways[i]);
-	if ((rig.pids[0] = fork()) == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		echo(server);
-	}
-	if ((rig.pids[1] = fork()) == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if ((rig.pids[0] = fork_bound()) == 0)
+		echo(server, NULL);
+	if ((rig.pids[1] = fork_bound()) == 0) {
 		close(rig.counted);
 		close(server);
 		_exit(forward_serve(to, listeners, WAYS));
@@ -97,33 +54,16 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(rig.pids); i++) {
-		kill(rig.pids[i], SIGKILL);
-		waitpid(rig.pids[i], NULL, 0);
-	}
+	end_all(rig.pids, COUNT(rig.pids));
 	close(rig.counted);
 	return 0;
-}
-
-static int dial(int way)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons(rig.ways[way]),
-				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	const struct timeval patience = {.tv_sec = 60};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	return fd;
 }
 
 /* The server speaks first; what it says after the client's end still comes. */
 static void test_both_ways(void **state)
 {
 	char said[16] = {0};
-	int fd = dial(ECHO);
+	int fd = dial(rig.ways[ECHO]);
 
 	(void)state;
 	assert_int_equal(read_full(fd, said, 5), 0);
@@ -146,7 +86,7 @@ static uint8_t byte_at(size_t i)
 static void test_much(void **state)
 {
 	static uint8_t bytes[MANY], back[MANY];
-	int fd = dial(ECHO);
+	int fd = dial(rig.ways[ECHO]);
 	pid_t writer;
 
 	(void)state;
@@ -209,7 +149,7 @@ static void test_server_ends_first(void **state)
 static void test_nobody(void **state)
 {
 	char byte;
-	int fd = dial(CLOSED);
+	int fd = dial(rig.ways[CLOSED]);
 
 	(void)state;
 	assert_int_equal(read(fd, &byte, 1), -1);
@@ -238,7 +178,7 @@ static void test_flood(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(clients); i++)
-		clients[i] = dial(COUNTED);
+		clients[i] = dial(rig.ways[COUNTED]);
 	n = accept_all(servers, COUNT(servers));
 	assert_int_equal(n, FORWARD_CLIENTS);
 	for (size_t i = 0; i < 30; i++) {

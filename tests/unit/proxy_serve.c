@@ -4,22 +4,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loopback_fixture.h"
 #include "proxy/serve.h"
 #include "stepcell/fd.h"
 #include "stepcell/strbuf.h"
+#include "stepcell/util.h"
 
 static struct {
 	uint16_t proxy, server;
@@ -28,43 +25,6 @@ static struct {
 	char allow[64], loopback[64];
 	const char *rules[3];
 } rig;
-
-static int listen_on(uint16_t *port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &(socklen_t){sizeof(at)}), 0);
-	*port = ntohs(at.sin_port);
-	return fd;
-}
-
-/* Says "hello", then what it hears until its client says no more, then "bye". */
-static _Noreturn void echo(int listener)
-{
-	(void)signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-		char bytes[4096];
-		ssize_t n;
-
-		if (fork() != 0) {
-			close(fd);
-			continue;
-		}
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)!write(fd, "hello", 5);
-		while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-			if (write_full(fd, bytes, (size_t)n) < 0 ||
-			    memmem(bytes, (size_t)n, "end", 3))
-				break;
-		(void)!write(fd, "bye", 3);
-		_exit(0);
-	}
-}
 
 static int set_up(void **state)
 {
@@ -80,15 +40,12 @@ static int set_up(void **state)
 	rig.rules[2] = "127.0.0.1:443";
 	assert_int_equal(pipe(ends), 0);
 	rig.news = ends[0];
-	if ((rig.pids[0] = fork()) == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		echo(listener);
-	}
-	if ((rig.pids[1] = fork()) == 0) {
+	if ((rig.pids[0] = fork_bound()) == 0)
+		echo(listener, "end");
+	if ((rig.pids[1] = fork_bound()) == 0) {
 		struct proxy_rules rules = {rig.rules, 3, NULL, 0};
 		const int fds[] = {proxy, ends[1]};
 
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(proxy_serve(&rules, fds, 2));
 	}
 	close(listener);
@@ -100,29 +57,15 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		kill(rig.pids[i], SIGKILL);
-		waitpid(rig.pids[i], NULL, 0);
-	}
+	end_all(rig.pids, COUNT(rig.pids));
 	close(rig.news);
 	return 0;
-}
-
-static int dial(void)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons(rig.proxy),
-				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	return fd;
 }
 
 /* Say it, then listen to the end; `more` is said once something was heard. */
 static void talk(const char *text, const void *more, size_t len, struct strbuf *out)
 {
-	auto_fd int fd = dial();
+	auto_fd int fd = dial(rig.proxy);
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	char bytes[4096];
 	ssize_t n;

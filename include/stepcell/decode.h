@@ -16,6 +16,7 @@
 
 #include "stepcell/diag.h"
 #include "stepcell/node.h"
+#include "stepcell/texts.h"
 
 struct decode {
 	struct arena *arena;
@@ -53,11 +54,6 @@ decode_fn decode_node;     /* const struct node *: as it is */
 decode_fn decode_list;     /* const struct node *: must be a list */
 decode_fn decode_texts;    /* struct texts: a string, or a list of strings */
 decode_fn decode_enum;     /* int: arg is a NULL-ended table of names; the index */
-
-struct texts {
-	const char **list;
-	size_t count;
-};
 
 /* The message for a value of the wrong type: "expected a string, found a list". Always false. */
 bool decode_wrong(struct decode *d, const struct node *value, const char *expected);

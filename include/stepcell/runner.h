@@ -9,13 +9,8 @@
 #include "stepcell/err.h"
 #include "stepcell/node.h"
 #include "stepcell/record.h"
+#include "stepcell/texts.h"
 #include "stepcell/workflow.h"
-
-/* NAME=VALUE texts, or names. */
-struct run_list {
-	const char **list;
-	size_t count;
-};
 
 /* What the command line selects; NULL and zeros are the defaults. */
 struct run_options {
@@ -32,11 +27,11 @@ struct run_options {
 	const char *actions_lock; /* which actions are the right ones; "actions.lock" of DIR */
 	const char *images_lock;  /* which images; "images.lock" of DIR */
 	const char *out;          /* artifacts are copied here as JOB/NAME.tar.zst */
-	struct run_list jobs, inputs, vars, env, matrix;
-	struct run_list files; /* REF=PATH: the workflow that is called as REF */
-	uint64_t parallel;     /* 0: as many as there are processors */
-	bool offline;          /* nothing is fetched (nothing ever is without a grant) */
-	bool json;             /* the journal on standard output, as it happens */
+	struct texts jobs, inputs, vars, env, matrix;
+	struct texts files; /* REF=PATH: the workflow that is called as REF */
+	uint64_t parallel;  /* 0: as many as there are processors */
+	bool offline;       /* nothing is fetched (nothing ever is without a grant) */
+	bool json;          /* the journal on standard output, as it happens */
 	bool quiet;
 	bool audit; /* count what the filter refuses, as far as the policy allows it */
 };
@@ -50,7 +45,7 @@ struct run_options {
  * RUNNER_WORKFLOWS inside of `dir`. That there is none is an ERR_USAGE.
  */
 int runner_workflow_files(struct arena *a, const char *dir, const char *workflow,
-			  struct run_list *paths, struct err *err);
+			  struct texts *paths, struct err *err);
 
 /*
  * One of them, read and checked; `shown` is its name in messages. NULL: it
@@ -62,9 +57,9 @@ struct workflow *runner_workflow_load(struct arena *a, const char *path, const c
 /* Where called workflows are looked for, and those that have been found. */
 struct called {
 	struct arena *arena;
-	struct diags *diags;   /* what is wrong with one is told here, once */
-	int dir;               /* what ./ is: the checkout */
-	struct run_list files; /* REF=PATH */
+	struct diags *diags; /* what is wrong with one is told here, once */
+	int dir;             /* what ./ is: the checkout */
+	struct texts files;  /* REF=PATH */
 	struct called_entry *list;
 	size_t count;
 };

@@ -13,7 +13,7 @@
 
 struct exec_options {
 	const char *image, *policy, *checkout, *workdir;
-	struct option_list limits, env;
+	struct texts limits, env;
 	bool audit, tty, json;
 };
 

@@ -62,7 +62,7 @@ static int lint_all(const struct lint_options *o, char *const *words, struct err
 	auto_arena struct arena *a = arena_new();
 	struct linting l = {.options = o, .arena = a, .report = {.colour = terminal_colour()}};
 	const struct lint_format *format = o->format;
-	struct lint_files files;
+	struct texts files;
 	int got = 0;
 
 	if (lint_config_load(a, &l.config, err) < 0 || lint_files_find(a, words, &files, err) < 0)

@@ -61,15 +61,11 @@ struct lint_config {
 int lint_config_load(struct arena *a, struct lint_config *out, struct err *err);
 
 /* The workflow and action files that the words of the command line stand for. */
-struct lint_files {
-	const char **list;
-	size_t count;
-};
-int lint_files_find(struct arena *a, char *const *words, struct lint_files *out, struct err *err);
+int lint_files_find(struct arena *a, char *const *words, struct texts *out, struct err *err);
 
 struct lint_options {
 	bool strict, rules, no_ignore;
-	struct option_list files; /* REF=PATH */
+	struct texts files; /* REF=PATH */
 	bool limited;
 	const struct lint_format *format;
 };

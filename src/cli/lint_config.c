@@ -69,12 +69,11 @@ static bool is_yaml(const char *name)
 	return dot && dot != name && (strcmp(dot, ".yml") == 0 || strcmp(dot, ".yaml") == 0);
 }
 
-static int add(struct arena *a, struct lint_files *files, const char *path, struct err *err)
+static int add(struct arena *a, struct texts *files, const char *path, struct err *err)
 {
 	if (files->count == FILES_MAX)
 		return err_fail(err, ERR_USAGE, "more than %d files", FILES_MAX);
-	files->list = arena_grow(a, files->list, files->count, sizeof(*files->list));
-	files->list[files->count++] = arena_strdup(a, path);
+	texts_add(a, files, arena_strdup(a, path));
 	return 0;
 }
 
@@ -83,7 +82,7 @@ static int by_name(const FTSENT **x, const FTSENT **y)
 	return strcmp((*x)->fts_name, (*y)->fts_name);
 }
 
-static int walk(struct arena *a, FTS *fts, struct lint_files *files, struct err *err)
+static int walk(struct arena *a, FTS *fts, struct texts *files, struct err *err)
 {
 	const FTSENT *e;
 
@@ -100,8 +99,7 @@ static int walk(struct arena *a, FTS *fts, struct lint_files *files, struct err 
 }
 
 /* Every YAML file below a folder; no link inside is followed. */
-static int add_folder(struct arena *a, const char *folder, struct lint_files *files,
-		      struct err *err)
+static int add_folder(struct arena *a, const char *folder, struct texts *files, struct err *err)
 {
 	size_t before = files->count;
 	char *const roots[] = {arena_strdup(a, folder), NULL};
@@ -122,13 +120,13 @@ static bool is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-int lint_files_find(struct arena *a, char *const *words, struct lint_files *out, struct err *err)
+int lint_files_find(struct arena *a, char *const *words, struct texts *out, struct err *err)
 {
 	static char usual[] = ".github/workflows";
 	char *const none[] = {usual, NULL};
 	int got = 0;
 
-	*out = (struct lint_files){0};
+	*out = (struct texts){0};
 	if (!*words && !is_folder(usual))
 		return err_fail(err, ERR_USAGE,
 				"no file given, and no folder %s here; name files or folders",

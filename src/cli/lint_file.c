@@ -289,7 +289,7 @@ static void lint_action(struct reading *r)
 
 static void begin(struct reading *r, struct linting *l, const char *path, struct arena *a)
 {
-	const struct option_list *files = &l->options->files;
+	const struct texts *files = &l->options->files;
 
 	*r = (struct reading){
 		.all = l,

@@ -10,10 +10,10 @@
 #define ROWS_MAX  40
 #define LONG_BASE 256 /* a long option's value is LONG_BASE and its row */
 
-void option_list_release(struct option_list *list)
+void option_list_release(struct texts *list)
 {
 	free(list->list);
-	*list = (struct option_list){0};
+	*list = (struct texts){0};
 }
 
 int opt_text(const struct option_row *row, const char *value, void *out, struct err *err)
@@ -32,7 +32,7 @@ int opt_flag(const struct option_row *row, const char *value, void *out, struct 
 
 int opt_list(const struct option_row *row, const char *value, void *out, struct err *err)
 {
-	struct option_list *list = out;
+	struct texts *list = out;
 	const char **more = reallocarray(list->list, list->count + 1, sizeof(*more));
 
 	if (!more)

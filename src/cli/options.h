@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "stepcell/err.h"
+#include "stepcell/texts.h"
 
 struct option_row;
 
@@ -29,17 +30,13 @@ struct option_row {
 	const char *help;
 };
 
-/* Values given more than once, in order. The strings are argv's. */
-struct option_list {
-	const char **list;
-	size_t count;
-};
-void option_list_release(struct option_list *list);
+/* Values given more than once, in order. The strings are argv's, the list is malloc's. */
+void option_list_release(struct texts *list);
 
 option_fn opt_text;  /* const char * */
 option_fn opt_flag;  /* bool */
-option_fn opt_list;  /* struct option_list */
-option_fn opt_pair;  /* struct option_list, each must be NAME=VALUE */
+option_fn opt_list;  /* struct texts */
+option_fn opt_pair;  /* struct texts, each must be NAME=VALUE */
 option_fn opt_count; /* uint64_t, from 1 */
 
 struct option_usage {

@@ -14,7 +14,7 @@
 #include "stepcell/util.h"
 
 struct policy_options {
-	struct option_list environments, secrets;
+	struct texts environments, secrets;
 };
 
 static const struct option_row rows[] = {
@@ -188,8 +188,8 @@ static void explain(const struct policy *p)
 
 typedef int ask_fn(const struct policy *p, const char *name, struct err *err);
 
-static int ask_all(const struct policy *p, const struct option_list *names, const char *what,
-		   ask_fn *ask, struct err *err)
+static int ask_all(const struct policy *p, const struct texts *names, const char *what, ask_fn *ask,
+		   struct err *err)
 {
 	for (size_t i = 0; i < names->count; i++) {
 		if (ask(p, names->list[i], err) < 0)

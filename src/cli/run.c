@@ -14,7 +14,7 @@
 
 struct options {
 	struct select_options select;
-	struct option_list env;
+	struct texts env;
 	const char *at, *policy, *secret_file, *image, *out, *actions_lock, *images_lock;
 	uint64_t parallel;
 	bool offline, audit, json, quiet;
@@ -56,11 +56,6 @@ static const struct option_usage usage = {
 	.count = COUNT(rows),
 };
 
-static struct run_list list_of(const struct option_list *from)
-{
-	return (struct run_list){from->list, from->count};
-}
-
 static struct run_options to_run(const struct options *o)
 {
 	return (struct run_options){
@@ -76,12 +71,12 @@ static struct run_options to_run(const struct options *o)
 		.out = o->out,
 		.actions_lock = o->actions_lock,
 		.images_lock = o->images_lock,
-		.jobs = list_of(&o->select.jobs),
-		.inputs = list_of(&o->select.inputs),
-		.vars = list_of(&o->select.vars),
-		.env = list_of(&o->env),
-		.matrix = list_of(&o->select.matrix),
-		.files = list_of(&o->select.files),
+		.jobs = o->select.jobs,
+		.inputs = o->select.inputs,
+		.vars = o->select.vars,
+		.env = o->env,
+		.matrix = o->select.matrix,
+		.files = o->select.files,
 		.parallel = o->parallel,
 		.offline = o->offline,
 		.audit = o->audit,

@@ -23,7 +23,7 @@ static const char *shown_path(const struct select_options *o, const char *path)
 static int load_workflows(struct arena *a, struct selection *s, struct err *err)
 {
 	const struct select_options *o = s->options;
-	struct run_list paths = {0};
+	struct texts paths = {0};
 
 	if (runner_workflow_files(a, o->dir, o->workflow, &paths, err) < 0)
 		return -1;
@@ -83,7 +83,7 @@ int select_load(struct arena *a, const struct select_options *o, struct selectio
 const char **select_jobs(struct arena *a, const struct selection *s, const struct workflow *w,
 			 size_t *count)
 {
-	const struct option_list *jobs = &s->options->jobs;
+	const struct texts *jobs = &s->options->jobs;
 	const char **list = arena_array(a, jobs->count + 1, sizeof(*list));
 
 	*count = 0;

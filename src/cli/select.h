@@ -10,7 +10,7 @@ struct select_options {
 	const char *event;      /* -e; NULL: "push" */
 	const char *event_file; /* the payload as JSON; NULL: made up */
 	const char *ref;        /* NULL: the branch that DIR is on */
-	struct option_list jobs, inputs, matrix, vars, files;
+	struct texts jobs, inputs, matrix, vars, files;
 };
 void select_options_release(struct select_options *o);
 

@@ -42,18 +42,6 @@ struct build {
 	struct digest inputs;
 };
 
-void words_add(struct arena *a, struct words *words, const char *word)
-{
-	words->list = arena_grow(a, words->list, words->count, sizeof(*words->list));
-	words->list[words->count++] = word;
-}
-
-const char **words_end(struct arena *a, struct words *words)
-{
-	words_add(a, words, NULL);
-	return words->list;
-}
-
 static void say(const struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(const struct build *b, const char *fmt, ...)
 {

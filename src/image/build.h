@@ -3,19 +3,13 @@
 
 #include "image/recipe.h"
 #include "image/store.h"
+#include "stepcell/texts.h"
 
 /* A program that writes a tar to its standard output. */
 struct build_command {
 	const char **argv, **env; /* NULL-ended */
 	bool pretend;             /* under ownership.h's filter */
 };
-
-struct words {
-	const char **list;
-	size_t count;
-};
-void words_add(struct arena *a, struct words *words, const char *word);
-const char **words_end(struct arena *a, struct words *words); /* with the NULL behind */
 
 /* Everything a build makes has this time at the latest. */
 #define BUILD_EPOCH "1700000000"
@@ -24,10 +18,10 @@ const char **words_end(struct arena *a, struct words *words); /* with the NULL b
  * Where the packages of the recipe's suite come from: paths of the host's own
  * lists, or an address; none where nobody knows.
  */
-int debian_sources(struct arena *a, const struct recipe *r, struct words *out, struct err *err);
+int debian_sources(struct arena *a, const struct recipe *r, struct texts *out, struct err *err);
 
 /* What apt is told of the caller's environment: how to reach others. */
-void debian_proxies(struct arena *a, struct words *env);
+void debian_proxies(struct arena *a, struct texts *env);
 
 /* mmdebstrap; `staging` is where it may put its work. */
 int debian_command(struct arena *a, const struct recipe *r, const struct staging *staging,

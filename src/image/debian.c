@@ -67,7 +67,7 @@ static const char *first_address(struct arena *a, const char *text)
 }
 
 /* The host's lists where they name the suite, else its mirror, which has the other suites too. */
-static void add_host_sources(struct arena *a, const struct recipe *r, struct words *argv)
+static void add_host_sources(struct arena *a, const struct recipe *r, struct texts *argv)
 {
 	const char *mirror = NULL;
 	bool named = false;
@@ -82,17 +82,17 @@ static void add_host_sources(struct arena *a, const struct recipe *r, struct wor
 			mirror = first_address(a, text.text);
 		if (!has_word(text.text, r->suite))
 			continue;
-		words_add(a, argv, host_sources[i]);
+		texts_add(a, argv, host_sources[i]);
 		named = true;
 	}
 	if (!named && mirror)
-		words_add(a, argv, mirror);
+		texts_add(a, argv, mirror);
 }
 
 #define SNAPSHOT_MARK "{snapshot}"
 
 /* A mirror of all days, with the recipe's day in it. */
-static int add_snapshot(struct arena *a, const struct recipe *r, struct words *argv,
+static int add_snapshot(struct arena *a, const struct recipe *r, struct texts *argv,
 			struct err *err)
 {
 	const char *mirror = r->mirror ? r->mirror : getenv("STEPCELL_SNAPSHOTS");
@@ -105,34 +105,34 @@ static int add_snapshot(struct arena *a, const struct recipe *r, struct words *a
 				" in it, such as "
 				"http://snapshot.example.com/archive/debian/" SNAPSHOT_MARK,
 				r->name, r->snapshot);
-	words_add(a, argv,
+	texts_add(a, argv,
 		  arena_printf(a, "%.*s%s%s", (int)(mark - mirror), mirror, r->snapshot,
 			       mark + strlen(SNAPSHOT_MARK)));
 	return 0;
 }
 
-int debian_sources(struct arena *a, const struct recipe *r, struct words *out, struct err *err)
+int debian_sources(struct arena *a, const struct recipe *r, struct texts *out, struct err *err)
 {
 	if (r->snapshot)
 		return add_snapshot(a, r, out, err);
 	if (r->mirror)
-		words_add(a, out, r->mirror);
+		texts_add(a, out, r->mirror);
 	else
 		add_host_sources(a, r, out);
 	return 0;
 }
 
-void debian_proxies(struct arena *a, struct words *env)
+void debian_proxies(struct arena *a, struct texts *env)
 {
 	static const char *const passed[] = {"http_proxy", "https_proxy", "no_proxy"};
 
 	for (size_t i = 0; i < COUNT(passed); i++)
 		if (getenv(passed[i]))
-			words_add(a, env, arena_printf(a, "%s=%s", passed[i], getenv(passed[i])));
+			texts_add(a, env, arena_printf(a, "%s=%s", passed[i], getenv(passed[i])));
 }
 
 /* One script as a hook: a shell line that feeds it to the new root's Python. */
-static int add_script(struct arena *a, const struct recipe *r, const char *name, struct words *argv,
+static int add_script(struct arena *a, const struct recipe *r, const char *name, struct texts *argv,
 		      struct err *err)
 {
 	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
@@ -142,7 +142,7 @@ static int add_script(struct arena *a, const struct recipe *r, const char *name,
 		return err_wrap(err, "script of recipe '%s'", r->name);
 	if (strstr(text.text, SCRIPT_END))
 		return err_fail(err, ERR_USAGE, "script '%s' contains %s", path, SCRIPT_END);
-	words_add(a, argv,
+	texts_add(a, argv,
 		  arena_printf(a,
 			       "--customize-hook=chroot \"$1\" /usr/bin/env -i "
 			       "PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 PYTHONHASHSEED=0 "
@@ -161,7 +161,7 @@ static const char *join(struct arena *a, const struct texts *texts)
 	return all;
 }
 
-static int add_options(struct arena *a, const struct recipe *r, struct words *argv, struct err *err)
+static int add_options(struct arena *a, const struct recipe *r, struct texts *argv, struct err *err)
 {
 	static const char *const fixed[] = {
 		"--variant=minbase",
@@ -172,13 +172,13 @@ static int add_options(struct arena *a, const struct recipe *r, struct words *ar
 	};
 
 	for (size_t i = 0; i < COUNT(fixed); i++)
-		words_add(a, argv, fixed[i]);
+		texts_add(a, argv, fixed[i]);
 	if (r->snapshot) /* the signatures of a day ago are out of date today */
-		words_add(a, argv, "--aptopt=Acquire::Check-Valid-Until \"false\"");
+		texts_add(a, argv, "--aptopt=Acquire::Check-Valid-Until \"false\"");
 	for (size_t i = 0; i < r->without.count; i++)
-		words_add(a, argv,
+		texts_add(a, argv,
 			  arena_printf(a, "--dpkgopt=path-exclude=%s", r->without.list[i]));
-	words_add(a, argv, arena_printf(a, "--include=%s", join(a, &r->packages)));
+	texts_add(a, argv, arena_printf(a, "--include=%s", join(a, &r->packages)));
 	for (size_t i = 0; i < r->scripts.count; i++)
 		if (add_script(a, r, r->scripts.list[i], argv, err) < 0)
 			return -1;
@@ -246,44 +246,44 @@ static const struct mode *choose_mode(void)
 	return &modes[has_subids("/etc/subuid") && has_subids("/etc/subgid") ? 1 : 2];
 }
 
-static void add_words(struct arena *a, struct words *argv, const char *const *words, size_t max)
+static void add_words(struct arena *a, struct texts *argv, const char *const *words, size_t max)
 {
 	for (size_t i = 0; i < max && words[i]; i++)
-		words_add(a, argv, words[i]);
+		texts_add(a, argv, words[i]);
 }
 
 /* What apt and mmdebstrap need to know of the caller's environment, and no more. */
 static void add_environment(struct arena *a, const struct mode *mode, const struct staging *staging,
-			    struct words *env)
+			    struct texts *env)
 {
-	words_add(a, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	words_add(a, env, "LC_ALL=C.UTF-8");
-	words_add(a, env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
+	texts_add(a, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	texts_add(a, env, "LC_ALL=C.UTF-8");
+	texts_add(a, env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
 	/* A killed build is swept with its staging folder. */
 	if (mode->in_staging)
-		words_add(a, env, arena_printf(a, "TMPDIR=%s", staging->path));
+		texts_add(a, env, arena_printf(a, "TMPDIR=%s", staging->path));
 	debian_proxies(a, env);
 	if (getenv("HOME"))
-		words_add(a, env, arena_printf(a, "HOME=%s", getenv("HOME")));
+		texts_add(a, env, arena_printf(a, "HOME=%s", getenv("HOME")));
 }
 
 int debian_command(struct arena *a, const struct recipe *r, const struct staging *staging,
 		   struct build_command *out, struct err *err)
 {
 	const struct mode *mode = choose_mode();
-	struct words argv = {0}, env = {0};
+	struct texts argv = {0}, env = {0};
 
 	add_words(a, &argv, mode->words, COUNT(mode->words));
 	add_words(a, &argv, mode->options, COUNT(mode->options));
 	if (add_options(a, r, &argv, err) < 0)
 		return -1;
 	if (mode->last)
-		words_add(a, &argv, mode->last);
-	words_add(a, &argv, r->suite);
-	words_add(a, &argv, "-");
+		texts_add(a, &argv, mode->last);
+	texts_add(a, &argv, r->suite);
+	texts_add(a, &argv, "-");
 	if (debian_sources(a, r, &argv, err) < 0) /* none means mmdebstrap's own default */
 		return -1;
 	add_environment(a, mode, staging, &env);
-	*out = (struct build_command){words_end(a, &argv), words_end(a, &env), mode->pretend};
+	*out = (struct build_command){texts_end(a, &argv), texts_end(a, &env), mode->pretend};
 	return 0;
 }

@@ -105,7 +105,7 @@ static int write_sources(const struct debs *d, const char *folder, const char *s
 			 struct err *err)
 {
 	struct recipe of_suite = *d->recipe;
-	struct words sources = {0};
+	struct texts sources = {0};
 
 	of_suite.suite = suite;
 	if (debian_sources(d->arena, &of_suite, &sources, err) < 0)
@@ -200,7 +200,7 @@ static int fetch_on(const struct debs *d, const struct image *host, const char *
 {
 	struct cell_overlay *list = arena_array(d->arena, host->mount_count, sizeof(*list));
 	const char *const argv[] = {"/bin/sh", "-c", fetch_script(d), NULL};
-	struct words env = {0};
+	struct texts env = {0};
 	struct cell_spec spec = {
 		.name = "fetch",
 		.overlays = list,
@@ -217,10 +217,10 @@ static int fetch_on(const struct debs *d, const struct image *host, const char *
 	list[0].layers = on_top(d->arena, given, &host->mounts[0]);
 	list[0].layer_count++;
 	list[0].upper = upper;
-	words_add(d->arena, &env, PATH_OF_ROOT);
-	words_add(d->arena, &env, "LC_ALL=C.UTF-8");
+	texts_add(d->arena, &env, PATH_OF_ROOT);
+	texts_add(d->arena, &env, "LC_ALL=C.UTF-8");
 	debian_proxies(d->arena, &env);
-	spec.env = words_end(d->arena, &env);
+	spec.env = texts_end(d->arena, &env);
 	spec.argv = argv;
 	return run_cell(&spec, d, "fetching", err);
 }
@@ -264,12 +264,12 @@ static const char **install_env(struct arena *a)
 					    "DEBIAN_FRONTEND=noninteractive",
 					    "DEBCONF_NONINTERACTIVE_SEEN=true",
 					    "PYTHONHASHSEED=0"};
-	struct words env = {0};
+	struct texts env = {0};
 
 	for (size_t i = 0; i < COUNT(fixed); i++)
-		words_add(a, &env, fixed[i]);
-	words_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
-	return words_end(a, &env);
+		texts_add(a, &env, fixed[i]);
+	texts_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
+	return texts_end(a, &env);
 }
 
 /* In the base, as nobody who believes to be root: packages insist on owners, and on who installs them. */

@@ -68,15 +68,15 @@ static const char **environment(struct arena *a, const struct image *base, const
 {
 	const struct manifest below = {.env = base->env};
 	const struct node *map = compose_env(a, &below, r->env);
-	struct words env = {0};
+	struct texts env = {0};
 
 	for (size_t i = 0; i < map->count; i++)
-		words_add(a, &env,
+		texts_add(a, &env,
 			  arena_printf(a, "%s=%s", map->pairs[i].key->text,
 				       node_text(map->pairs[i].value)));
-	words_add(a, &env, "HOME=/home/runner");
-	words_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
-	return words_end(a, &env);
+	texts_add(a, &env, "HOME=/home/runner");
+	texts_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
+	return texts_end(a, &env);
 }
 
 /* The base with the files on top, and below what the commands write. */

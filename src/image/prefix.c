@@ -91,20 +91,20 @@ int prefix_find(struct arena *a, const struct recipe *r, const char *given, cons
 int prefix_command(struct arena *a, const struct recipe *r, const char *source,
 		   struct build_command *out, struct err *err)
 {
-	struct words argv = {0}, env = {0};
+	struct texts argv = {0}, env = {0};
 
 	(void)err;
-	words_add(a, &argv, arena_printf(a, "%s/bin/python%s", source, r->python));
+	texts_add(a, &argv, arena_printf(a, "%s/bin/python%s", source, r->python));
 	/* Nobody's site-packages, nobody's environment: the library alone. */
-	words_add(a, &argv, "-s");
-	words_add(a, &argv, "-S");
-	words_add(a, &argv, "-B");
-	words_add(a, &argv, arena_printf(a, "%s/prefix.py", r->folder));
-	words_add(a, &argv, source);
-	words_add(a, &env, "PATH=/usr/bin:/bin");
-	words_add(a, &env, "LC_ALL=C.UTF-8");
-	words_add(a, &env, "PYTHONHASHSEED=0");
-	words_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
-	*out = (struct build_command){words_end(a, &argv), words_end(a, &env), false};
+	texts_add(a, &argv, "-s");
+	texts_add(a, &argv, "-S");
+	texts_add(a, &argv, "-B");
+	texts_add(a, &argv, arena_printf(a, "%s/prefix.py", r->folder));
+	texts_add(a, &argv, source);
+	texts_add(a, &env, "PATH=/usr/bin:/bin");
+	texts_add(a, &env, "LC_ALL=C.UTF-8");
+	texts_add(a, &env, "PYTHONHASHSEED=0");
+	texts_add(a, &env, "SOURCE_DATE_EPOCH=" BUILD_EPOCH);
+	*out = (struct build_command){texts_end(a, &argv), texts_end(a, &env), false};
 	return 0;
 }

@@ -144,9 +144,7 @@ static int evaluate(struct step_run *step, const struct action *action, struct d
 			    err) < 0)
 		return -1;
 	for (size_t i = 0; args && args->kind == NODE_LIST && i < args->count; i++) {
-		c->args.list =
-			arena_grow(job->arena, c->args.list, c->args.count, sizeof(*c->args.list));
-		c->args.list[c->args.count++] = expr_text(job->arena, args->items[i]);
+		texts_add(job->arena, &c->args, expr_text(job->arena, args->items[i]));
 	}
 	return 0;
 }

@@ -76,18 +76,17 @@ static void add_toolchain(struct job_run *job, struct image *root, struct toolch
 }
 
 /* "VERSION ARCH" */
-static void add_line(struct job_run *job, struct image *root, const char *folder, char *line)
+static void add_line(struct job_run *job, struct image *root, const char *folder, const char *line)
 {
-	char *arch = strchr(line, ' ');
-	const char *path;
+	const char *arch = strchr(line, ' '), *version, *path;
 
 	if (!arch)
 		return;
-	*arch++ = '\0';
-	if (!name_is_safe(line) || !name_is_safe(arch))
+	version = arena_strndup(job->arena, line, (size_t)(arch++ - line));
+	if (!name_is_safe(version) || !name_is_safe(arch))
 		return;
-	path = arena_printf(job->arena, "%s/%s/%s", folder, line, arch);
-	add_toolchain(job, root, (struct toolchain){line, path, image_of(job, path)});
+	path = arena_printf(job->arena, "%s/%s/%s", folder, version, arch);
+	add_toolchain(job, root, (struct toolchain){version, path, image_of(job, path)});
 }
 
 /* The system's own Python, as the host has it. */
@@ -111,7 +110,7 @@ static int look(struct step_run *step, struct image *root, struct err *err)
 	struct job_run *job = step->job;
 	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
 	const char *tools = step_env_text(step, "AGENT_TOOLSDIRECTORY"), *folder;
-	char *line, *rest;
+	struct texts lines;
 
 	folder = arena_printf(job->arena, "%s/Python", tools && *tools ? tools : RUNNER_TOOLS);
 	if (view_ask(job, look_inside, (void *)folder, &text, err) < 0)
@@ -119,9 +118,9 @@ static int look(struct step_run *step, struct image *root, struct err *err)
 	*root = job->image;
 	root->toolchains = NULL;
 	root->toolchain_count = 0;
-	rest = arena_strdup(job->arena, text.text);
-	while ((line = strsep(&rest, "\n")))
-		add_line(job, root, folder, line);
+	lines = texts_of_lines(job->arena, text.text, "");
+	for (size_t i = 0; i < lines.count; i++)
+		add_line(job, root, folder, lines.list[i]);
 	add_own(job, root);
 	return 0;
 }
@@ -239,9 +238,7 @@ static int set_up(struct step_run *step, struct python_setup *setup, const char 
 		export(step, t);
 	}
 	setup->version = full_version(job, t);
-	setup->pythons.list = arena_grow(job->arena, setup->pythons.list, setup->pythons.count,
-					 sizeof(*setup->pythons.list));
-	setup->pythons.list[setup->pythons.count++] = t->path;
+	texts_add(job->arena, &setup->pythons, t->path);
 	node_set_text(job->arena, step->outputs, "python-version", setup->version);
 	node_set_text(job->arena, step->outputs, "python-path",
 		      arena_printf(job->arena, "%s/bin/python", t->path));
@@ -283,19 +280,12 @@ static int versions_of_file(struct step_run *step, struct texts *out, struct err
 	auto_strbuf struct strbuf text = STRBUF(64 * KIB);
 	const char *given = action_input(step, "python-version-file");
 	struct file_question q = {*given ? given : ".python-version", !*given};
-	char *line, *rest;
 
 	if (view_ask(job, versions_inside, &q, &text, err) < 0)
 		return err_wrap(err, "python-version-file");
-	rest = arena_strdup(job->arena, text.text);
-	while ((line = strsep(&rest, "\n"))) {
-		if (!*line)
-			continue;
-		out->list = arena_grow(job->arena, out->list, out->count, sizeof(*out->list));
-		out->list[out->count++] = line;
-		if (out->count <= LIMIT_PYTHON_VERSIONS)
-			output_say(step, "%s: %s", q.name, line);
-	}
+	*out = texts_of_lines(job->arena, text.text, "");
+	for (size_t i = 0; i < out->count && i < LIMIT_PYTHON_VERSIONS; i++)
+		output_say(step, "%s: %s", q.name, out->list[i]);
 	return 0;
 }
 

@@ -55,12 +55,6 @@ static int release_of(struct job_run *job, const char **out, struct err *err)
 
 /* ---- the folders ---- */
 
-static void add_path(struct arena *a, struct texts *paths, const char *path)
-{
-	paths->list = arena_grow(a, paths->list, paths->count, sizeof(*paths->list));
-	paths->list[paths->count++] = path;
-}
-
 /* `pip cache dir` */
 static int pip_paths(struct step_run *step, struct python_setup *setup,
 		     const struct texts *patterns, struct texts *out, struct err *err)
@@ -72,7 +66,7 @@ static int pip_paths(struct step_run *step, struct python_setup *setup,
 	(void)setup, (void)patterns, (void)err;
 	if (all && *all)
 		usual = arena_printf(step->job->arena, "%s/pip", all);
-	add_path(step->job->arena, out, pip && *pip ? pip : usual);
+	texts_add(step->job->arena, out, pip && *pip ? pip : usual);
 	return 0;
 }
 
@@ -81,7 +75,7 @@ static int pipenv_paths(struct step_run *step, struct python_setup *setup,
 			const struct texts *patterns, struct texts *out, struct err *err)
 {
 	(void)setup, (void)patterns, (void)err;
-	add_path(step->job->arena, out, RUNNER_HOME "/.local/share/virtualenvs");
+	texts_add(step->job->arena, out, RUNNER_HOME "/.local/share/virtualenvs");
 	return 0;
 }
 
@@ -148,9 +142,9 @@ static int keys_of(struct step_run *step, const struct manager *m, const struct 
 		return -1;
 	prefix = arena_printf(a, "setup-python-Linux-%s-%s%spython-%s-%s%s", image_machine(),
 			      release, m->loose ? "-" : "", version, m->name, m->mark);
-	add_path(a, out, arena_printf(a, "%s-%s", prefix, hash));
+	texts_add(a, out, arena_printf(a, "%s-%s", prefix, hash));
 	if (m->loose)
-		add_path(a, out, prefix);
+		texts_add(a, out, prefix);
 	return 0;
 }
 
@@ -162,7 +156,7 @@ static int caching_of(struct step_run *step, const struct manager *m, struct pyt
 	struct texts patterns = action_lines(step, "cache-dependency-path");
 
 	if (!patterns.count)
-		add_path(a, &patterns, m->files[0]);
+		texts_add(a, &patterns, m->files[0]);
 	*c = (struct caching){.answer = -1, .staged = -1};
 	if (keys_of(step, m, &patterns, setup->version, &c->keys, err) < 0 ||
 	    m->paths(step, setup, &patterns, &c->paths, err) < 0)

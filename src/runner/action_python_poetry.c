@@ -71,7 +71,7 @@ static int ask(struct step_run *step, const char *folder, struct poetry_config *
 	const struct view_program program = {
 		.argv = argv, .env = launch_env_list(a, launch_env(step)), .workdir = folder};
 	auto_strbuf struct strbuf text = STRBUF(MIB);
-	char *line, *rest;
+	struct texts lines;
 
 	if (view_run(step->job, &program, &text, err) < 0)
 		return err_wrap(err, "'poetry config --list' in '%s'", folder);
@@ -79,9 +79,9 @@ static int ask(struct step_run *step, const char *folder, struct poetry_config *
 		return err_fail(err, ERR_USAGE,
 				"there is no poetry on PATH to ask for its folders; a step before "
 				"this one installs it");
-	rest = arena_strdup(a, text.text);
-	while ((line = strsep(&rest, "\n")))
-		take_line(a, line, out);
+	lines = texts_of_lines(a, text.text, "");
+	for (size_t i = 0; i < lines.count; i++)
+		take_line(a, lines.list[i], out);
 	return out->cache && out->environments
 		       ? 0
 		       : err_fail(err, ERR_USAGE,
@@ -95,8 +95,7 @@ static void add_once(struct arena *a, struct texts *list, const char *text)
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->list[i], text) == 0)
 			return;
-	list->list = arena_grow(a, list->list, list->count, sizeof(*list->list));
-	list->list[list->count++] = text;
+	texts_add(a, list, text);
 }
 
 int python_poetry_folders(struct step_run *step, struct python_setup *setup,

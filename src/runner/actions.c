@@ -37,23 +37,7 @@ const char *action_input(const struct step_run *step, const char *name)
 
 struct texts action_lines(const struct step_run *step, const char *name)
 {
-	struct arena *a = step->job->arena;
-	struct texts lines = {0};
-	const char *text = action_input(step, name);
-
-	while (*text) {
-		size_t len = strcspn(text, "\n"), start = strspn(text, " \t\r");
-		size_t end = len;
-
-		while (end > start && strchr(" \t\r", text[end - 1]))
-			end--;
-		if (end > start) {
-			lines.list = arena_grow(a, lines.list, lines.count, sizeof(*lines.list));
-			lines.list[lines.count++] = arena_strndup(a, text + start, end - start);
-		}
-		text += len + (text[len] == '\n');
-	}
-	return lines;
+	return texts_of_lines(step->job->arena, action_input(step, name), " \t\r");
 }
 
 bool action_flag(const struct step_run *step, const char *name, bool otherwise)

@@ -176,16 +176,13 @@ static int look_for(struct check *c, const struct ask *ask, const struct toolcha
 static int look_for_each(struct check *c, const struct ask *ask, const struct toolchain_ask *all,
 			 struct err *err)
 {
-	char *rest = arena_strdup(c->run->arena, all->version), *line;
+	const struct texts lines = texts_of_lines(c->run->arena, all->version, " \t\r");
 
-	while ((line = strsep(&rest, "\n"))) {
+	for (size_t i = 0; i < lines.count; i++) {
 		struct toolchain_ask one = *all;
-		size_t len = strlen(line += strspn(line, " \t\r"));
 
-		while (len && strchr(" \t\r", line[len - 1]))
-			len--;
-		one.version = arena_strndup(c->run->arena, line, len);
-		if (len && !asked_before(c, ask, &one) && look_for(c, ask, &one, err) < 0)
+		one.version = lines.list[i];
+		if (!asked_before(c, ask, &one) && look_for(c, ask, &one, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -247,15 +247,7 @@ size_t container_binds(struct arena *a, const struct container *c, struct cell_b
 
 static struct texts texts_of(struct arena *a, const struct node *list)
 {
-	struct texts texts = {0};
-
-	if (!list || list->kind != NODE_LIST)
-		return texts;
-	texts.list = arena_array(a, list->count + 1, sizeof(*texts.list));
-	for (size_t i = 0; i < list->count; i++)
-		if (node_text(list->items[i]))
-			texts.list[texts.count++] = node_text(list->items[i]);
-	return texts;
+	return list && list->kind == NODE_LIST ? texts_of_node(a, list) : (struct texts){0};
 }
 
 struct texts container_config_texts(struct arena *a, const struct image *image, const char *key)

@@ -130,8 +130,7 @@ static int take_name(struct reader *r, const char *value, struct err *err)
 
 	if (!*value || strlen(value) > 253 || strspn(value, allowed) != strlen(value))
 		return wrong(r, value, "a host's name", err);
-	names->list = arena_grow(r->run->arena, names->list, names->count, sizeof(*names->list));
-	names->list[names->count++] = value;
+	texts_add(r->run->arena, names, value);
 	return 0;
 }
 

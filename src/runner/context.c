@@ -208,7 +208,7 @@ const struct node *context_github(struct arena *a, const struct run_options *o,
 
 /* ---- the run's own ---- */
 
-const struct node *context_pairs(struct arena *a, const struct run_list *pairs)
+const struct node *context_pairs(struct arena *a, const struct texts *pairs)
 {
 	struct node *map = node_map(a);
 

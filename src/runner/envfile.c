@@ -244,8 +244,7 @@ int pathfile_parse(struct arena *a, const char *text, size_t len, struct texts *
 		if (paths.count == LIMIT_ENV_PAIRS)
 			return err_fail(err, ERR_USAGE, "line %u: more than %u directories", r.line,
 					LIMIT_ENV_PAIRS);
-		paths.list = arena_grow(a, paths.list, paths.count, sizeof(*paths.list));
-		paths.list[paths.count++] = clean(&r, line.text, line.len);
+		texts_add(a, &paths, clean(&r, line.text, line.len));
 	}
 	*out = paths;
 	return 0;

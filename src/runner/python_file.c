@@ -7,8 +7,7 @@
 
 static void add(struct arena *a, struct texts *out, const char *text, size_t len)
 {
-	out->list = arena_grow(a, out->list, out->count, sizeof(*out->list));
-	out->list[out->count++] = arena_strndup(a, text, len);
+	texts_add(a, out, arena_strndup(a, text, len));
 }
 
 static void trim(const char **text, size_t *len)

@@ -380,7 +380,7 @@ static int run_path(const struct run_options *o, const char *path, const struct 
 int runner_run(const struct run_options *o, const struct run_view *view, struct err *err)
 {
 	auto_arena struct arena *a = arena_new();
-	struct run_list paths = {0};
+	struct texts paths = {0};
 	size_t started = 0;
 	int worst = 0;
 

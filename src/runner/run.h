@@ -319,7 +319,7 @@ const struct node *context_github(struct arena *a, const struct run_options *o,
 				  struct err *err);
 /* Of workflow_dispatch: declared, given, defaults; NULL when a required one is missing. */
 const struct node *context_inputs(const struct run *run, struct err *err);
-const struct node *context_pairs(struct arena *a, const struct run_list *pairs);
+const struct node *context_pairs(struct arena *a, const struct texts *pairs);
 const struct node *context_runner(struct job_run *job);
 const struct node *context_job_level(struct job_run *job);
 /* For a step: `step` NULL is the job's end (outputs). */

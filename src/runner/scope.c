@@ -111,18 +111,11 @@ int scope_list_files(struct job_run *job, const char *const *patterns, size_t co
 {
 	struct list_request request = {{patterns, count, job->workspace}, max};
 	auto_strbuf struct strbuf text = STRBUF(MIB);
-	char *line, *rest;
 
 	*out = (struct texts){0};
 	if (view_ask(job, list_inside, &request, &text, err) < 0)
 		return -1;
-	rest = arena_strdup(job->arena, text.text);
-	while ((line = strsep(&rest, "\n"))) {
-		if (!*line)
-			continue;
-		out->list = arena_grow(job->arena, out->list, out->count, sizeof(*out->list));
-		out->list[out->count++] = line;
-	}
+	*out = texts_of_lines(job->arena, text.text, "");
 	return 0;
 }
 

@@ -81,8 +81,7 @@ struct texts shell_words(struct arena *a, const char *text)
 	struct texts words = {0};
 
 	while (take_argument(&text, &word)) {
-		words.list = arena_grow(a, words.list, words.count, sizeof(*words.list));
-		words.list[words.count++] = arena_strndup(a, word.text, word.len);
+		texts_add(a, &words, arena_strndup(a, word.text, word.len));
 	}
 	return words;
 }

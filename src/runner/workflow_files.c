@@ -43,7 +43,7 @@ static bool is_plain_file(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-static int list_folder(struct arena *a, DIR *dir, const char *path, struct run_list *out,
+static int list_folder(struct arena *a, DIR *dir, const char *path, struct texts *out,
 		       struct err *err)
 {
 	for (const struct dirent *e; (e = readdir(dir)) && out->count < FILES_MAX;) {
@@ -53,8 +53,7 @@ static int list_folder(struct arena *a, DIR *dir, const char *path, struct run_l
 			log_note("'%s/%s' is passed over: it is no regular file", path, e->d_name);
 			continue;
 		}
-		out->list = arena_grow(a, out->list, out->count, sizeof(*out->list));
-		out->list[out->count++] = arena_printf(a, "%s/%s", path, e->d_name);
+		texts_add(a, out, arena_printf(a, "%s/%s", path, e->d_name));
 	}
 	if (!out->count)
 		return err_fail(err, ERR_USAGE, "no workflow (*.yml, *.yaml) in '%s'", path);
@@ -63,7 +62,7 @@ static int list_folder(struct arena *a, DIR *dir, const char *path, struct run_l
 }
 
 /* Takes the descriptor. */
-static int list_opened(struct arena *a, int fd, const char *path, struct run_list *out,
+static int list_opened(struct arena *a, int fd, const char *path, struct texts *out,
 		       struct err *err)
 {
 	DIR *dir = fdopendir(fd);
@@ -79,7 +78,7 @@ static int list_opened(struct arena *a, int fd, const char *path, struct run_lis
 }
 
 /* The usual folder is a word of the checkout's: it is looked up inside. */
-static int list_checkout(struct arena *a, const char *dir, struct run_list *out, struct err *err)
+static int list_checkout(struct arena *a, const char *dir, struct texts *out, struct err *err)
 {
 	const char *shown = dir ? dir : ".";
 	const char *path = dir ? arena_printf(a, "%s/" RUNNER_WORKFLOWS, dir) : RUNNER_WORKFLOWS;
@@ -97,7 +96,7 @@ static int list_checkout(struct arena *a, const char *dir, struct run_list *out,
 }
 
 int runner_workflow_files(struct arena *a, const char *dir, const char *workflow,
-			  struct run_list *paths, struct err *err)
+			  struct texts *paths, struct err *err)
 {
 	struct stat st;
 

@@ -2,6 +2,7 @@
  * has been said. */
 #include <string.h>
 
+#include "stepcell/texts.h"
 #include "stepcell/yaml.h"
 #include "workflow/check.h"
 
@@ -103,19 +104,6 @@ static const struct member job_members[] = {
 	JOB("secrets", NODE, secrets),
 };
 
-static void load_needs(struct arena *a, struct job *job, const struct node *needs)
-{
-	size_t count = needs && needs->kind == NODE_LIST ? needs->count : needs ? 1 : 0;
-
-	job->needs = arena_array(a, count + 1, sizeof(*job->needs));
-	for (size_t i = 0; i < count; i++) {
-		const char *id = node_text(needs->kind == NODE_LIST ? needs->items[i] : needs);
-
-		if (id)
-			job->needs[job->need_count++] = id;
-	}
-}
-
 /* In the place of what should have been a map: nobody knows what it has. */
 static const struct node *nothing(struct arena *a, struct faults *f)
 {
@@ -135,12 +123,15 @@ static void load_jobs(struct arena *a, struct workflow *w, const struct node *jo
 	for (size_t i = 0; i < jobs->count; i++) {
 		struct job *job = &w->jobs[i];
 		const struct node *map = jobs->pairs[i].value;
+		struct texts needs;
 
 		*job = (struct job){.at = jobs->pairs[i].key->at,
 				    .id = jobs->pairs[i].key->text,
 				    .as_written = map->kind == NODE_MAP ? map : nothing(a, f)};
 		fill(job, map, job_members, COUNT(job_members));
-		load_needs(a, job, node_get(map, "needs"));
+		needs = texts_of_node(a, node_get(map, "needs"));
+		job->needs = needs.list;
+		job->need_count = needs.count;
 		job->defaults = load_defaults(node_get(map, "defaults"));
 		job->steps = load_steps(a, node_get(map, "steps"));
 	}

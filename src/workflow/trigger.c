@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "stepcell/arena.h"
+#include "stepcell/texts.h"
 #include "stepcell/util.h"
 #include "stepcell/workflow.h"
 #include "workflow/grammar.h"
@@ -19,28 +20,7 @@ static bool says(struct trigger *t, bool answer, const char *why)
 	return answer;
 }
 
-struct patterns {
-	const char **list;
-	size_t count;
-};
-
-/* A string or a list of strings. */
-static struct patterns patterns_of(struct arena *a, const struct node *n)
-{
-	struct patterns p = {0};
-	size_t count = n->kind == NODE_LIST ? n->count : 1;
-
-	p.list = arena_array(a, count + 1, sizeof(*p.list));
-	for (size_t i = 0; i < count; i++) {
-		const char *text = node_text(n->kind == NODE_LIST ? n->items[i] : n);
-
-		if (text)
-			p.list[p.count++] = text;
-	}
-	return p;
-}
-
-static const char *joined(struct arena *a, const struct patterns *p)
+static const char *joined(struct arena *a, const struct texts *p)
 {
 	auto_strbuf struct strbuf out = STRBUF(300);
 
@@ -56,12 +36,12 @@ static bool types_match(struct trigger *t)
 	const struct node *types = node_get(t->filters, "types");
 	const char *const *defaults = event_default_types(t->event->name);
 	const char *action = t->event->action;
-	struct patterns p = {0};
+	struct texts p = {0};
 
 	if (!action || (!types && !defaults))
 		return true;
 	if (types)
-		p = patterns_of(t->arena, types);
+		p = texts_of_node(t->arena, types);
 	else
 		while (defaults[p.count])
 			p.count++;
@@ -83,10 +63,10 @@ static bool name_matches(struct trigger *t, const char *key, const char *what, c
 	const char *ignore_key = arena_printf(t->arena, "%s-ignore", key);
 	const struct node *filter = node_get(t->filters, key),
 			  *ignore = node_get(t->filters, ignore_key);
-	struct patterns p;
+	struct texts p;
 
 	if (filter) {
-		p = patterns_of(t->arena, filter);
+		p = texts_of_node(t->arena, filter);
 		if (!filter_match(p.list, p.count, name))
 			return says(t, false,
 				    arena_printf(t->arena, "%s: the %s '%s' matches none of %s: %s",
@@ -94,7 +74,7 @@ static bool name_matches(struct trigger *t, const char *key, const char *what, c
 						 joined(t->arena, &p)));
 	}
 	if (ignore) {
-		p = patterns_of(t->arena, ignore);
+		p = texts_of_node(t->arena, ignore);
 		if (filter_match(p.list, p.count, name))
 			return says(t, false,
 				    arena_printf(t->arena, "%s: the %s '%s' matches %s: %s",
@@ -143,11 +123,11 @@ static bool run_matches(struct trigger *t)
 	const char *name = node_text(node_get(workflow ? workflow : run, "name")),
 		   *path = node_text(node_get(workflow ? workflow : run, "path")),
 		   *branch = node_text(node_get(run, "head_branch"));
-	struct patterns p = {0};
+	struct texts p = {0};
 	bool matches = !filter || (!name && !path);
 
 	if (filter)
-		p = patterns_of(t->arena, filter);
+		p = texts_of_node(t->arena, filter);
 	for (size_t i = 0; i < p.count; i++)
 		matches |= (name && strcmp(p.list[i], name) == 0) ||
 			   (path && strcmp(p.list[i], path) == 0);
@@ -175,7 +155,7 @@ static bool ref_matches(struct trigger *t)
 
 /* ---- paths ---- */
 
-static size_t count_matching(const struct trigger *t, const struct patterns *p)
+static size_t count_matching(const struct trigger *t, const struct texts *p)
 {
 	size_t n = 0;
 
@@ -188,19 +168,19 @@ static bool paths_match(struct trigger *t)
 {
 	const struct node *paths = node_get(t->filters, "paths"),
 			  *ignore = node_get(t->filters, "paths-ignore");
-	struct patterns p;
+	struct texts p;
 
 	if (!t->event->paths || (t->event->ref && strncmp(t->event->ref, "refs/tags/", 10) == 0))
 		return true;
 	if (paths) {
-		p = patterns_of(t->arena, paths);
+		p = texts_of_node(t->arena, paths);
 		if (!count_matching(t, &p))
 			return says(t, false,
 				    arena_printf(t->arena, "%s: no changed path matches paths: %s",
 						 t->event->name, joined(t->arena, &p)));
 	}
 	if (ignore) {
-		p = patterns_of(t->arena, ignore);
+		p = texts_of_node(t->arena, ignore);
 		if (count_matching(t, &p) == t->event->path_count)
 			return says(t, false,
 				    arena_printf(t->arena,

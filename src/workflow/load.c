@@ -15,6 +15,11 @@ struct member {
 	size_t offset;
 };
 
+#define MEMBER(of, key, kind, member)                                                              \
+	{                                                                                          \
+		key, MEMBER_##kind, offsetof(struct of, member)                                    \
+	}
+
 static void fill(void *out, const struct node *map, const struct member *members, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -40,23 +45,18 @@ static struct run_defaults load_defaults(const struct node *defaults)
 
 /* ---- steps ---- */
 
-#define STEP(key, kind, member)                                                                    \
-	{                                                                                          \
-		key, MEMBER_##kind, offsetof(struct step, member)                                  \
-	}
-
 static const struct member step_members[] = {
-	STEP("id", TEXT, id),
-	STEP("name", TEXT, name),
-	STEP("if", TEXT, condition),
-	STEP("run", TEXT, run),
-	STEP("uses", TEXT, uses),
-	STEP("shell", TEXT, shell),
-	STEP("working-directory", TEXT, workdir),
-	STEP("env", NODE, env),
-	STEP("with", NODE, with),
-	STEP("continue-on-error", NODE, continue_on_error),
-	STEP("timeout-minutes", NODE, timeout_minutes),
+	MEMBER(step, "id", TEXT, id),
+	MEMBER(step, "name", TEXT, name),
+	MEMBER(step, "if", TEXT, condition),
+	MEMBER(step, "run", TEXT, run),
+	MEMBER(step, "uses", TEXT, uses),
+	MEMBER(step, "shell", TEXT, shell),
+	MEMBER(step, "working-directory", TEXT, workdir),
+	MEMBER(step, "env", NODE, env),
+	MEMBER(step, "with", NODE, with),
+	MEMBER(step, "continue-on-error", NODE, continue_on_error),
+	MEMBER(step, "timeout-minutes", NODE, timeout_minutes),
 };
 
 static struct steps load_steps(struct arena *a, const struct node *list)
@@ -80,28 +80,23 @@ static struct steps load_steps(struct arena *a, const struct node *list)
 
 /* ---- jobs ---- */
 
-#define JOB(key, kind, member)                                                                     \
-	{                                                                                          \
-		key, MEMBER_##kind, offsetof(struct job, member)                                   \
-	}
-
 static const struct member job_members[] = {
-	JOB("name", TEXT, name),
-	JOB("if", TEXT, condition),
-	JOB("uses", TEXT, uses),
-	JOB("runs-on", NODE, runs_on),
-	JOB("strategy", NODE, strategy),
-	JOB("env", NODE, env),
-	JOB("outputs", NODE, outputs),
-	JOB("environment", NODE, environment),
-	JOB("concurrency", NODE, concurrency),
-	JOB("permissions", NODE, permissions),
-	JOB("container", NODE, container),
-	JOB("services", NODE, services),
-	JOB("continue-on-error", NODE, continue_on_error),
-	JOB("timeout-minutes", NODE, timeout_minutes),
-	JOB("with", NODE, with),
-	JOB("secrets", NODE, secrets),
+	MEMBER(job, "name", TEXT, name),
+	MEMBER(job, "if", TEXT, condition),
+	MEMBER(job, "uses", TEXT, uses),
+	MEMBER(job, "runs-on", NODE, runs_on),
+	MEMBER(job, "strategy", NODE, strategy),
+	MEMBER(job, "env", NODE, env),
+	MEMBER(job, "outputs", NODE, outputs),
+	MEMBER(job, "environment", NODE, environment),
+	MEMBER(job, "concurrency", NODE, concurrency),
+	MEMBER(job, "permissions", NODE, permissions),
+	MEMBER(job, "container", NODE, container),
+	MEMBER(job, "services", NODE, services),
+	MEMBER(job, "continue-on-error", NODE, continue_on_error),
+	MEMBER(job, "timeout-minutes", NODE, timeout_minutes),
+	MEMBER(job, "with", NODE, with),
+	MEMBER(job, "secrets", NODE, secrets),
 };
 
 /* In the place of what should have been a map: nobody knows what it has. */
@@ -139,17 +134,12 @@ static void load_jobs(struct arena *a, struct workflow *w, const struct node *jo
 
 /* ---- the workflow ---- */
 
-#define WORKFLOW(key, kind, member)                                                                \
-	{                                                                                          \
-		key, MEMBER_##kind, offsetof(struct workflow, member)                              \
-	}
-
 static const struct member workflow_members[] = {
-	WORKFLOW("name", TEXT, name),
-	WORKFLOW("run-name", TEXT, run_name),
-	WORKFLOW("env", NODE, env),
-	WORKFLOW("permissions", NODE, permissions),
-	WORKFLOW("concurrency", NODE, concurrency),
+	MEMBER(workflow, "name", TEXT, name),
+	MEMBER(workflow, "run-name", TEXT, run_name),
+	MEMBER(workflow, "env", NODE, env),
+	MEMBER(workflow, "permissions", NODE, permissions),
+	MEMBER(workflow, "concurrency", NODE, concurrency),
 };
 
 static const struct node *normal_on(struct arena *a, const struct node *on)
@@ -177,6 +167,20 @@ static bool is_document(struct diags *diags, const struct node *root)
 	return false;
 }
 
+/* A document of the grammar; with `f`, one that has errors too. */
+static const struct node *read_document(struct checker *c, const char *path,
+					const struct type *grammar, struct faults *f)
+{
+	const struct node *root =
+		(f ? yaml_parse_twins : yaml_parse)(c->arena, path, c->text, c->len, c->diags);
+
+	if (!root || !is_document(c->diags, root))
+		return NULL;
+	c->faults = f;
+	check_node(c, grammar, 0, root);
+	return root;
+}
+
 /* No more is refused by the grammar. What is wrong in `on` is wrong in its normal form. */
 static void settle(struct checker *c, struct faults *f, const struct node *on,
 		   const struct node *normal)
@@ -193,15 +197,12 @@ static void settle(struct checker *c, struct faults *f, const struct node *on,
 /* With `f`, what has errors is loaded all the same. */
 static struct workflow *load(struct checker *c, const char *path, struct faults *f)
 {
-	const struct node *root =
-		(f ? yaml_parse_twins : yaml_parse)(c->arena, path, c->text, c->len, c->diags);
+	const struct node *root = read_document(c, path, &type_workflow, f);
 	const struct node *on;
 	struct workflow *w;
 
-	if (!root || !is_document(c->diags, root))
+	if (!root)
 		return NULL;
-	c->faults = f;
-	check_node(c, &type_workflow, 0, root);
 	w = arena_alloc(c->arena, sizeof(*w));
 	*w = (struct workflow){
 		.path = arena_strdup(c->arena, path), .as_written = root, .faults = f};
@@ -246,14 +247,11 @@ static enum action_kind kind_of(const struct node *runs)
 
 static struct action *load_action(struct checker *c, const char *path, struct faults *f)
 {
-	const struct node *root =
-		(f ? yaml_parse_twins : yaml_parse)(c->arena, path, c->text, c->len, c->diags);
+	const struct node *root = read_document(c, path, &type_action, f);
 	struct action *action;
 
-	if (!root || !is_document(c->diags, root))
+	if (!root)
 		return NULL;
-	c->faults = f;
-	check_node(c, &type_action, 0, root);
 	action = arena_alloc(c->arena, sizeof(*action));
 	action->name = node_text(node_get(root, "name"));
 	action->description = node_text(node_get(root, "description"));

@@ -42,6 +42,43 @@ struct build {
 	struct digest inputs;
 };
 
+int build_wait(struct cell *cell, const char *what, struct err *err)
+{
+	struct cell_result result;
+
+	if (cell_wait(cell, &result, err) < 0)
+		return -1;
+	if (result.verdict == CELL_PASSED)
+		return 0;
+	return err_fail(err, ERR_SYSTEM, "%s ended as %s%s", what,
+			cell_verdict_name(result.verdict),
+			result.exit_code == 127 ? ": a command was not found" : "");
+}
+
+int build_run(const struct cell_spec *spec, const char *what, struct err *err)
+{
+	struct cell *cell = NULL;
+	int r;
+
+	if (cell_start(spec, &cell, NULL, err) < 0)
+		return -1;
+	r = build_wait(cell, what, err);
+	cell_release(&cell);
+	return r;
+}
+
+struct cell_layer *build_layers(struct arena *a, const struct image_mount *m,
+				const char *const *above, size_t count)
+{
+	struct cell_layer *list = arena_array(a, count + m->layer_count, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct cell_layer){.path = above[i]};
+	for (size_t i = 0; i < m->layer_count; i++)
+		list[count + i] = m->layers[i];
+	return list;
+}
+
 static void say(const struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(const struct build *b, const char *fmt, ...)
 {

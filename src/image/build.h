@@ -3,6 +3,8 @@
 
 #include "image/recipe.h"
 #include "image/store.h"
+#include "stepcell/cell.h"
+#include "stepcell/image.h"
 #include "stepcell/texts.h"
 
 /* A program that writes a tar to its standard output. */
@@ -10,6 +12,15 @@ struct build_command {
 	const char **argv, **env; /* NULL-ended */
 	bool pretend;             /* under ownership.h's filter */
 };
+
+/* Wait for a cell's end; -1, with what it was for, when it did not pass. */
+int build_wait(struct cell *cell, const char *what, struct err *err);
+/* Run a cell to its end. */
+int build_run(const struct cell_spec *spec, const char *what, struct err *err);
+
+/* The layers of `m` below others, top first. */
+struct cell_layer *build_layers(struct arena *a, const struct image_mount *m,
+				const char *const *above, size_t count);
 
 /* Everything a build makes has this time at the latest. */
 #define BUILD_EPOCH "1700000000"

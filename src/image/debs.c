@@ -165,33 +165,12 @@ static const char *fetch_script(const struct debs *d)
 
 static int run_cell(struct cell_spec *spec, const struct debs *d, const char *what, struct err *err)
 {
-	struct cell_result result;
-	struct cell *cell = NULL;
-	int r;
-
 	spec->owner = d->owner;
 	spec->state = d->state;
 	spec->stdout_fd = spec->stderr_fd = d->log;
 	spec->limits = (struct cell_limits){.wall_ms = UINT64_C(60000) * MINUTES};
 	spec->require = CELL_WALL_USERNS | CELL_WALL_SECCOMP;
-	if (cell_start(spec, &cell, NULL, err) < 0)
-		return -1;
-	r = cell_wait(cell, &result, err);
-	cell_release(&cell);
-	if (r < 0 || result.verdict == CELL_PASSED)
-		return r;
-	return err_fail(err, ERR_SYSTEM, "%s its packages ended as %s", what,
-			cell_verdict_name(result.verdict));
-}
-
-static struct cell_layer *on_top(struct arena *a, const char *above, const struct image_mount *m)
-{
-	struct cell_layer *list = arena_array(a, m->layer_count + 1, sizeof(*list));
-
-	list[0] = (struct cell_layer){.path = above};
-	for (size_t i = 0; i < m->layer_count; i++)
-		list[i + 1] = m->layers[i];
-	return list;
+	return build_run(spec, what, err);
 }
 
 /* The host's programs, with what apt is given in front. */
@@ -214,7 +193,7 @@ static int fetch_on(const struct debs *d, const struct image *host, const char *
 		list[i] = (struct cell_overlay){
 			.at = m->at, .layers = m->layers, .layer_count = m->layer_count};
 	}
-	list[0].layers = on_top(d->arena, given, &host->mounts[0]);
+	list[0].layers = build_layers(d->arena, &host->mounts[0], &given, 1);
 	list[0].layer_count++;
 	list[0].upper = upper;
 	texts_add(d->arena, &env, PATH_OF_ROOT);
@@ -222,7 +201,7 @@ static int fetch_on(const struct debs *d, const struct image *host, const char *
 	debian_proxies(d->arena, &env);
 	spec.env = texts_end(d->arena, &env);
 	spec.argv = argv;
-	return run_cell(&spec, d, "fetching", err);
+	return run_cell(&spec, d, "fetching its packages", err);
 }
 
 /* `*out`: a layer that has them in /debs/archives. */
@@ -289,7 +268,7 @@ static int install(const struct debs *d, const char *fetched, const char **out, 
 	const char **env = install_env(d->arena);
 	struct cell_overlay root = {
 		.at = "/",
-		.layers = on_top(d->arena, fetched, &d->base->mounts[0]),
+		.layers = build_layers(d->arena, &d->base->mounts[0], &fetched, 1),
 		.layer_count = d->base->mounts[0].layer_count + 1,
 		.upper = upper,
 	};
@@ -304,8 +283,9 @@ static int install(const struct debs *d, const char *fetched, const char **out, 
 	};
 
 	*out = arena_printf(d->arena, "%s/data", upper);
-	return cell_upper_make(d->owner, upper, err) < 0 ? -1
-							 : run_cell(&spec, d, "installing", err);
+	return cell_upper_make(d->owner, upper, err) < 0
+		       ? -1
+		       : run_cell(&spec, d, "installing its packages", err);
 }
 
 int debs_install(const struct staging *staging, struct arena *a, const struct recipe *recipe,

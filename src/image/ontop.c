@@ -79,21 +79,6 @@ static const char **environment(struct arena *a, const struct image *base, const
 	return texts_end(a, &env);
 }
 
-/* The base with the files on top, and below what the commands write. */
-static struct cell_layer *stack(struct arena *a, const struct image *base, const char *const *above,
-				size_t above_count, size_t *count)
-{
-	const struct image_mount *m = &base->mounts[0];
-	struct cell_layer *list = arena_array(a, m->layer_count + above_count, sizeof(*list));
-
-	for (size_t i = 0; i < above_count; i++)
-		list[i] = (struct cell_layer){.path = above[i]};
-	for (size_t i = 0; i < m->layer_count; i++)
-		list[above_count + i] = m->layers[i];
-	*count = m->layer_count + above_count;
-	return list;
-}
-
 static const char *script_of(struct arena *a, const struct recipe *r)
 {
 	const char *all = "set -eu\n";
@@ -101,23 +86,6 @@ static const char *script_of(struct arena *a, const struct recipe *r)
 	for (size_t i = 0; i < r->commands.count; i++)
 		all = arena_printf(a, "%s%s\n", all, r->commands.list[i]);
 	return all;
-}
-
-static int run_commands(const struct cell_spec *spec, struct err *err)
-{
-	struct cell_result result;
-	struct cell *cell = NULL;
-	int r;
-
-	if (cell_start(spec, &cell, NULL, err) < 0)
-		return -1;
-	r = cell_wait(cell, &result, err);
-	cell_release(&cell);
-	if (r < 0 || result.verdict == CELL_PASSED)
-		return r;
-	return err_fail(err, ERR_SYSTEM, "its commands ended as %s%s",
-			cell_verdict_name(result.verdict),
-			result.exit_code == 127 ? ": a command was not found" : "");
 }
 
 static const char *const tar_argv[] = {"tar",
@@ -185,25 +153,20 @@ int ontop_start(const struct staging *staging, struct arena *a, const struct rec
 	if (recipe->packages.count &&
 	    debs_install(staging, a, recipe, base, out->owner, spec.state, log, &above[2], err) < 0)
 		return -1;
-	root.layers = stack(a, base, above + 1, count - 1, &root.layer_count);
-	if (recipe->commands.count && run_commands(&spec, err) < 0)
+	root.layers = build_layers(a, &base->mounts[0], above + 1, count - 1);
+	root.layer_count = base->mounts[0].layer_count + count - 1;
+	if (recipe->commands.count && build_run(&spec, "its commands", err) < 0)
 		return -1;
-	root.layers = stack(a, base, above, count, &root.layer_count);
+	root.layers = build_layers(a, &base->mounts[0], above, count);
+	root.layer_count++;
 	root.upper = NULL;
 	return start_tar(&spec, out, err);
 }
 
 int ontop_end(struct ontop *o, struct err *err)
 {
-	struct cell_result result;
-
 	fd_close(&o->out);
-	if (cell_wait(o->cell, &result, err) < 0)
-		return -1;
-	return result.verdict == CELL_PASSED
-		       ? 0
-		       : err_fail(err, ERR_SYSTEM, "reading the new root ended as %s",
-				  cell_verdict_name(result.verdict));
+	return build_wait(o->cell, "reading the new root", err);
 }
 
 void ontop_release(struct ontop *o)

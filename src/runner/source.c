@@ -229,11 +229,7 @@ static int capture(struct run *run, struct cell_spec *spec, struct strbuf *out, 
 	if (cell_start(spec, &cell, NULL, err) < 0)
 		return -1;
 	fd_close(&w);
-	if (view_listen(run, cell, r, out, err) < 0) {
-		cell_release(&cell);
-		return -1;
-	}
-	if (cell_wait(cell, &result, err) < 0) {
+	if (view_listen(run, cell, r, out, err) < 0 || cell_wait(cell, &result, err) < 0) {
 		cell_release(&cell);
 		return -1;
 	}

@@ -140,31 +140,53 @@ static void check_disk(void)
 
 TEST_BOTH(disk)
 
-/* As many files go from the file system as a cell makes in no time: it is counted all the same. */
-static void check_files_while_others_go(void)
+/* Makes a thousand files in a folder of its own, says so, and removes them when it is told to. */
+static pid_t start_others(const struct world *w, int *told, int *go)
 {
-	char dir[sizeof(((struct world *)0)->dir) + 8];
-	struct world w;
+	char dir[sizeof(w->dir) + 8];
+	int says[2], hears[2];
+	struct err err = {0};
 	pid_t pid;
 
-	world_make(&w);
-	(void)snprintf(dir, sizeof(dir), "%s/others", w.dir);
+	(void)snprintf(dir, sizeof(dir), "%s/others", w->dir);
+	MUST(pipe_open(says, &err));
+	MUST(pipe_open(hears, &err));
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		(void)dup2(hears[0], STDIN_FILENO);
+		(void)dup2(says[1], STDOUT_FILENO);
 		(void)execlp("bash", "bash", "-c",
-			     "mkdir $0 && cd $0 && touch {1..1000} && until [ -e gone ]; do sleep "
-			     "0.01; done && rm *",
-			     dir, (char *)NULL);
+			     "mkdir $0 && cd $0 && touch {1..1000} && echo && read -r && rm *", dir,
+			     (char *)NULL);
 		_exit(127);
 	}
+	(void)close(says[1]);
+	(void)close(hears[0]);
+	*told = says[0];
+	*go = hears[1];
+	return pid;
+}
+
+/* As many files go from the file system as a cell makes in no time: it is counted all the same. */
+static void check_files_while_others_go(void)
+{
+	int told, go, status;
+	struct world w;
+	char byte;
+	pid_t pid;
+
+	world_make(&w);
+	pid = start_others(&w, &told, &go);
+	assert_int_equal(read_full(told, &byte, 1), 0);
 	w.spec.limits.files = 500;
-	(void)strcat(dir, "/gone");
-	(void)nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
-	(void)close(open(dir, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(write_full(go, "\n", 1), 0);
 	assert_int_equal(world_run(&w, "cd /tmp; seq 600 | xargs touch; sleep 0.3", NULL).verdict,
 			 CELL_DISK_LIMIT);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)close(told);
+	(void)close(go);
 	world_drop(&w);
 }
 

@@ -11,12 +11,14 @@
 #include "cell/caps.h"
 #include "unprivileged.h"
 
-/* A script for perl, where %d are numbers of this machine's calls. */
+/* A script for perl, where %d are numbers of this machine's calls; good until the next one. */
 #define CALLS "($mount, $socket, $unshare, $prctl) = (%d, %d, %d, %d); "
-static const char *perl(char *out, size_t size, const char *text)
+static const char *perl(const char *text)
 {
-	(void)snprintf(out, size, "exec perl -e '" CALLS "%s'", SYS_mount, SYS_socket, SYS_unshare,
-		       SYS_prctl, text);
+	static char out[1024];
+
+	(void)snprintf(out, sizeof(out), "exec perl -e '" CALLS "%s'", SYS_mount, SYS_socket,
+		       SYS_unshare, SYS_prctl, text);
 	return out;
 }
 
@@ -76,12 +78,11 @@ static void check_counts(void)
 		"try($socket, 1, 1, 0)";
 	auto_strbuf struct strbuf said = STRBUF(4096);
 	struct cell_audit audit;
-	char script[1024];
 	struct world w;
 
 	world_make(&w);
 	w.audit = &audit;
-	(void)run_both(&w, perl(script, sizeof(script), calls), &said);
+	(void)run_both(&w, perl(calls), &said);
 	assert_string_equal(said.text, "1\n1\n1\n97\n1\n1\n1\n38\n38\n");
 	for (size_t i = 0; i < COUNT(wanted); i++) {
 		const struct cell_refusal *r = find(&audit, wanted[i].call, wanted[i].arguments);
@@ -103,13 +104,12 @@ static void test_kinds_are_capped(void **state)
 				    "die \"$!\" if $! != 1 } print \"all\\n\"";
 	auto_strbuf struct strbuf said = STRBUF(4096);
 	struct cell_audit audit;
-	char script[1024];
 	struct world w;
 
 	(void)state;
 	world_make(&w);
 	w.audit = &audit;
-	(void)run_both(&w, perl(script, sizeof(script), calls), &said);
+	(void)run_both(&w, perl(calls), &said);
 	assert_string_equal(said.text, "all\n");
 	assert_int_equal(audit.count, CELL_REFUSALS);
 	assert_int_equal(audit.others, 1000 - CELL_REFUSALS);
@@ -124,14 +124,13 @@ static void check_many_at_once(void)
 		"1 while wait > 0; print \"all\\n\"";
 	auto_strbuf struct strbuf said = STRBUF(4096);
 	struct cell_audit audit;
-	char script[1024];
 	struct world w;
 
 	world_make(&w);
 	w.audit = &audit;
 	w.spec.limits.pids = 200; /* without a cgroup init also has to look at them */
 	w.spec.limits.wall_ms = 60000;
-	(void)run_both(&w, perl(script, sizeof(script), calls), &said);
+	(void)run_both(&w, perl(calls), &said);
 	assert_string_equal(said.text, "all\n");
 	assert_int_equal(find(&audit, "mount", "")->count, 2000);
 	world_drop(&w);
@@ -151,13 +150,12 @@ static void test_networks_that_were_tried(void **state)
 		"print 0 + $!, \"\\n\"";
 	auto_strbuf struct strbuf said = STRBUF(4096);
 	struct cell_audit audit;
-	char script[1024];
 	struct world w;
 
 	(void)state;
 	world_make(&w);
 	w.audit = &audit;
-	(void)run_both(&w, perl(script, sizeof(script), calls), &said);
+	(void)run_both(&w, perl(calls), &said);
 	assert_string_equal(said.text, "101\n101\n101\n101\n");
 	assert_int_equal(audit.no_route, 4);
 	strbuf_clear(&said);
@@ -207,13 +205,12 @@ static void test_the_responder_is_out_of_reach(void **state)
 				    "syscall($mount, 0, 0, 0, 0, 0); print 0 + $!, \"\\n\"";
 	auto_strbuf struct strbuf said = STRBUF(4096);
 	struct cell_audit audit;
-	char script[1024];
 	struct world w;
 
 	(void)state;
 	world_make(&w);
 	w.audit = &audit;
-	(void)run_both(&w, perl(script, sizeof(script), calls), &said);
+	(void)run_both(&w, perl(calls), &said);
 	assert_string_equal(said.text, "shut1\n");
 	assert_int_equal(find(&audit, "mount", "")->count, 1);
 	world_drop(&w);
@@ -225,7 +222,6 @@ static void test_a_flood_can_be_ended(void **state)
 	static const char calls[] = "fork; fork; syscall($mount, 0, 0, 0, 0, 0) while 1";
 	struct cell_audit audit;
 	struct cell_result r;
-	char script[1024];
 	struct world w;
 
 	(void)state;
@@ -233,7 +229,7 @@ static void test_a_flood_can_be_ended(void **state)
 	w.audit = &audit;
 	w.spec.audit = true;
 	w.spec.limits.wall_ms = 2000; /* perl must have begun, on a machine that is slow too */
-	r = world_run(&w, perl(script, sizeof(script), calls), NULL);
+	r = world_run(&w, perl(calls), NULL);
 	assert_string_equal(cell_verdict_name(r.verdict), "timeout");
 	/* killed, and its counts are here all the same */
 	assert_true(find(&audit, "mount", "")->count > 100);
@@ -246,14 +242,13 @@ static void test_survivors_in_a_flood(void **state)
 	static const char calls[] = "if (!fork) { syscall($mount, 0, 0, 0, 0, 0) while 1 } "
 				    "select(undef, undef, undef, 0.2); exit 7";
 	struct cell_result r;
-	char script[1024];
 	struct world w;
 
 	(void)state;
 	world_make(&w);
 	w.spec.audit = true;
 	w.spec.limits.wall_ms = 20000;
-	r = world_run(&w, perl(script, sizeof(script), calls), NULL);
+	r = world_run(&w, perl(calls), NULL);
 	assert_int_equal(r.exit_code, 7);
 	assert_int_equal(r.survivors, 1);
 	world_drop(&w);

@@ -6,12 +6,6 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-# one_job: the steps on standard input, as the one job of the workflow.
-one_job() {
-	printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n'
-	sed 's/^/      /'
-}
-
 # repository DIR [MESSAGE]: DIR becomes a git repository, all of it committed.
 repository() {
 	git -C "$1" init -q -b main
@@ -22,7 +16,7 @@ repository() {
 @test "checkout: an empty workspace before; files and a harmless .git after; the host's unchanged" {
 	echo content >"$project/file"
 	mkdir "$project/dir" && ln -s ../file "$project/dir/link"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- run: echo "before:$(ls -A | wc -l)"
 		- uses: actions/checkout@v4
 		- run: |
@@ -50,8 +44,8 @@ repository() {
 }
 
 @test "checkout: a repository without a commit, and one that git cannot read, stay hidden" {
-	one_job <<<'- uses: actions/checkout@v4
-- run: ls -A .git | wc -l; cat .git/config || echo hidden' | workflow
+	steps <<<'- uses: actions/checkout@v4
+- run: ls -A .git | wc -l; cat .git/config || echo hidden'
 	git -C "$project" init -q
 	git -C "$project" remote add origin https://me:secret@example.com/o/r
 	cell_run
@@ -61,8 +55,8 @@ repository() {
 }
 
 @test "checkout: a repository inside it is there without its .git" {
-	one_job <<<'- uses: actions/checkout@v4
-- run: cat sub/mod/file; stat -c "%a %Y" sub; find . -name .git; git status --porcelain; cat sub/mod/.git/config || echo hidden' | workflow
+	steps <<<'- uses: actions/checkout@v4
+- run: cat sub/mod/file; stat -c "%a %Y" sub; find . -name .git; git status --porcelain; cat sub/mod/.git/config || echo hidden'
 	mkdir -p "$project/sub/mod"
 	echo inner >"$project/sub/mod/file"
 	repository "$project/sub/mod"
@@ -86,8 +80,8 @@ repository() {
 	rm -rf "$project"
 	git -C main worktree add -q "$project"
 	mkdir -p "$project/.github/workflows"
-	one_job <<<'- uses: actions/checkout@v4
-- run: git log --oneline; git show HEAD:file; git status --porcelain' | workflow
+	steps <<<'- uses: actions/checkout@v4
+- run: git log --oneline; git show HEAD:file; git status --porcelain'
 	cell_run
 	exits 0
 	says '| mine' first
@@ -102,7 +96,7 @@ repository() {
 
 @test "checkout: a folder called worktrees is no repository, whatever a .git in it says" {
 	echo mine >"$project/file"
-	one_job <<<'- run: echo ran' | workflow
+	steps <<<'- run: echo ran'
 	repository "$project"
 	mkdir worktrees
 	git -C "$project" worktree add -q "$PWD/worktrees/own"
@@ -122,7 +116,7 @@ repository() {
 
 @test "checkout: path, ref, repository and --at" {
 	echo one >"$project/file"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: actions/checkout@v4
 		  with: { path: sub/dir, ref: "${{ github.ref }}" }
 		- run: ls; cat sub/dir/file; git -C sub/dir log --oneline
@@ -147,7 +141,7 @@ repository() {
 @test "the checkout's policies: strict is EROFS, copy renames directories, neither touches the host" {
 	mkdir "$project/dir"
 	echo x >"$project/dir/file"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: actions/checkout@v4
 		- run: |
 		    python3 -c 'import os; os.rename("dir", "new")' && echo renamed
@@ -174,7 +168,7 @@ repository() {
 	mkdir -p "$project/d"
 	echo 1 >"$project/d/a.txt"
 	echo 2 >"$project/d/b.txt"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: actions/checkout@v4
 		- run: rm -r .github
 		- uses: actions/upload-artifact@v4
@@ -196,7 +190,7 @@ repository() {
 	echo 2 >"$project/d/sub/b.txt"
 	echo h >"$project/d/.hidden"
 	{
-		one_job <<-'END'
+		job_of a <<-'END'
 			- uses: actions/checkout@v4
 			- run: mkdir $RUNNER_TEMP/t; echo t >$RUNNER_TEMP/t/x; chmod +x d/a.txt
 			- uses: actions/upload-artifact@v4
@@ -219,8 +213,7 @@ repository() {
 			- uses: actions/upload-artifact@v4
 			  with: { name: replaced, path: d/a.txt, overwrite: true }
 		END
-		printf '  b:\n    needs: a\n    runs-on: x\n    steps:\n'
-		sed 's/^/      /' <<-'END'
+		job_of b 'needs: a' <<-'END'
 			- uses: actions/download-artifact@v4
 			  with: { name: dir, path: one }
 			- uses: actions/download-artifact@v4
@@ -231,7 +224,7 @@ repository() {
 			- uses: actions/download-artifact@v4
 			  with: { name: missing }
 		END
-	} | workflow
+	} | on_push
 	cell_run -o out
 	exits 1
 	says "no files were found" "an artifact named 'dir' exists already" "no artifact named 'missing'"
@@ -265,7 +258,7 @@ repository() {
 		    - { run: 'echo "5:always"', shell: sh, if: always() }
 	END
 	printf 'name: inner\ndescription: d\nruns:\n  using: composite\n  steps:\n    - { shell: sh, run: "echo 2:$OUTER,${{ inputs.who }}" }\n' >"$project/act/inner/action.yaml"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: ./act
 		  continue-on-error: true
 		- uses: actions/checkout@v4
@@ -291,16 +284,16 @@ repository() {
 }
 
 @test "setup-python: what fits; what does not says what there is and how to build it" {
-	one_job <<<'- uses: actions/setup-python@v5
+	steps <<<'- uses: actions/setup-python@v5
   id: py
   with: { python-version: 3.x }
-- run: test "$(which python3)" = "$pythonLocation/bin/python3" && echo "found ${{ steps.py.outputs.python-version }}"' | workflow
+- run: test "$(which python3)" = "$pythonLocation/bin/python3" && echo "found ${{ steps.py.outputs.python-version }}"'
 	python3 --version || cannot "no Python on this host"
 	cell_run
 	exits 0
 	says "found 3."
-	one_job <<<'- uses: actions/setup-python@v5
-  with: { python-version: "${{ vars.V }}" }' | workflow
+	steps <<<'- uses: actions/setup-python@v5
+  with: { python-version: "${{ vars.V }}" }'
 	cell_run --var V=2.1
 	exits 4
 	says "no toolchain for Python 2.1" "no recipe of rootfs/ makes one"
@@ -311,7 +304,7 @@ repository() {
 
 @test "hashFiles: what GitHub computes, never outside the workspace" {
 	echo hello >"$project/a.lock"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- run: echo "none:${{ hashFiles('a.lock') }}."
 		- uses: actions/checkout@v4
 		- run: ln -s /etc/passwd link; mkfifo pipe

@@ -6,14 +6,6 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-# steps: the steps on standard input, as the one job of the workflow.
-steps() {
-	{
-		printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n'
-		sed 's/^/      /'
-	} | workflow
-}
-
 # notes: the annotations of the last `run --json`, one a line.
 notes() {
 	python3 -c '

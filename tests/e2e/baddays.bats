@@ -7,11 +7,10 @@ load helper
 
 @test "a failing step: its last lines, its log, the jobs that do not run, exit 1" {
 	{
-		printf 'on: push\njobs:\n'
 		job a 'seq 1 50; echo last words >&2; exit 3'
 		job b 'echo never' 'needs: a'
 		job c 'echo other'
-	} | workflow
+	} | on_push
 	cell_run
 	exits 1
 	says "last words" "exit code 3" other
@@ -24,24 +23,19 @@ load helper
 }
 
 @test "a job that may fail does not fail the run" {
-	{ printf 'on: push\njobs:\n'; job a 'exit 1' 'continue-on-error: true'; } | workflow
+	job a 'exit 1' 'continue-on-error: true' | on_push
 	cell_run
 	exits 0
 }
 
 @test "a step that is killed, one that runs out of time" {
-	{ printf 'on: push\njobs:\n'; job a 'kill -SEGV $$'; } | workflow
+	job a 'kill -SEGV $$' | on_push
 	cell_run
 	exits 1
 	says "signal 11"
-	workflow <<-'END'
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - run: exec sleep 30
-		        timeout-minutes: 0.02
+	steps <<-'END'
+		- run: exec sleep 30
+		  timeout-minutes: 0.02
 	END
 	cell_run
 	exits 1
@@ -50,7 +44,7 @@ load helper
 
 @test "a full disk: a clear error, nothing half-published, and the next run is fine" {
 	[ "$(id -u)" = 0 ] || cannot "mounting a small file system takes root"
-	{ printf 'on: push\njobs:\n'; job a 'echo ran'; } | workflow
+	job a 'echo ran' | on_push
 	mkdir -p "$STEPCELL_HOME"
 	cat >full.sh <<-'END'
 		mount -t tmpfs -o size=48m,mode=700 small "$STEPCELL_HOME"
@@ -108,7 +102,7 @@ load helper
 
 @test "a step that ends at the first signal ends the run at once" {
 	mark=mark-$BATS_TEST_NUMBER-$$
-	{ printf 'on: push\njobs:\n'; job a "echo under way; exec -a $mark sleep 1000"; } | workflow
+	job a "echo under way; exec -a $mark sleep 1000" | on_push
 	start
 	within 20 said "under way"
 	cgroups=$(cgroups_of_run)
@@ -122,14 +116,14 @@ load helper
 
 @test "kill -9: the cells die with their stepcell, and the next start sweeps" {
 	mark=mark-$BATS_TEST_NUMBER-$$
-	{ printf 'on: push\njobs:\n'; job a "echo under way; exec -a $mark sleep 1000"; } | workflow
+	job a "echo under way; exec -a $mark sleep 1000" | on_push
 	start
 	within 20 said "under way"
 	cgroups=$(cgroups_of_run)
 	kill -KILL "$pid"
 	wait "$pid" || true
 	within 5 dead "$mark"
-	{ printf 'on: push\njobs:\n'; job a "echo again"; } | workflow
+	job a "echo again" | on_push
 	cell_run
 	exits 0
 	nothing_left "$mark" "$cgroups"
@@ -138,14 +132,9 @@ load helper
 
 @test "what a step leaves running ends with the step" {
 	mark=mark-$BATS_TEST_NUMBER-$$
-	workflow <<-END
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - run: (trap '' TERM HUP INT; setsid bash -c 'exec -a $mark sleep 1000') & sleep 0.3
-		      - run: echo second
+	steps <<-END
+		- run: (trap '' TERM HUP INT; setsid bash -c 'exec -a $mark sleep 1000') & sleep 0.3
+		- run: echo second
 	END
 	cell_run
 	exits 0

@@ -155,7 +155,7 @@ refused() {
 }
 
 @test "a job and a policy that do not exist" {
-	{ printf 'on: push\njobs:\n'; job a 'echo hi'; } | workflow
+	job a 'echo hi' | on_push
 	cell_run -j b
 	exits 2
 	says "'b'"
@@ -165,7 +165,7 @@ refused() {
 }
 
 @test "a policy with an unknown key" {
-	{ printf 'on: push\njobs:\n'; job a 'echo hi'; } | workflow
+	job a 'echo hi' | on_push
 	printf 'name: mine\nnetwrok: { mode: none }\n' >mine.yml
 	cell_run --policy ./mine.yml
 	exits 2
@@ -189,12 +189,11 @@ refused() {
 
 @test "keys of a job that cannot be evaluated fail this job, and no other" {
 	{
-		printf 'on: push\njobs:\n'
 		job a 'echo never-$((1 + 1))' "timeout-minutes: \${{ fromJSON('') }}"
 		job b 'echo never-$((1 + 1))' "env: { A: \"\${{ fromJSON('') }}\" }"
 		job c 'echo never-$((1 + 1))' "env: { $(seq -f 'k%.0f: v,' 5000 | tr -d '\n') }"
 		job d 'echo went on' 'needs: [a, b, c]' 'if: always()' 'outputs: { x: y }'
-	} | workflow
+	} | on_push
 	cell_run
 	exits 1
 	says "timeout-minutes: fromJSON()" "env: fromJSON()" "env: more than 4096 variables" "d | went on"
@@ -203,7 +202,6 @@ refused() {
 
 @test "a step's name of megabytes is cut, and neither it nor its error ends the run of others" {
 	{
-		printf 'on: push\njobs:\n'
 		job other 'sleep 2; echo went on'
 		cat <<-'END'
 			  long:
@@ -215,7 +213,7 @@ refused() {
 			      - name: ${{ steps.x.outputs.y }}
 			        run: exit 3
 		END
-	} | workflow
+	} | on_push
 	cell_run
 	exits 1
 	says "other | went on" "other: ok the job" "long: failed begins" '\x01...' 'exit code 3'
@@ -226,13 +224,12 @@ refused() {
 	local long
 	long=$(printf '%0250d' 0)
 	{
-		printf 'on: push\njobs:\n'
 		job other 'echo went on'
 		printf '  many:\n    runs-on: ubuntu-latest\n    steps:\n'
 		for _ in 1 2 3; do printf '      - { uses: codecov/codecov-action/%s@v1, if: false }\n' "$long"; done
 		yes '      - { run: "true", if: false }' | head -n 6000
 		printf '      - run: echo $GITHUB_ACTION\n      - run: echo $GITHUB_ACTION\n'
-	} | workflow
+	} | on_push
 	cell_run -q
 	exits 0
 	run --separate-stderr "$STEPCELL" runs logs last

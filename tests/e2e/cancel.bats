@@ -66,7 +66,11 @@ interrupt() {
 		- { shell: bash, run: 'echo ready; sleep 1; echo 1:whole' }
 		- { shell: bash, run: echo 2:next }
 	END
-	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - { uses: ./long, if: always() }\n      - run: echo 3:not\n' | workflow
+	steps <<-'END'
+		- uses: actions/checkout@v4
+		- { uses: ./long, if: always() }
+		- run: echo 3:not
+	END
 	start
 	interrupt '| ready' TERM
 	finish
@@ -78,10 +82,9 @@ interrupt() {
 @test "a second interrupt asks nobody; nothing is left" {
 	mark=mark-$BATS_TEST_NUMBER-$$
 	{
-		printf 'on: push\njobs:\n'
 		job a "trap '' INT TERM; echo ready; exec -a $mark sleep 60"
 		job b "echo b-ready; exec -a $mark sleep 60"
-	} | workflow
+	} | on_push
 	start --parallel 2
 	within 20 said '| b-ready'
 	interrupt '| ready'
@@ -121,7 +124,11 @@ interrupt() {
 		- { shell: bash, run: echo 1:here; exec sleep 60 }
 		- { shell: bash, run: echo 2:not }
 	END
-	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n      - { uses: ./slow, timeout-minutes: 0.03 }\n      - { run: echo 3:after, if: failure() }\n' | workflow
+	steps <<-'END'
+		- uses: actions/checkout@v4
+		- { uses: ./slow, timeout-minutes: 0.03 }
+		- { run: echo 3:after, if: failure() }
+	END
 	cell_run
 	exits 1
 	says 1:here 3:after "ran longer than"
@@ -129,7 +136,10 @@ interrupt() {
 }
 
 @test "Ctrl-C while a long question is asked of the workspace" {
-	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: truncate -s 3G big; echo ready\n      - run: "echo ${{ hashFiles('"'big'"') }}"\n' | workflow
+	steps <<-'END'
+		- run: truncate -s 3G big; echo ready
+		- run: "echo ${{ hashFiles('big') }}"
+	END
 	start
 	interrupt '| ready'
 	finish
@@ -137,7 +147,7 @@ interrupt() {
 }
 
 @test "the layers of a run that was killed go with the next start; those of one that lives stay" {
-	{ printf 'on: push\njobs:\n'; job a 'echo mine >f; echo ready; sleep 2; cat f' ; job b 'cat f'; } | workflow
+	{ job a 'echo mine >f; echo ready; sleep 2; cat f' ; job b 'cat f'; } | on_push
 	start -j a
 	within 20 said '| ready'
 	kill -KILL "$pid"

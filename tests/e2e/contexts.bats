@@ -106,21 +106,16 @@ RUNNER_ENVIRONMENT RUNNER_NAME RUNNER_OS RUNNER_TEMP RUNNER_TOOL_CACHE RUNNER_WO
 }
 
 @test "the steps context knows steps with an id, github where the files lie, strategy a job without one" {
-	workflow <<-'END'
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - run: echo nameless
-		      - { id: one, run: "echo x=1 >>$GITHUB_OUTPUT" }
-		      - run: echo again
-		      - run: |
-		          echo '1:${{ join(github.event.none.*, '') }}${{ toJSON(steps) }}' | tr -d ' \n'; echo
-		          [ '${{ github.env }},${{ github.path }},${{ github.output }}' = "$GITHUB_ENV,$GITHUB_PATH,$GITHUB_OUTPUT" ] && echo 2:same
-		          echo '3:${{ toJSON(strategy) }}' | tr -d ' \n'; echo
-		          echo '4:${{ github.action }},${{ runner.debug }},${{ contains(toJSON(runner), 'debug') }},${{ contains(toJSON(github), 'action_path') }}'
-		          echo '5:${{ job.workflow_ref == github.workflow_ref }},${{ job.workflow_file_path }},${{ job.workflow_repository == github.repository }}'
+	steps <<-'END'
+		- run: echo nameless
+		- { id: one, run: "echo x=1 >>$GITHUB_OUTPUT" }
+		- run: echo again
+		- run: |
+		    echo '1:${{ join(github.event.none.*, '') }}${{ toJSON(steps) }}' | tr -d ' \n'; echo
+		    [ '${{ github.env }},${{ github.path }},${{ github.output }}' = "$GITHUB_ENV,$GITHUB_PATH,$GITHUB_OUTPUT" ] && echo 2:same
+		    echo '3:${{ toJSON(strategy) }}' | tr -d ' \n'; echo
+		    echo '4:${{ github.action }},${{ runner.debug }},${{ contains(toJSON(runner), 'debug') }},${{ contains(toJSON(github), 'action_path') }}'
+		    echo '5:${{ job.workflow_ref == github.workflow_ref }},${{ job.workflow_file_path }},${{ job.workflow_repository == github.repository }}'
 	END
 	cell_run
 	exits 0
@@ -145,19 +140,14 @@ RUNNER_ENVIRONMENT RUNNER_NAME RUNNER_OS RUNNER_TEMP RUNNER_TOOL_CACHE RUNNER_WO
 }
 
 @test "a step whose time is over is asked to end first, and has failed whatever it says" {
-	workflow <<-'END'
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - id: t
-		        timeout-minutes: 0.01
-		        continue-on-error: true
-		        run: |
-		          trap 'echo 1:asked; exit 0' INT
-		          while :; do sleep 0.1; done
-		      - run: echo "2:${{ steps.t.outcome }}"
+	steps <<-'END'
+		- id: t
+		  timeout-minutes: 0.01
+		  continue-on-error: true
+		  run: |
+		    trap 'echo 1:asked; exit 0' INT
+		    while :; do sleep 0.1; done
+		- run: echo "2:${{ steps.t.outcome }}"
 	END
 	cell_run
 	exits 0

@@ -18,12 +18,28 @@ workflow() {
 	cat >"$project/.github/workflows/ci.yml"
 }
 
-# job NAME COMMAND [KEY: VALUE]...: lines of a job of one step, to put below `jobs:`.
-job() {
+# on_push <<END: these jobs are the project's one workflow.
+on_push() {
+	{ printf 'on: push\njobs:\n'; cat; } | workflow
+}
+
+# job_of NAME [KEY: VALUE]... <<END: lines of a job of these steps, to put below `jobs:`.
+job_of() {
 	printf '  %s:\n    runs-on: ubuntu-latest\n' "$1"
-	[ $# -lt 3 ] || printf '    %s\n' "${@:3}"
-	printf '    steps:\n      - run: |\n'
-	printf '          %s\n' "${2//$'\n'/$'\n          '}"
+	shift
+	[ $# = 0 ] || printf '    %s\n' "${@//$'\n'/$'\n    '}"
+	printf '    steps:\n'
+	sed 's/^/      /'
+}
+
+# job NAME COMMAND [KEY: VALUE]...: a job of one step.
+job() {
+	printf -- '- run: |\n    %s\n' "${2//$'\n'/$'\n    '}" | job_of "$1" "${@:3}"
+}
+
+# steps [KEY: VALUE]... <<END: the workflow is one job of these steps.
+steps() {
+	job_of a "$@" | on_push
 }
 
 # cell_run [OPTION]...: run the project's workflow; $status, $output and $stderr are set.

@@ -8,12 +8,6 @@ load helper
 
 node_here() { [ -x /usr/bin/node ] || cannot "no /usr/bin/node on this host"; }
 
-# one_job: the steps on standard input, as the one job of the workflow.
-one_job() {
-	printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n'
-	sed 's/^/      /'
-}
-
 # order: the lines that say which part ran, joined.
 order() { all | sed -n 's/^a | part //p' | tr '\n' ' '; }
 
@@ -65,7 +59,7 @@ parts() {
 		const e = process.env;
 		console.log(`post:${e.STATE_file},${JSON.stringify(e.STATE_command)},${e.INPUT_WHO_TO_GREET},${e.GITHUB_ACTION}`);
 	END
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: actions/checkout@v4
 		- id: g
 		  uses: ./greet
@@ -93,7 +87,7 @@ parts() {
 	mkdir -p "$project/inner"
 	printf 'name: i\ndescription: d\ninputs: { x: { default: y } }\nruns:\n  using: composite\n  steps:\n    - { uses: ./one, with: { who: "in-${{ inputs.x }}" } }\n' \
 		>"$project/inner/action.yml"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: actions/checkout@v4
 		- { uses: ./one, with: { who: first } }
 		- { uses: ./inner, with: { x: z } }
@@ -115,7 +109,7 @@ parts() {
 	rm "$project/gone/main.js"
 	mkdir "$project/box"
 	printf 'name: b\ndescription: d\nruns: { using: docker, image: Dockerfile }\n' >"$project/box/action.yml"
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: actions/checkout@v4
 		- uses: ./gone
 		  continue-on-error: true
@@ -193,7 +187,7 @@ committed() {
 	committed tool
 	store own/tool@v1 tool
 	echo changed >tool/dist/main.js # what is not committed is not taken
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- run: echo "part first"
 		- id: t
 		  uses: own/tool@v1
@@ -223,7 +217,7 @@ committed() {
 	printf 'name: c\ndescription: d\ninputs: { x: { default: none } }\noutputs: { up: { value: "c(${{ steps.s.outputs.v }})" } }\nruns:\n  using: composite\n  steps:\n    - { shell: bash, run: "exit 4", continue-on-error: true, id: f }\n    - { id: s, shell: bash, working-directory: /tmp, run: "echo v=${{ inputs.x }},${{ steps.f.outcome }},$LEVEL,$PWD >>$GITHUB_OUTPUT; cat $GITHUB_ACTION_PATH/note" }\n    - { shell: bash, run: "echo never", if: "failure()" }\n' >deep/c/action.yml
 	echo "a note in the tree" >deep/c/note
 	store own/deep@r/1 deep
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- { id: top, uses: own/deep@r/1, with: { x: in } }
 		- run: echo "top:${{ steps.top.outputs.up }},[$LEVEL][$GITHUB_ACTION_REF]"
 	END
@@ -245,7 +239,7 @@ committed() {
 	store own/self/a@v1 self
 	store own/nojs@v1 nojs
 	store own/bad@v1 bad
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- run: echo started
 		- uses: gone/one@v1
 		- uses: own/box@v1
@@ -269,7 +263,7 @@ committed() {
 	printf 'name: n\ndescription: d\nruns: { using: composite, steps: [{ run: echo ran, shell: sh }] }\n' >act/action.yml
 	committed act
 	store own/act@v1 act
-	one_job <<<'- uses: own/act@v1' | workflow
+	steps <<<'- uses: own/act@v1'
 	"$STEPCELL" action lock >"$project/actions.lock"
 	cell_run
 	exits 0
@@ -362,7 +356,7 @@ committed() {
 	printf '%s' "a: &a [x,x]" >pipe/action.yml
 	for c in b c d e f g h i j k l m n o p q r s t u v w x y z; do printf '\n%s: &%s [%s]' $c $c "$(printf '*a,%.0s' {1..40})*a"; done >>pipe/action.yml
 	store own/pipe@v1 pipe
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- uses: own/links/up/etc@v1
 		- uses: own/links/in@v1
 		- uses: own/out@v1
@@ -373,7 +367,7 @@ committed() {
 	says "its tree has no folder 'up/etc'" "own/links/in@v1:" "own/out@v1: its tree has no file" "own/pipe@v1:"
 	says_not root:x:
 	says_not "secret of"
-	one_job <<<'- uses: own/many@v1' | workflow
+	steps <<<'- uses: own/many@v1'
 	cell_run
 	exits 1
 	says "its steps use more than 10000 actions"
@@ -386,7 +380,7 @@ committed() {
 	echo 'require("fs").appendFileSync(process.env.GITHUB_STATE, "of=" + process.env.INPUT_WHO + require("os").EOL); console.log("main");' >tool/main.js
 	echo 'console.log("part post," + process.env.STATE_of);' >tool/post.js
 	store own/tool@v1 tool
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- { uses: own/tool@v1, with: { who: one } }
 		- { uses: own/tool@v1, with: { who: two } }
 		- run: echo ready; sleep 60
@@ -407,7 +401,7 @@ committed() {
 	echo 'console.log("part pre," + process.env.INPUT_WHO); process.exit(9);' >bad/pre.js
 	store own/bad@v1 bad
 	store own/never@v1 never
-	one_job <<-'END' | workflow
+	steps <<-'END'
 		- run: echo "part step"
 		- { uses: own/bad@v1, with: { who: x } }
 		- { uses: own/never@v1, with: { who: y } }

@@ -15,13 +15,12 @@ limits() {
 @test "memory, processes, disk, time and output: each ends its own job, others go on" {
 	limits 'memory: 64MiB' 'pids: 32' 'disk: 8MiB' 'log: 64KiB' 'step: 20s'
 	{
-		printf 'on: push\njobs:\n'
 		job mem 'python3 -c "x = bytearray(200 << 20); print(len(x))"'
 		job pids 'for i in $(seq 60); do sleep 5 & done; wait'
 		job disk 'dd if=/dev/zero of=big bs=1M count=64; echo wrote-$?'
 		job log 'while :; do echo a line that is said again and again; done'
 		job fine 'sleep 2; echo fine:$((1 + 1))'
-	} | workflow
+	} | on_push
 	cell_run --policy ./small.yml --parallel 5
 	exits 1
 	says fine:2
@@ -37,9 +36,11 @@ limits() {
 @test "a long line, a line of a secret across pieces, bytes that are no text" {
 	echo TOKEN=supersecret >secrets
 	printf 'name: one\nsecrets: [TOKEN]\n' >one.yml
-	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    env: { T: "${{ secrets.TOKEN }}" }\n    steps:\n      - run: |\n          %s\n          %s\n' \
-		'python3 -c "import os; print(\"x\" * 65530 + os.environ[\"T\"] + \"y\" * 200000)"' \
-		"printf 'a\\000b\\377c\\033[31mred\\rbar\\n'" | workflow
+	steps 'env: { T: "${{ secrets.TOKEN }}" }' <<-'END'
+		- run: |
+		    python3 -c "import os; print(\"x\" * 65530 + os.environ[\"T\"] + \"y\" * 200000)"
+		    printf 'a\000b\377c\033[31mred\rbar\n'
+	END
 	cell_run --secret-file secrets --policy ./one.yml --json
 	exits 0
 	[[ $output != *supersecret* ]]
@@ -52,9 +53,9 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
 @test "artifacts: the limit is of the whole job" {
 	limits 'artifacts: 1MiB'
 	{
-		printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: head -c 700000 /dev/zero >one\n'
-		for n in 1 2; do printf '      - { uses: actions/upload-artifact@v4, with: { name: a%s, path: one } }\n' $n; done
-	} | workflow
+		printf -- '- run: head -c 700000 /dev/zero >one\n'
+		printf -- '- { uses: actions/upload-artifact@v4, with: { name: a%s, path: one } }\n' 1 2
+	} | steps
 	cell_run --policy ./small.yml -o out
 	exits 1
 	[ -f out/a/a1.tar.zst ]
@@ -62,20 +63,15 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
 }
 
 @test "a variable that is too long, files that are no files: the step fails or nothing happens" {
-	workflow <<-'END'
-		on: push
-		jobs:
-		  a:
-		    runs-on: x
-		    steps:
-		      - run: rm $GITHUB_ENV; mkdir $GITHUB_ENV; ln -sf /etc/passwd $GITHUB_OUTPUT; rm $GITHUB_PATH; mkfifo $GITHUB_PATH
-		      - run: echo 1:fine
-		      - run: head -c 12000000 /dev/zero >$GITHUB_OUTPUT
-		        continue-on-error: true
-		      - run: printf 'A<<E\n' >>$GITHUB_ENV
-		        continue-on-error: true
-		      - run: '{ printf BIG=; head -c 3000000 /dev/zero | tr "\0" x; echo; } >>$GITHUB_ENV'
-		      - run: echo 2:not
+	steps <<-'END'
+		- run: rm $GITHUB_ENV; mkdir $GITHUB_ENV; ln -sf /etc/passwd $GITHUB_OUTPUT; rm $GITHUB_PATH; mkfifo $GITHUB_PATH
+		- run: echo 1:fine
+		- run: head -c 12000000 /dev/zero >$GITHUB_OUTPUT
+		  continue-on-error: true
+		- run: printf 'A<<E\n' >>$GITHUB_ENV
+		  continue-on-error: true
+		- run: '{ printf BIG=; head -c 3000000 /dev/zero | tr "\0" x; echo; } >>$GITHUB_ENV'
+		- run: echo 2:not
 	END
 	cell_run
 	exits 1
@@ -85,12 +81,11 @@ for line in sys.stdin: json.loads(line)' <<<"$output"
 
 @test "a job that has a question answered for long does not lift the limits of its neighbour" {
 	{
-		printf 'on: push\njobs:\n'
 		# a hundred gigabytes to hash, in 4,000 names of one file
 		job ask 'truncate -s 32M f; mkdir d; for i in {1..64}; do ln f d/$i; done; for i in {1..64}; do cp -al d d$i; done'
 		printf '      - run: echo ${{ hashFiles('"'d*/*'"') }}\n'
 		job fill 'sleep 5; until [ $((++i)) -gt 20 ]; do head -c 8M /dev/zero >f$i; sleep 0.1; echo "has $((i * 8)) MiB"; done'
-	} | workflow
+	} | on_push
 	sed -e 's/^  disk: .*/  disk: 32MiB/' "$(dirname "$STEPCELL")/../../policies/default.yml" >small.yml
 	start --policy ./small.yml --parallel 2
 	within 30 said "fill | has 8 MiB"
@@ -108,7 +103,7 @@ has_written() { [ "$(du -sm "$STEPCELL_HOME" | cut -f 1)" -ge "$1" ]; }
 @test "who reads what is said may take their time, and no limit waits for them" {
 	local write what
 	write='yes much-more-than-a-pipe-holds | head -c 1000000 & for i in $(seq 20); do head -c 8M /dev/zero >/tmp/f$i; sleep 0.1; done; sleep 50'
-	{ printf 'on: push\njobs:\n'; job fill "$write"; } | workflow
+	job fill "$write" | on_push
 	sed -e 's/^  disk: .*/  disk: 32MiB/' "$(dirname "$STEPCELL")/../../policies/default.yml" >small.yml
 	for what in "run -C $project --image host" 'exec --tty'; do
 		mkfifo said

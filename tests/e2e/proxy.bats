@@ -74,15 +74,10 @@ except OSError as e: print(e)" </dev/null
 @test "a run: the environment names the proxy, the journal has what it decided, step by step" {
 	serve
 	echo "$fetch" >"$project/fetch.py"
-	workflow <<-END
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - run: echo "by \$http_proxy and \$HTTPS_PROXY"
-		      - uses: actions/checkout@v4
-		      - run: python3 fetch.py http://127.0.0.1:$port/x http://127.0.0.1:$port/x http://evil.example.com/
+	steps <<-END
+		- run: echo "by \$http_proxy and \$HTTPS_PROXY"
+		- uses: actions/checkout@v4
+		- run: python3 fetch.py http://127.0.0.1:$port/x http://127.0.0.1:$port/x http://evil.example.com/
 	END
 	cell_run --policy named.yml
 	exits 0
@@ -100,23 +95,18 @@ assert e['refused'] == [{'call': 'connect', 'arguments': 'evil.example.com:80', 
 
 @test "what was allowed is told, whatever else a step asks for" {
 	serve
-	workflow <<-END
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - shell: python3 {0}
-		        run: |
-		          import socket
-		          def ask(words):
-		              with socket.create_connection(("127.0.0.1", 3128)) as s:
-		                  s.sendall(words.encode() + b" HTTP/1.1\r\n\r\n")
-		                  return b"".join(iter(lambda: s.recv(4096), b""))
-		          # more kinds than are told apart, and more words than a pipe holds
-		          for i in range(1500):
-		              assert b" 403 " in ask("CONNECT %d.refused.example.com:443" % i)
-		          assert ask("GET http://127.0.0.1:$port/x").endswith(b"served\n")
+	steps <<-END
+		- shell: python3 {0}
+		  run: |
+		    import socket
+		    def ask(words):
+		        with socket.create_connection(("127.0.0.1", 3128)) as s:
+		            s.sendall(words.encode() + b" HTTP/1.1\r\n\r\n")
+		            return b"".join(iter(lambda: s.recv(4096), b""))
+		    # more kinds than are told apart, and more words than a pipe holds
+		    for i in range(1500):
+		        assert b" 403 " in ask("CONNECT %d.refused.example.com:443" % i)
+		    assert ask("GET http://127.0.0.1:$port/x").endswith(b"served\n")
 	END
 	cell_run --policy "$PWD/named.yml"
 	exits 0

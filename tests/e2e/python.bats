@@ -24,11 +24,6 @@ setup_python() {
 	printf '          %s\n' "$@"
 }
 
-# python_job STEPS: the project's workflow is one job of these.
-python_job() {
-	{ printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n'; cat; } | workflow
-}
-
 x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 
 @test "the variables, outputs and order of PATH that GitHub's action gives" {
@@ -43,7 +38,7 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 			          echo "out ${{ steps.py.outputs.python-version }} ${{ steps.py.outputs.python-path }} [${{ steps.py.outputs.cache-hit }}]"
 			          command -v python
 		END
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	at=/opt/hostedtoolcache/Python/3.12.1/x64
@@ -63,7 +58,7 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 			          echo "LIB $LD_LIBRARY_PATH"
 			          echo "out ${{ steps.py.outputs.python-version }}"
 		END
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	t=/opt/hostedtoolcache/Python
@@ -81,7 +76,7 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 			          echo "location [$pythonLocation]"
 			          echo "out ${{ steps.py.outputs.python-path }}"
 		END
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	says "location []" "out /opt/hostedtoolcache/Python/3.12.1/x64/bin/python"
@@ -98,7 +93,7 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 		printf '      - run: echo "free ${{ steps.free.outputs.python-version }}"\n'
 		setup_python "python-version: \${{ job.status && '3.13' }}" "allow-prereleases: true" | sed 's/id: py/id: pre/'
 		printf '      - run: echo "pre ${{ steps.pre.outputs.python-version }}"\n'
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	says "found 3.12.1" "free 3.12.8t" "pre 3.13.0-rc.1"
@@ -115,7 +110,7 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 		END
 		setup_python "python-version: \${{ job.status && '3' }}"
 		printf '      - run: echo "at $pythonLocation"\n'
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	says "at /tmp/tools/Python/3.12.1/x64"
@@ -137,7 +132,7 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 		printf '      - uses: actions/setup-python@v5\n        id: default\n'
 		printf '      - run: echo "found %s %s %s"\n' '${{ steps.pythonversion.outputs.python-version }}' \
 			'${{ steps.pyprojecttoml.outputs.python-version }}' '${{ steps.default.outputs.python-version }}'
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	says "found 3.9.18 3.9.18 3.9.18" "pyproject.toml: >=3.9 <3.11" "'nowhere'"
@@ -148,29 +143,28 @@ x64() { [ "$(uname -m)" = x86_64 ] || cannot "the rows are written for x64"; }
 	{
 		cache 3.12.1
 		printf '      - uses: actions/checkout@v4\n      - uses: actions/setup-python@v5\n'
-	} | python_job
+	} | steps
 	cell_run
 	exits 1
 	says "5000 versions are asked for; there may be 64"
 }
 
 @test "no version asked for: the root's own, and it is said" {
-	setup_python "check-latest: false" | python_job
+	setup_python "check-latest: false" | steps
 	cell_run
 	exits 0
 	says "no version is asked for"
 }
 
 @test "an unquoted 3.10 is the number 3.1, and the run says so before it starts" {
-	{ setup_python "python-version: 3.10"; job never 'echo ran'; } | python_job
+	{ setup_python "python-version: 3.10" | job_of a; job never 'echo ran'; } | on_push
 	cell_run
 	exits 4
 	says "no toolchain for Python 3.1 (3.10 without quotes is the number 3.1: write '3.10')"
 	says_not ran
-	python_job <<-'END'
-		      - uses: actions/setup-python@v5
-		        with:
-		          python-version: ${{ matrix.python }}
+	steps <<-'END'
+		- uses: actions/setup-python@v5
+		  with: { python-version: '${{ matrix.python }}' }
 	END
 	sed -i 's/    steps:/    strategy: {matrix: {python: [3.10]}}\n    steps:/' "$project/.github/workflows/ci.yml"
 	cell_run
@@ -240,7 +234,7 @@ there are:" "; these bring what is missing:
 }
 
 @test "another Python than CPython is named, and refused" {
-	setup_python "python-version: pypy3.10" | python_job
+	setup_python "python-version: pypy3.10" | steps
 	cell_run
 	exits 4
 	says "'pypy3.10' is PyPy"
@@ -291,7 +285,7 @@ pip_job() {
 		setup_python "python-version: \${{ job.status && '3.12' }}" "cache: pip"
 		printf '      - run: |\n          echo "hit [${{ steps.py.outputs.cache-hit }}] $(cat ~/.cache/pip/wheel 2>/dev/null)"\n'
 		printf '          mkdir -p ~/.cache/pip\n          echo kept >~/.cache/pip/wheel\n'
-	} | python_job
+	} | steps
 }
 
 @test "cache: pip keeps pip's cache under GitHub's key, until what it is made of changes" {
@@ -381,7 +375,7 @@ manager_job() {
 			printf '          echo "found $(cat %s/kept)"\n' "$folder"
 			printf '          mkdir -p %s; echo "it in %s" >%s/kept\n' "$folder" "$folder" "$folder"
 		done
-	} | python_job
+	} | steps
 }
 
 # shellcheck disable=SC2086 # files and folders of a row are words
@@ -436,7 +430,7 @@ talkers() {
 		talkers 3.9.18 3.12.1
 		setup_python "python-version: |" "  3.9" "  \${{ job.status && '3.12' }}" "pip-version: '24.0'" \
 			"pip-install: \"-r req.txt  'a b' \$(id) x>=1\""
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	upgrade="--disable-pip-version-check --no-warn-script-location"
@@ -449,7 +443,7 @@ talkers() {
 		talkers 3.12.1
 		setup_python "python-version: \${{ job.status && '3.12' }}" "pip-install: bad"
 		printf '      - run: echo never\n'
-	} | python_job
+	} | steps
 	cell_run
 	exits 1
 	says "python -m pip install bad" "exit code 1" "skipped Run echo never"
@@ -463,7 +457,7 @@ talkers() {
 		talkers 3.12.1
 		setup_python "python-version: \${{ job.status && '3.12' }}" "cache: pip" "pip-install: one"
 		printf '      - run: mkdir -p ~/.cache/pip; echo "found $(cat ~/.cache/pip/kept)"; echo it >~/.cache/pip/kept\n'
-	} | python_job
+	} | steps
 	cell_run
 	exits 0
 	says "python -m pip install one"
@@ -476,12 +470,12 @@ talkers() {
 @test "pip-version that is none, and another machine's Pythons, are said" {
 	x64
 	for pip in latest 24.0.1.2 '"24."' '"24.0 evil"'; do
-		{ cache 3.12.1; setup_python "python-version: \${{ job.status && '3.12' }}" "pip-version: $pip"; } | python_job
+		{ cache 3.12.1; setup_python "python-version: \${{ job.status && '3.12' }}" "pip-version: $pip"; } | steps
 		cell_run
 		exits 1
 		says "pip-version: '${pip//\"/}' is none; write it as MAJOR[.MINOR][.PATCH]"
 	done
-	{ cache 3.12.1; setup_python "python-version: \${{ job.status && '3.12' }}" "architecture: x86"; } | python_job
+	{ cache 3.12.1; setup_python "python-version: \${{ job.status && '3.12' }}" "architecture: x86"; } | steps
 	cell_run
 	exits 1
 	says "no toolchain for Python 3.12 for x86; "

@@ -5,15 +5,16 @@
 bats_require_minimum_version 1.5.0
 load helper
 
-# one_job: the steps on standard input, as the one job of the workflow.
+# one_job <<END: the workflow is one job of these steps, with variables at each level.
 one_job() {
-	printf 'on: push\nenv: { A: workflow, B: workflow, C: workflow }\njobs:\n  a:\n    runs-on: ubuntu-latest\n'
-	printf '    env: { B: job, C: job }\n    steps:\n'
-	sed 's/^/      /'
+	{
+		printf 'on: push\nenv: { A: workflow, B: workflow, C: workflow }\njobs:\n'
+		job_of a 'env: { B: job, C: job }'
+	} | workflow
 }
 
 @test "env: workflow, job, step; GITHUB_ENV after them, a step's own wins" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: |
 		    echo "1:$A,$B,$C,${{ env.C }}"
 		    echo C=file >>$GITHUB_ENV; echo D=file >>$GITHUB_ENV
@@ -34,7 +35,7 @@ one_job() {
 }
 
 @test "GITHUB_ENV: what steers later programs is a matter of the policy, whatever it is called" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: |
 		    echo BASH_ENV=$PWD/evil >>$GITHUB_ENV; echo NODE_OPTIONS=--require=evil >>$GITHUB_ENV
 		    echo GOOD=yes >>$GITHUB_ENV; echo 'echo evil ran' >evil
@@ -51,7 +52,7 @@ one_job() {
 }
 
 @test "what a step wrote and removed is there for all later ones, and nothing else is" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: 'true'
 		- run: chmod 700 . && mkdir d && rmdir d
 		- run: echo "mode:$(stat -c %a .)"; touch a
@@ -68,7 +69,7 @@ one_job() {
 }
 
 @test "GITHUB_ENV: what may not be set is told and left out, the rest is taken" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: printf 'node_options=--evil\nGOOD=yes\n' >>$GITHUB_ENV
 		- run: echo "got:$GOOD,$node_options"
 		- run: echo nonsense >>$GITHUB_ENV
@@ -79,7 +80,7 @@ one_job() {
 }
 
 @test "GITHUB_PATH: the last added comes first, each once" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: echo /p1 >>$GITHUB_PATH; echo "now:$PATH"
 		- run: printf '/p2\n/p3\n/p1\n' >>$GITHUB_PATH
 		- run: echo "then:$PATH"
@@ -123,7 +124,7 @@ one_job() {
 @test "secrets: granted by name, masked everywhere, also encoded and in names" {
 	printf 'TOKEN=supersecret\nOTHER=otherwise\n' >secrets
 	printf 'name: one\nsecrets: [TOKEN]\n' >one.yml
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: echo "${{ secrets.TOKEN }} [${{ secrets.OTHER }}]"; printf %s "$T" | base64; echo "::error title=$T::it is $T"
 		  env: { T: "${{ secrets.TOKEN }}" }
 		- name: named ${{ secrets.TOKEN }}
@@ -150,7 +151,7 @@ k = [json.loads(line)["type"] for line in sys.stdin]
 print(k[0], k[-1], k.count("group"), k.count("summary"))'
 
 @test "commands: stop and resume, annotations, groups, a summary that is no UTF-8" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: |
 		    echo "::stop-commands::pau"; echo "::warning::not this"; echo "::pau::"
 		    echo "  ::warning file=f.c,line=3,col=5,title=T::this%0Aone"
@@ -167,7 +168,7 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 }
 
 @test "debug lines are for those who ask" {
-	one_job <<<'- run: echo "::debug::inner"; echo "debug=$RUNNER_DEBUG."' | workflow
+	one_job <<<'- run: echo "::debug::inner"; echo "debug=$RUNNER_DEBUG."'
 	cell_run
 	says debug=.
 	says_not '| debug: inner'
@@ -176,7 +177,7 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 }
 
 @test "conditions: success, failure, always, and what continue-on-error makes of them" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- id: soft
 		  run: exit 3
 		  continue-on-error: true
@@ -205,7 +206,6 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 
 @test "needs: results, skipping with reasons, failure() sees all ancestors" {
 	{
-		printf 'on: push\njobs:\n'
 		job bad 'exit 1'
 		job soft 'exit 1' 'continue-on-error: true'
 		job skipped 'echo ran-skipped' 'needs: bad'
@@ -214,7 +214,7 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 		job always 'echo ran-always-${{ needs.skipped.result }}' 'needs: [skipped, after-soft]' 'if: always()'
 		job last 'echo ran-last' 'needs: always'
 		job false 'echo ran-false' "if: github.ref == 'refs/heads/none'"
-	} | workflow
+	} | on_push
 	cell_run --parallel 4
 	exits 1
 	says ran-after-success ran-rescue-skipped ran-always-skipped
@@ -349,12 +349,12 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 @test "what is not served is refused before anything runs" {
 	local key
 	for key in 'container: alpine' 'services: { db: { image: alpine } }'; do
-		{ printf 'on: push\njobs:\n'; job a 'echo did-$((1 + 1))' "$key"; } | workflow
+		job a 'echo did-$((1 + 1))' "$key" | on_push
 		cell_run
 		exits 4
 		says "image 'alpine' is not in the store, and nothing is fetched" "stepcell image pull --name alpine HOST/NAME:TAG"
 	done
-	printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - { run: echo, background: true }\n      - wait-all:\n' | workflow
+	steps <<<$'- { run: echo, background: true }\n- wait-all:'
 	cell_run
 	exits 2
 	says "background"
@@ -362,12 +362,11 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 
 @test "a job without steps, -j, --parallel, --var, --env, --quiet" {
 	{
-		printf 'on: push\njobs:\n'
 		job a 'echo "a:$E,${{ vars.V }}"'
 		job b 'echo b:ran' 'needs: a'
 		job c 'echo c:ran'
 		printf '  d:\n    runs-on: x\n    steps: []\n'
-	} | workflow
+	} | on_push
 	cell_run -j b --parallel 1 --var V=1 --env E=2
 	exits 0
 	says a:2,1 b:ran
@@ -383,7 +382,7 @@ print(k[0], k[-1], k.count("group"), k.count("summary"))'
 }
 
 @test "--audit: what was refused is in the journal and shown; a program's name is masked" {
-	one_job <<-'END' | workflow
+	one_job <<-'END'
 		- run: perl -e '$0 = "SECRET-NAME"; syscall(1000) for 1..2'
 		- run: unshare --net true
 		  continue-on-error: true

@@ -49,16 +49,8 @@ log_of() {
 	cat "${runs[-1]}"logs/*/service-"$1".log
 }
 
-# one CONTAINER-KEYS <<STEPS: one job
-one() {
-	printf 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n'
-	printf '    %s\n' "${1//$'\n'/$'\n    '}"
-	printf '    steps:\n'
-	sed 's/^/      /'
-}
-
 @test "a service: what its image and the workflow say, its health, its names, its log, its end" {
-	one 'services: { db: { image: "db:1", env: { WHO: "${{ github.job }}" }, ports: ["4000:4000"], options: --name other } }' <<-'END' | workflow
+	steps 'services: { db: { image: "db:1", env: { WHO: "${{ github.job }}" }, ports: ["4000:4000"], options: --name other } }' <<-'END'
 		- run: |
 		    ask() { exec 3<>"/dev/tcp/$1/${{ job.services.db.ports['4000'] }}"; cat <&3; }
 		    echo "name: $(ask db), other: $(ask other), local: $(ask localhost)"
@@ -76,13 +68,13 @@ told to end" ]
 	printf 'name: grants\nsecrets: [TOKEN]\nimages: all\nlimits: { services: 2 }\n' >policy.yml
 	echo TOKEN=sekret-word >secrets
 	# shellcheck disable=SC2016 # for the shell of the service
-	one 'services:
+	steps 'services:
   db:
     image: box:1
     env: { T: "${{ secrets.TOKEN }}" }
     entrypoint: sh
     command: -c "echo token $T; echo more; touch /tmp/well; exec sleep 600"
-    options: --health-cmd "test -e /tmp/well"' <<<'- { run: echo step-says, name: speaker }' | workflow
+    options: --health-cmd "test -e /tmp/well"' <<<'- { run: echo step-says, name: speaker }'
 	cell_run --policy ./policy.yml --secret-file secrets
 	exits 0
 	says_not token # not while it goes on: a service may say much
@@ -101,7 +93,7 @@ more'
 }
 
 @test "--audit: what a service was refused is told under its name, and changes nothing for it" {
-	one 'services: { db: { image: "box:1", entrypoint: sh, command: -c "unshare -n true; touch /tmp/well; exec sleep 600", options: "--health-cmd \"test -e /tmp/well\"" } }' <<<'- run: echo step-says' | workflow
+	steps 'services: { db: { image: "box:1", entrypoint: sh, command: -c "unshare -n true; touch /tmp/well; exec sleep 600", options: "--health-cmd \"test -e /tmp/well\"" } }' <<<'- run: echo step-says'
 	cell_run --audit
 	exits 0
 	says "a: refused service db: unshare(flags=0x40000000) EPERM, 1 time, by unshare" "refused calls: 1;" "service db is healthy"
@@ -119,7 +111,7 @@ more'
 		'options: --health-cmd "echo ill; false" --health-interval 100ms --health-timeout 1s --health-retries 1 --entrypoint sleep'$'\n''    command: 30|not healthy after|ill' \
 		'options: --health-cmd "sleep 30" --health-interval 100ms --health-timeout 200ms --health-retries 1 --entrypoint sleep'$'\n''    command: 30|not healthy after|'; do
 		IFS='|' read -r -d '' keys error word <<<"$what" || true
-		one $'services:\n  broken:\n    image: box:1\n    '"$keys" <<-'END' | workflow
+		steps $'services:\n  broken:\n    image: box:1\n    '"$keys" <<-'END'
 			- run: echo never-$((1 + 1))
 			- run: echo always-$((1 + 1))
 			  if: always()
@@ -129,7 +121,7 @@ more'
 		says "$error" "${word%$'\n'}" "always-2"
 		says_not "never-2"
 	done
-	one 'services: { late: { image: "box:1", command: sh -c "sleep 0.3; exit 3" } }' <<-'END' | workflow
+	steps 'services: { late: { image: "box:1", command: sh -c "sleep 0.3; exit 3" } }' <<-'END'
 		- run: sleep 1
 		- run: echo never-$((1 + 1))
 	END
@@ -146,7 +138,7 @@ more'
   three: { image: "db:1", env: { WHO: three } }
   asks: { image: "box:1", command: "-c \"exec sleep 60\"", entrypoint: sh, options: "--health-cmd \"nc one 4000 >/tmp/said </dev/null && nc alias 4000 >>/tmp/said </dev/null && nc two 4000 >>/tmp/said </dev/null && cat /tmp/said && ! nc localhost 4001 </dev/null\" --health-retries 1 --health-interval 100ms" }'
 	for keys in "$services" $'container: { image: "box:1" }\n'"$services"; do
-		one "$keys" <<-'END' | workflow
+		steps "$keys" <<-'END'
 			- shell: sh
 			  run: |
 			    echo "ports ${{ job.services.one.ports['4000'] }} ${{ job.services.two.ports['4000'] }}; three: ${{ toJSON(job.services.three.ports) }}"
@@ -172,7 +164,7 @@ more'
 
 @test "ports: a service that listens where the job's proxy does has another one, or is refused by name" {
 	printf 'name: named\nimages: all\nnetwork: { mode: proxy, allow: ["a.example.com:443"] }\nlimits: { services: 1 }\n' >named.yml
-	one 'services: { s: { image: "box:1", entrypoint: nc, command: -ll -p 3128 -e echo squid, ports: [3128] } }' <<-'END' | workflow
+	steps 'services: { s: { image: "box:1", entrypoint: nc, command: -ll -p 3128 -e echo squid, ports: [3128] } }' <<-'END'
 		- run: echo "${{ job.services.s.ports['3128'] }} $(for i in 1 2 3 4 5; do cat </dev/tcp/127.0.0.1/${{ job.services.s.ports['3128'] }} && break; sleep 0.3; done)"
 	END
 	cell_run --policy ./named.yml
@@ -185,7 +177,7 @@ more'
 }
 
 @test "ports: a service with a network of its own ends the job as any other, and what led to it is gone" {
-	one 'services: { m: { image: "named:1", ports: ["4001:4000"] } }' <<-'END' | workflow
+	steps 'services: { m: { image: "named:1", ports: ["4001:4000"] } }' <<-'END'
 		- run: (exec 3<>/dev/tcp/localhost/4001; cat <&3) || echo nobody-listens
 		- run: sleep 600
 	END
@@ -203,7 +195,7 @@ more'
 @test "ports: when what leads to a service is killed its job fails, and says so" {
 	local server net inside p
 	[ "$(id -u)" = 0 ] || cannot "needs root, to find it among the processes"
-	one 'services: { m: { image: "box:1", entrypoint: sleep, command: "61299.5", ports: ["4001:4000"] } }' <<-'END' | workflow
+	steps 'services: { m: { image: "box:1", entrypoint: sleep, command: "61299.5", ports: ["4001:4000"] } }' <<-'END'
 		- run: sleep 4
 		- run: echo never-$((1 + 1))
 		- run: echo always-$((1 + 1))
@@ -225,8 +217,8 @@ more'
 }
 
 @test "container: the steps run in the image, by sh; its variables, accounts, volumes and options" {
-	one 'container: { image: "box:1", env: { OWN: "1" }, volumes: [/fresh, "named:/var/lib/db/named"], options: --user db -e MORE=2 }
-services: { db: { image: "db:1" } }' <<-'END' | workflow
+	steps 'container: { image: "box:1", env: { OWN: "1" }, volumes: [/fresh, "named:/var/lib/db/named"], options: --user db -e MORE=2 }
+services: { db: { image: "db:1" } }' <<-'END'
 		- run: |
 		    echo "$(readlink /proc/$$/exe) $FROM_IMAGE $OWN $MORE $(whoami) $HOME ${{ job.container.id }}"
 		    touch /fresh/a /var/lib/db/named/a && pwd && nc db 4000 </dev/null
@@ -255,7 +247,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	END
 	printf 'name: f\ndescription: d\nruns: { using: docker, image: Dockerfile, args: [sh, -c, echo mapped] }\n' >file/action.yml
 	"$STEPCELL" action add own/file@v1 file >/dev/null
-	one 'services: { db: { image: "db:1" } }' <<-'END' | workflow
+	steps 'services: { db: { image: "db:1" } }' <<-'END'
 		- uses: actions/checkout@v4
 		- uses: ./act
 		  with: { who: world }
@@ -269,7 +261,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	cell_run
 	exits 0
 	says "main world of world world" "| stays" "cannot access '/gone'" "| hello" "out yes" "after world of world world"
-	one 'permissions: {}' <<<'- uses: own/file@v1' | workflow
+	steps 'permissions: {}' <<<'- uses: own/file@v1'
 	cell_run
 	exits 2
 	says "its image is made by 'Dockerfile', and nothing here builds one" "mapping.yml"
@@ -284,7 +276,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 @test "what cannot be is refused before anything starts, and says why" {
 	local keys code text
 	while IFS='|' read -r keys code text; do
-		one "$keys" <<<'- run: echo started' | workflow
+		steps "$keys" <<<'- run: echo started'
 		cell_run
 		exits "$code"
 		says "$text"
@@ -299,7 +291,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 		services: { a: { image: "box:1", ports: ["1:2", 53/udp] } }|2|service 'a': port 53/udp: the services of this job need a network each
 		services: { a: "box:1", b: "box:1", c: "box:1", d: "box:1", e: "box:1" }|3|has 4 services at most
 	END
-	one 'container: box:1' <<<'- run: echo started' | workflow
+	steps 'container: box:1' <<<'- run: echo started'
 	cell_run --policy untrusted
 	exits 3
 	says "images: none: image 'box:1' is refused; add 'box:1' to images"
@@ -307,7 +299,7 @@ services: { db: { image: "db:1" } }' <<-'END' | workflow
 	cell_run --policy mine.yml
 	exits 0
 	sed -i 's/^network:.*/network: { mode: full }/' mine.yml
-	one 'services: { a: "box:1" }' <<<'- run: echo started' | workflow
+	steps 'services: { a: "box:1" }' <<<'- run: echo started'
 	cell_run --policy mine.yml
 	exits 3
 	says "where services would listen for everybody"
@@ -340,13 +332,13 @@ told() {
 	for name in link-proc file-proc link-dev file-dev link-tmp file-tmp; do
 		place=${name#*-}
 		odd "$name"
-		{ one "container: $name" <<<'- run: echo never' && echo "$other"; } | workflow
+		{ job_of a "container: $name" <<<'- run: echo never' && echo "$other"; } | on_push
 		cell_run
 		told "$name" "$place"
-		{ one "services: { s: { image: $name, entrypoint: /bin/sh } }" <<<'- run: echo never' && echo "$other"; } | workflow
+		{ job_of a "services: { s: { image: $name, entrypoint: /bin/sh } }" <<<'- run: echo never' && echo "$other"; } | on_push
 		cell_run
 		told "$name" "$place"
-		{ one 'permissions: {}' <<<"- { uses: 'docker://$name', with: { entrypoint: sh } }" && echo "$other"; } | workflow
+		{ job_of a 'permissions: {}' <<<"- { uses: 'docker://$name', with: { entrypoint: sh } }" && echo "$other"; } | on_push
 		cell_run
 		told "$name" "$place"
 		run --separate-stderr "$STEPCELL" exec --image $name -- /bin/echo never </dev/null
@@ -356,7 +348,7 @@ told() {
 	# what no mount of ours is for is the image's own, and so is what only looks like a Python's folder
 	for name in link-sys file-sys link-opt file-opt; do
 		odd "$name"
-		one "container: $name" <<<'- run: echo ran $((1 + 1))' | workflow
+		steps "container: $name" <<<'- run: echo ran $((1 + 1))'
 		cell_run
 		exits 0
 		says "| ran 2"
@@ -389,7 +381,7 @@ told() {
 }
 
 @test "root is nobody here, and the log says so; interrupts and kill -9 leave no service" {
-	one 'services: { r: { image: "root:1", entrypoint: "", options: --health-cmd false } }' <<<'- run: echo never-$((1 + 1))' | workflow
+	steps 'services: { r: { image: "root:1", entrypoint: "", options: --health-cmd false } }' <<<'- run: echo never-$((1 + 1))'
 	start
 	within 10 said "service r started"
 	sleep 0.3
@@ -399,7 +391,7 @@ told() {
 	says_not never-2
 	[[ "$(log_of r)" == *"the image wants to be root"*"root 1001 /root"* ]]
 
-	one 'services: { m: "named:1" }' <<<'- run: sleep 600' | workflow
+	steps 'services: { m: "named:1" }' <<<'- run: sleep 600'
 	start
 	within 10 said "step Run sleep 600"
 	cgroups=$(cgroups_of_run)
@@ -413,8 +405,8 @@ told() {
 
 @test "as an ordinary user: services, a container and a Docker action" {
 	user_open
-	one 'container: { image: "box:1" }
-services: { db: { image: "db:1" }, again: { image: "db:1", env: { WHO: again }, ports: ["4001:4000"] } }' <<-'END' | workflow
+	steps 'container: { image: "box:1" }
+services: { db: { image: "db:1" }, again: { image: "db:1", env: { WHO: again }, ports: ["4001:4000"] } }' <<-'END'
 		- run: nc db 4000 </dev/null; nc again 4000 </dev/null; nc localhost 4001 </dev/null; echo it >it
 		- uses: docker://box:1
 		  with: { args: sh -c "cat it; nc db 4000 </dev/null" }
@@ -434,12 +426,11 @@ services: { db: { image: "db:1" }, again: { image: "db:1", env: { WHO: again }, 
 	local short long
 	short=$(printf '/a%.0s' {1..200}) long=$(printf '/a%.0s' {1..300})
 	{
-		printf 'on: push\njobs:\n'
 		for user in short long; do
 			job $user 'sleep 1' 'container: { image: "box:1" }' \
 				"services: { $user: { image: \"homes:1\", entrypoint: sh, options: --user $user, command: '-c \"echo home \$HOME; exec sleep 60\"' } }"
 		done
-	} | workflow
+	} | on_push
 	tiny homes:1 'Env=["PATH=/bin"]' "FILES={\"etc/passwd\": \"short:x:5:5::$short:/bin/sh\\nlong:x:6:6::$long:/bin/sh\\n\"}"
 	cell_run
 	exits 0
@@ -449,12 +440,11 @@ services: { db: { image: "db:1" }, again: { image: "db:1", env: { WHO: again }, 
 
 @test "a place with '..' is made nowhere: it fails its job, and a home is / then" {
 	{
-		printf 'on: push\njobs:\n'
 		job a 'echo never' 'container: { image: "box:1", volumes: ["/none/../../../made"] }'
 		job b 'echo never' 'services: { db: { image: "box:1", options: --tmpfs /none/../made } }'
 		job c 'echo went on' 'needs: [a, b]' 'if: always()' \
 			'services: { db: { image: "climbs:1", entrypoint: sh, command: "-c \"echo home $HOME; exec sleep 60\"" } }'
-	} | workflow
+	} | on_push
 	tiny climbs:1 'User="me"' 'Env=["PATH=/bin"]' 'FILES={"etc/passwd": "me:x:5:5::/none/../../../made:/bin/sh\n"}'
 	cell_run
 	exits 1

@@ -22,17 +22,12 @@ user_run() {
 }
 
 @test "jobs run as the user runner, whoever calls; artifacts are collected" {
-	workflow <<-'END'
-		on: push
-		jobs:
-		  a:
-		    runs-on: ubuntu-latest
-		    steps:
-		      - uses: actions/checkout@v4
-		      - run: id -u; id -un; cat file; echo changed >file; cat file
-		      - run: cat file
-		      - uses: actions/upload-artifact@v4
-		        with: { name: it, path: file }
+	steps <<-'END'
+		- uses: actions/checkout@v4
+		- run: id -u; id -un; cat file; echo changed >file; cat file
+		- run: cat file
+		- uses: actions/upload-artifact@v4
+		  with: { name: it, path: file }
 	END
 	before=$(tree_hash "$project")
 	user_run -o out
@@ -46,7 +41,7 @@ user_run() {
 
 @test "a repository of another user gives its commit" {
 	[ "$(id -u)" = 0 ] || cannot "another user's files take root to make"
-	{ printf 'on: push\njobs:\n'; job a 'echo "sha $GITHUB_SHA"'; } | workflow
+	job a 'echo "sha $GITHUB_SHA"' | on_push
 	git -C "$project" init -q -b main
 	git -C "$project" add -A
 	git -C "$project" -c user.name=a -c user.email=a@host.example.com commit -qm x
@@ -58,7 +53,7 @@ user_run() {
 }
 
 @test "no capability, no new privilege, a filter" {
-	{ printf 'on: push\njobs:\n'; job a 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status'; } | workflow
+	job a 'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status' | on_push
 	user_run
 	exits 0
 	[ "$(all | grep -cE 'Cap(Inh|Prm|Eff|Bnd|Amb):.*0000000000000000')" = 5 ]
@@ -67,7 +62,7 @@ user_run() {
 }
 
 @test "a wall that the policy requires and the host lacks: exit 4; one that is not required: a warning" {
-	{ printf 'on: push\njobs:\n'; job a 'printf did-; echo 2'; } | workflow
+	job a 'printf did-; echo 2' | on_push
 	printf 'name: strict\nrequire: [userns, seccomp, landlock, cgroup]\n' >"$user_home/strict.yml"
 	chmod 644 "$user_home/strict.yml"
 	user_run
@@ -81,7 +76,7 @@ user_run() {
 }
 
 @test "a checkout that cannot be read" {
-	{ printf 'on: push\njobs:\n'; job a 'echo ran'; } | workflow
+	job a 'echo ran' | on_push
 	chmod 0 "$project"
 	user_run
 	chmod 700 "$project"
@@ -91,13 +86,13 @@ user_run() {
 
 @test "kill -9 leaves nothing" {
 	mark=mark-$BATS_TEST_NUMBER-$$
-	{ printf 'on: push\njobs:\n'; job a "exec -a $mark sleep 1000"; } | workflow
+	job a "exec -a $mark sleep 1000" | on_push
 	[ "$(id -u)" != 0 ] || chown -R "$user:" "$project"
 	as_user sh -c 'echo $$ >pid; exec stepcell run -C project --image host' 3>&- >/dev/null 2>&1 &
 	within 20 alive "$mark"
 	kill -KILL "$(cat "$user_home/pid")"
 	within 5 dead "$mark"
-	{ printf 'on: push\njobs:\n'; job a 'echo again'; } | workflow
+	job a 'echo again' | on_push
 	user_run
 	exits 0
 }
@@ -115,7 +110,7 @@ user_run() {
 	[ "$(id -u)" != 0 ] || chown -R "$user:" "$user_home/act"
 	as_user stepcell action add --worktree own/act@v1 act
 	as_user stepcell action add own/act@v2 act
-	{ printf 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n'; printf '      - uses: own/act@%s\n' v1 v2; } | workflow
+	printf -- '- uses: own/act@%s\n' v1 v2 | steps
 	user_run
 	exits 0
 	[ "$(all | grep -c 'ran,EROFS')" = 4 ]

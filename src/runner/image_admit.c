@@ -7,32 +7,16 @@
  */
 #include "runner/lock.h"
 #include "runner/run.h"
-#include "stepcell/limits.h"
 
 #define LOCK_NAME "images.lock"
-
-/* Once a run; a null when there is none. */
-static int open_lock(struct run *run, const char *name, struct err *err)
-{
-	auto_strbuf struct strbuf text = STRBUF(LIMIT_YAML_BYTES);
-	int got = lock_file_read(run, run->options->images_lock, LOCK_NAME, &text, err);
-
-	if (got > 0)
-		run->images_lock = images_lock_parse(run->arena, name, text.text, text.len, err);
-	else if (got == 0)
-		run->images_lock = node_null();
-	if (run->images_lock)
-		return 0;
-	err->kind = ERR_USAGE;
-	return got < 0 ? err_wrap(err, "%s", name) : -1;
-}
 
 static int check_lock(struct run *run, const char *image, const struct digest *digest,
 		      struct err *err)
 {
 	const char *name = run->options->images_lock ? run->options->images_lock : LOCK_NAME;
 
-	if (!run->images_lock && open_lock(run, name, err) < 0)
+	if (lock_file_open(run, run->options->images_lock, LOCK_NAME, images_lock_parse,
+			   &run->images_lock, err) < 0)
 		return -1;
 	if (run->images_lock->kind == NODE_NULL ||
 	    images_lock_agrees(run->arena, run->images_lock, image, digest, err) == 0)

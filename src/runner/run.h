@@ -14,6 +14,7 @@
 
 #include "runner/command.h"
 #include "runner/lines.h"
+#include "runner/lock.h"
 #include "runner/mask.h"
 #include "runner/problem.h"
 #include "runner/service.h"
@@ -512,11 +513,11 @@ void job_prepend_path(struct job_run *job, const char *dir);
 
 /* lock_file.c */
 /*
- * The text of a lock: the file `given` (of an option), or else `name` of the
- * checkout. 1; 0 when there is none; -1.
+ * Once a run: what `parse` makes of a lock, of the file `given` (of an option) or
+ * else `name` of the checkout; a null when there is none.
  */
-int lock_file_read(const struct run *run, const char *given, const char *name, struct strbuf *text,
-		   struct err *err);
+int lock_file_open(struct run *run, const char *given, const char *name, lock_parse_fn *parse,
+		   const struct node **lock, struct err *err);
 
 /* image_admit.c: before every use of an image */
 /* It is what images.lock says (ERR_USAGE), and nobody changed its files (ERR_SYSTEM). */

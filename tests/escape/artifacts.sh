@@ -234,10 +234,7 @@ opened_to_peers() {
 	chmod 711 "$tmp"
 	run "$dir" >"$tmp/out" &
 	pid=$!
-	for _ in $(seq $((100 * slow))); do
-		grep -q '| opened' "$tmp/out" && break
-		sleep 0.1
-	done
+	within 10 grep -q '| opened' "$tmp/out"
 	find "$STEPCELL_HOME" -name tool | grep -q . || held=1
 	found=$("${peer[@]}" find "$STEPCELL_HOME" -mindepth 1 2>/dev/null)
 	[ -z "$found" ] || held=1

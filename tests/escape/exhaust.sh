@@ -119,13 +119,13 @@ under_way() {
 	local open who out busy
 	as user "$tmp/outside/attack" under-way 3 >"$tmp/ready" &
 	busy=$!
-	wait_ready "$tmp/ready"
+	within 10 grep -q ready "$tmp/ready"
 	open=$(ulimit -Sn 512; as user "$tmp/outside/attack" under-way)
 	wait $busy
 	for who in $(users); do
 		inside "$who" -- ./attack under-way 6 >"$tmp/ready" &
 		busy=$!
-		wait_ready "$tmp/ready"
+		within 10 grep -q ready "$tmp/ready"
 		out=$(ulimit -Sn 512; inside "$who" -- ./attack unknown | head -n 1)
 		out+=", $(ulimit -Sn 512; inside "$who" --tty -- ./attack unknown | head -n 1)"
 		case $out in
@@ -181,37 +181,27 @@ daemons() {
 }
 
 alive() { pgrep -f "attack outlive $1 " | wc -l; }
-
-# Wait for the word of a payload in the background, at most ten seconds of a machine.
-wait_ready() {
-	for _ in $(seq $((100 * slow))); do
-		grep -q ready "$1" && return
-		sleep 0.1
-	done
-}
+gone() { [ "$(alive "$1")" = 0 ]; }
 
 dead_stepcell() {
 	local open=held who pid answer mark="mark-$$" left
 	outside ./attack outlive "$mark-0" 8 >"$tmp/ready" &
 	pid=$!
-	wait_ready "$tmp/ready"
+	within 10 grep -q ready "$tmp/ready"
 	kill -9 $pid # the shell around it
 	wait $pid 2>/dev/null
-	[ "$(alive "$mark-0")" = 0 ] || open="open: it lives on"
+	gone "$mark-0" || open="open: it lives on"
 	for who in $(users); do
 		# no timeout(1) between us and stepcell
 		(cd "$tmp/$who" && as "$who" "$tmp/bin/stepcell" exec --image host --checkout . -- \
 			./attack outlive "$mark-$who" $((40 * slow)) >"$tmp/ready" 2>"$tmp/stderr" </dev/null) &
-		wait_ready "$tmp/ready"
+		within 10 grep -q ready "$tmp/ready"
 		pid=$(pgrep -o -f "$tmp/bin/stepcell exec.*outlive $mark-$who")
 		kill -9 "$pid"
 		wait $! 2>/dev/null
-		for _ in $(seq $((100 * slow))); do
-			[ "$(alive "$mark-$who")" = 0 ] && break
-			sleep 0.1
-		done
+		within 10 gone "$mark-$who"
 		answer="held: nothing lives"
-		[ "$(alive "$mark-$who")" = 0 ] || answer="open: $(alive "$mark-$who") processes live"
+		gone "$mark-$who" || answer="open: $(alive "$mark-$who") processes live"
 		inside "$who" true # sweeps
 		left=$(find "$tmp/$who-state/cgroups" -type f -size +0; find "$tmp/$who-state" -path '*exec*' -name data)
 		[ -z "$left" ] || answer="open: the next start leaves $left"

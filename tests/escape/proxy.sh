@@ -39,10 +39,7 @@ chmod 644 "$tmp/policy.yml"
 mkdir "$tmp/there"
 python3 "$here/proxy.py" serve "$tmp/there" &
 helpers+=($!)
-for _ in $(seq $((100 * slow))); do
-	[ -e "$tmp/there/ready" ] && break
-	sleep 0.1
-done
+within 10 test -e "$tmp/there/ready"
 for who in $(users); do cp "$here/proxy.py" "$tmp/$who/"; done
 cp "$here/proxy.py" "$tmp/outside/"
 snapshot >"$tmp/before" 2>/dev/null

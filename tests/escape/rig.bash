@@ -42,10 +42,7 @@ plant() {
 		            f.write("visitor\n")
 	END
 	helpers+=($!)
-	for _ in $(seq $((100 * slow))); do
-		[ -e "$tmp/ports" ] && break
-		sleep 0.1
-	done
+	within 10 test -e "$tmp/ports"
 	read -r port abstract <"$tmp/ports"
 	touch "$tmp/visitors"
 	sleep $((600 * slow)) &

@@ -67,10 +67,7 @@ host_listeners() {
 		        s.accept()[0].close()
 	END
 	server=$!
-	for _ in $(seq $((100 * slow))); do
-		[ -s "$tmp/ports" ] && break
-		sleep 0.1
-	done
+	within 10 test -s "$tmp/ports"
 	read -r port abstract <"$tmp/ports"
 	payload "E3 from a job's network: listeners of the host" "./attack connect $port $abstract" connect "$port" "$abstract"
 	payload "E4 from a job's network: abstract sockets of the host" "./attack abstract $abstract" abstract "$abstract"
@@ -177,10 +174,7 @@ s = socket.create_server(("127.0.0.1", 0))
 open(sys.argv[1], "w").write(str(s.getsockname()[1]))
 while True: s.accept()[0].close()' "$tmp/port" &
 	server=$!
-	for _ in $(seq $((100 * slow))); do
-		[ -s "$tmp/port" ] && break
-		sleep 0.1
-	done
+	within 10 test -s "$tmp/port"
 	# shellcheck disable=SC2016 # for the shell of the service
 	dir=$(with_service others "(nc -ll -p 4000 -e echo served &); (nc -ll -p 4444 -e echo hidden &); sleep 0.3; \
 nc 127.0.0.1 4444 </dev/null; nc 127.0.0.1 $(cat "$tmp/port") </dev/null && echo OPEN host; touch /tmp/well; \
@@ -270,10 +264,7 @@ while True:
     keep.append(s.accept()[0])
     keep[-1].sendall(b"served")' "$tmp/flooded" &
 	server=$!
-	for _ in $(seq $((100 * slow))); do
-		[ -s "$tmp/flooded" ] && break
-		sleep 0.1
-	done
+	within 10 test -s "$tmp/flooded"
 	python3 "$tmp/flood.py" "$(cat "$tmp/flooded")" 2>/dev/null | grep -c '^answered 400' >/dev/null && open=0
 	kill $server
 	wait $server 2>/dev/null
@@ -318,25 +309,21 @@ holders() {
 	find /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname "$1" 2>/dev/null
 }
 
+is_gone() { [ -z "$(holders "$1")" ] && ! pgrep -f '^sleep 61277' >/dev/null; }
+
 nothing_left() {
 	local dir pid server network held=1 open=1 out=$tmp/left.out
 	dir=$(with_service left 'touch /tmp/well; sleep 61277; true' <<<'- run: sleep 600')
 	run "$dir" >"$out" &
 	pid=$!
-	for _ in $(seq $((100 * slow))); do
-		grep -q 'step Run sleep' "$out" && break
-		sleep 0.1
-	done
+	within 10 grep -q 'step Run sleep' "$out"
 	server=$(pgrep -f '^sleep 61277')
 	network=$(readlink "/proc/${server:-none}/ns/net" | sed 's/[][]/\\&/g')
 	[ -n "$network" ] && [ -n "$(holders "$network")" ] && open=0
 	pgrep -f -- "-C $dir" | xargs kill -KILL
 	wait $pid 2>/dev/null
 	"$STEPCELL" plan -C "$dir" >/dev/null # takes away the layers that are left
-	for _ in $(seq $((50 * slow))); do
-		[ -z "$(holders "$network")" ] && ! pgrep -f '^sleep 61277' >/dev/null && held=0 && break
-		sleep 0.1
-	done
+	within 5 is_gone "$network" && held=0
 	verdict "D14 D16 a job's network and its services, when stepcell is killed" $open $held "$(cat "$out"; holders "$network")"
 }
 

@@ -102,6 +102,10 @@
 #define LIMIT_JOURNAL_LINE (8 * MIB)
 #define LIMIT_RUNS         100000
 
+/* Of an artifact, where a download makes a folder of the name; and what chooses among them by name. */
+#define LIMIT_ARTIFACT_NAME    255
+#define LIMIT_ARTIFACT_PATTERN 1024
+
 #define LIMIT_PYTHON_VERSIONS 64 /* that one setup-python asks for */
 #define LIMIT_POETRY_PROJECTS 64 /* that one setup-python asks poetry about */
 

@@ -438,6 +438,10 @@ static int download_start(struct step_run *step, struct err *err)
 
 	u->limits = (struct artifact_unpack_limits){.max_bytes = limits->disk,
 						    .max_entries = limits->files};
+	/* names are compared here, where other jobs wait for it: that has to end soon */
+	if (strlen(action_input(step, "pattern")) > LIMIT_ARTIFACT_PATTERN)
+		return err_fail(err, ERR_USAGE, "pattern: more than %d bytes",
+				LIMIT_ARTIFACT_PATTERN);
 	started = choose(step, u, fds, err);
 	if (started == 0)
 		started = start_unpack(step, u, fds, err);

@@ -215,6 +215,87 @@ holes() {
 	verdict "B7 a file of 8 TiB that is one hole" $control $held "$out"
 }
 
+# A name and a pattern of hundreds of kilobytes are compared for ever, and no other job goes on meanwhile.
+endless_names() {
+	local dir out held=0 control=1 began=$SECONDS
+
+	dir=$(repository endless <<<"$steps
+      - id: n
+        run: |
+          mkdir out; echo x >out/x
+          echo \"name=\$(head -c 255 /dev/zero | tr '\\0' a)\" >>\$GITHUB_OUTPUT
+          echo \"long=\$(head -c 300000 /dev/zero | tr '\\0' a)\" >>\$GITHUB_OUTPUT
+      - {uses: actions/upload-artifact@v4, with: {name: '\${{ steps.n.outputs.name }}', path: out}}
+      - {uses: actions/upload-artifact@v4, continue-on-error: true, with: {name: '\${{ steps.n.outputs.long }}', path: out}}
+      - {uses: actions/download-artifact@v4, continue-on-error: true, with: {pattern: '*\${{ steps.n.outputs.long }}b', path: in}}
+      - {uses: actions/download-artifact@v4, with: {path: in}}
+      - run: find in -type f | wc -l")
+	timeout 3 python3 -c 'import ctypes; ctypes.CDLL(None).fnmatch(b"*" + b"a" * 150000 + b"b", b"a" * 300000, 0)'
+	[ $? = 124 ] && control=0
+	out=$(run "$dir")
+	grep -q '| 1$' <<<"$out" && grep -q 'has more than 255 bytes' <<<"$out" && grep -q 'pattern: more than' <<<"$out" || held=1
+	[ $((SECONDS - began)) -lt $((60 * slow)) ] || held=1
+	verdict "artifacts: a name and a pattern that take for ever to compare" $control $held "$out"
+}
+
+# Several jobs at once say that theirs is the one of that name; a second upload may say that it replaces the first.
+one_name() {
+	local dir out held=0 control=1 job text="on: push
+jobs:"
+
+	for job in a b c; do
+		text+="
+  $job:
+    runs-on: ubuntu-latest
+    steps:
+      - run: mkdir out; yes $job | head -c 3000000 >out/x
+      - {uses: actions/upload-artifact@v4, with: {name: one, path: out}}"
+	done
+	dir=$(repository one <<<"$text
+  last:
+    needs: [a, b, c]
+    if: always()
+    runs-on: ubuntu-latest
+    steps:
+      - {uses: actions/download-artifact@v4, with: {name: one, path: in}}
+      - run: wc -c <in/x; sort -u in/x; ls in | wc -l")
+	: >"$tmp/naive"
+	for job in a b c; do yes $job | head -c 3000000 >>"$tmp/naive" & done
+	wait
+	[ "$(sort -u "$tmp/naive" | wc -l)" -gt 1 ] && control=0
+	out=$(run "$dir" -o "$dir/o")
+	grep -q '^last | 3000000$' <<<"$out" && [ "$(grep -c '^last | [abc]$' <<<"$out")" = 1 ] || held=1
+	[ "$(grep -c "an artifact named 'one' exists already" <<<"$out")" -ge 2 ] || held=1
+	[ "$(find "$dir/o" -name 'one*' | wc -l)" = 1 ] || held=1
+	rm "$tmp/naive"
+	verdict "artifacts: three jobs at once, one name" $control $held "$out"
+}
+
+# What a download finds in its way, and -o in the checkout, are links to elsewhere.
+links_in_the_way() {
+	local dir out held=0 control=1 text="$steps
+      - run: mkdir -p out/d; echo new >out/d/x; echo new >out/y
+      - {uses: actions/upload-artifact@v4, with: {name: one, path: out}}
+      - run: mkdir in; ln -s $tmp/victim in/d; ln -s $tmp/victim/y in/y; mkdir -p all; ln -s $tmp/victim all/one
+      - {uses: actions/download-artifact@v4, continue-on-error: true, with: {name: one, path: in}}
+      - {uses: actions/download-artifact@v4, continue-on-error: true, with: {path: all}}
+      - run: cat in/y || true; echo went on"
+
+	dir=$(repository way <<<"$text")
+	mkdir -p "$tmp/victim" "$tmp/naive/out" "$dir/o"
+	echo old >"$tmp/victim/y"
+	ln -s "$tmp/victim" "$dir/o/a"
+	ln -s "$tmp/victim/y" "$tmp/naive/y" && echo new >"$tmp/naive/out/y"
+	(cd "$tmp/naive" && cp out/y y) && grep -q new "$tmp/victim/y" && control=0
+	echo old >"$tmp/victim/y"
+	out=$(run "$dir" -o "$dir/o"; mkdir "$dir/p" "$dir/p/a" && ln -s "$tmp/victim/y" "$dir/p/a/one.tar.zst" && run "$dir" -o "$dir/p")
+	[ "$(cat "$tmp/victim/y"; ls -A "$tmp/victim")" = $'old\ny' ] || held=1
+	[ "$(grep -c '| went on' <<<"$out")" -ge 1 ] || held=1
+	[ -f "$dir/p/a/one.tar.zst" ] && [ ! -L "$dir/p/a/one.tar.zst" ] || held=1
+	rm -rf "$tmp/victim" "$tmp/naive"
+	verdict "artifacts: links where one is unpacked, and where it is copied to" $control $held "$out"
+}
+
 # ---- what is reached from outside, and what the next one finds ----
 
 # Somebody else on the machine, while a step opens all that it has to everybody.
@@ -312,6 +393,9 @@ names
 bits
 credentials
 holes
+endless_names
+one_name
+links_in_the_way
 opened_to_peers
 residue
 same_bytes

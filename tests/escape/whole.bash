@@ -32,7 +32,7 @@ repository() {
 }
 
 run() {
-	timeout $((120 * slow)) "$STEPCELL" run --image host -C "$@" 2>&1
+	timeout -k 5 $((120 * slow)) "$STEPCELL" run --image host -C "$@" 2>&1
 }
 
 steps='on: push
@@ -52,8 +52,9 @@ again_as_user() {
 		echo "1..$tests"
 		exit $((failed > 0))
 	fi
-	mkdir -p "$tmp/share/tests" "$tmp/share/build/release"
+	mkdir -p "$tmp/share/tests/e2e" "$tmp/share/build/release"
 	cp -R "$here" "$here/../cases" "$tmp/share/tests/"
+	cp "$here/../e2e/onpty.py" "$tmp/share/tests/e2e/"
 	cp -R "$top/policies" "$top/rootfs" "$tmp/share/"
 	cp "$STEPCELL" "$tmp/share/build/release/stepcell"
 	chmod -R a+rX "$tmp/share"

@@ -382,6 +382,8 @@ static void test_cannot_write(void **state)
 	place_remove(&p);
 }
 
+#define N51 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
 static const struct {
 	const char *name, *error;
 } names[] = {
@@ -393,6 +395,8 @@ static const struct {
 	{"a:b", "the name of artifact 'a:b' holds ':'"},
 	{"a\nb", "the name of an artifact holds a line break"},
 	{"..", "'..' cannot be the name of an artifact"},
+	{N51 N51 N51 N51 N51, NULL},
+	{N51 N51 N51 N51 N51 "n", "the name of an artifact has more than 255 bytes"},
 };
 
 static void test_artifact_names(void **state)

@@ -12,6 +12,7 @@
 #include "stepcell/fd.h"
 #include "stepcell/log.h"
 #include "stepcell/runner.h"
+#include "stepcell/stops.h"
 #include "stepcell/util.h"
 
 /* What docker, env and timeout say when it was they who failed, not the command. */
@@ -48,15 +49,25 @@ static const struct option_usage usage = {
 
 /* ---- running it ---- */
 
+/* By nohup(1). What is held back would be heard none the less. */
+static bool is_ignored(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static int open_signals(struct err *err)
 {
-	static const int passed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
+	static const int heard[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGALRM};
 	sigset_t set;
 	int fd;
 
 	(void)sigemptyset(&set);
-	for (size_t i = 0; i < COUNT(passed_on); i++)
-		(void)sigaddset(&set, passed_on[i]);
+	for (size_t i = 0; i < COUNT(heard); i++)
+		if (heard[i] != SIGHUP || !is_ignored(SIGHUP))
+			(void)sigaddset(&set, heard[i]);
+	stops_add(&set);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_sys(err, "cannot hold back signals");
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -73,6 +84,9 @@ struct session {
 	unsigned interrupts;
 };
 
+/* Of what a hang-up does not end, as a cancelled step has: nobody is left to send a second signal. */
+#define HANG_UP_S 10
+
 /* The first is the command's to act upon; the second means it. */
 static void pass_signal(struct session *s)
 {
@@ -83,24 +97,29 @@ static void pass_signal(struct session *s)
 		return;
 	if (info.ssi_signo == SIGWINCH)
 		terminal_fit(&s->terminal, cell_pty(s->cell));
-	else if (s->interrupts++)
+	else if (stops_told(info.ssi_signo))
+		return;
+	else if (s->interrupts++ || info.ssi_signo == SIGALRM)
 		cell_kill(s->cell, CELL_CANCELLED);
 	else
 		(void)cell_signal(s->cell, (int)info.ssi_signo, &ignored);
+	if (info.ssi_signo == SIGHUP)
+		(void)alarm(HANG_UP_S);
 }
 
 static int follow(struct session *s, struct err *err)
 {
 	struct pollfd fds[RELAY_STREAMS + 3] = {0};
 	bool ended = false;
+	int wait_ms;
 
 	while (!ended) {
-		relay_want(&s->relay, fds);
+		wait_ms = relay_want(&s->relay, fds);
 		fds[RELAY_STREAMS] = (struct pollfd){.fd = cell_fd(s->cell), .events = POLLIN};
 		fds[RELAY_STREAMS + 1] = (struct pollfd){.fd = s->signals, .events = POLLIN};
 		fds[RELAY_STREAMS + 2] =
 			(struct pollfd){.fd = s->proxy ? proxy_fd(s->proxy) : -1, .events = POLLIN};
-		if (poll(fds, COUNT(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, COUNT(fds), wait_ms) < 0 && errno != EINTR)
 			return err_sys(err, "cannot wait for the cell");
 		relay_move(&s->relay, fds);
 		if (fds[RELAY_STREAMS + 1].revents)
@@ -110,7 +129,7 @@ static int follow(struct session *s, struct err *err)
 		if (cell_poll(s->cell, &ended, err) < 0)
 			return -1;
 	}
-	relay_drain(&s->relay);
+	relay_drain(&s->relay, s->signals);
 	return 0;
 }
 
@@ -129,8 +148,6 @@ static int start_on_pipes(struct exec *x, struct session *s, struct err *err)
 
 static int start_on_terminal(struct exec *x, struct session *s, struct err *err)
 {
-	if (terminal_open(&s->terminal, err) < 0)
-		return -1;
 	x->spec.pty = true;
 	x->spec.pty_like = s->terminal.fd;
 	if (cell_start(&x->spec, &s->cell, &x->missing, err) < 0 ||
@@ -144,6 +161,9 @@ static int start_on_terminal(struct exec *x, struct session *s, struct err *err)
 static int start_and_follow(struct exec *x, struct session *s, struct cell_result *result,
 			    struct err *err)
 {
+	/* before signals are held back: in the background it is here that we are stopped */
+	if (x->options.tty && terminal_open(&s->terminal, err) < 0)
+		return -1;
 	s->signals = open_signals(err);
 	if (s->signals < 0)
 		return -1;

@@ -2,13 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "stepcell/fd.h"
+#include "stepcell/log.h"
 #include "stepcell/patient.h"
+#include "stepcell/stops.h"
+
+#define BACKGROUND_MS 200
 
 static int hand_in(int fd, struct err *err)
 {
@@ -18,6 +25,20 @@ static int hand_in(int fd, struct err *err)
 	if (copy < 0 && errno == EBADF)
 		return 0;
 	return copy < 0 ? err_sys(err, "cannot hand in descriptor %d", fd) : copy;
+}
+
+/* With flags of its own: what the command sets there is not to last. -1 where that cannot be. */
+static int open_anew(int fd, bool input)
+{
+	char path[32];
+	int own;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* without O_NONBLOCK it would wait for a reader, who may have gone */
+	own = open(path, (input ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_CLOEXEC);
+	if (own >= 0 && fcntl(own, F_SETFL, 0) < 0)
+		fd_close(&own);
+	return own;
 }
 
 /* While it takes nothing, the command's limits are to hold. */
@@ -38,10 +59,14 @@ static bool is_harmless(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
-		return true; /* closed */
-	return S_ISFIFO(st.st_mode) ||
-	       (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)); /* /dev/null */
+	return fstat(fd, &st) == 0 &&
+	       (S_ISFIFO(st.st_mode) ||
+		(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))); /* /dev/null */
+}
+
+static bool is_closed(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
 }
 
 static int open_stream(struct relay *r, int number, int outside, struct err *err)
@@ -50,10 +75,14 @@ static int open_stream(struct relay *r, int number, int outside, struct err *err
 	struct stream *s = &r->streams[number];
 	int ends[2];
 
-	if (is_harmless(outside)) {
-		r->inside[number] = hand_in(outside, err);
-		return r->inside[number] < 0 ? -1 : 0;
+	if (is_closed(outside)) {
+		r->inside[number] = 0; /* nothing is handed in: it is /dev/null to the command */
+		return 0;
 	}
+	if (is_harmless(outside))
+		r->inside[number] = open_anew(outside, input);
+	if (r->inside[number] >= 0)
+		return 0;
 	if (pipe_open(ends, err) < 0)
 		return -1;
 	r->inside[number] = ends[input ? 0 : 1];
@@ -61,6 +90,7 @@ static int open_stream(struct relay *r, int number, int outside, struct err *err
 	s->to = input ? ends[1] : hand_out(outside, err);
 	if (s->from < 0 || s->to < 0)
 		return -1;
+	s->keys = input;
 	/* our end of the pipe alone: the other end's flags would be the operator's shell's too */
 	return fd_nonblock(input ? s->to : s->from, err);
 }
@@ -106,7 +136,7 @@ int relay_open_terminal(struct relay *r, int master, struct err *err)
 		if (s->from < 0 || s->to < 0)
 			return -1;
 	}
-	r->streams[0].typed = true;
+	r->streams[0].typed = r->streams[0].keys = true;
 	return fd_nonblock(master, err);
 }
 
@@ -117,14 +147,29 @@ void relay_started(struct relay *r)
 			fd_close(&r->inside[i]);
 }
 
-void relay_want(struct relay *r, struct pollfd *fds)
+/* What is typed now is for another job, the operator's shell above all. */
+static bool in_background(const struct stream *s)
 {
+	const pid_t front = s->keys && s->from >= 0 ? tcgetpgrp(s->from) : -1;
+
+	return front >= 0 && front != getpgrp();
+}
+
+int relay_want(struct relay *r, struct pollfd *fds)
+{
+	int wait_ms = -1;
+
 	for (int i = 0; i < RELAY_STREAMS; i++) {
 		const struct stream *s = &r->streams[i];
 
 		fds[i] = s->len ? (struct pollfd){.fd = s->to, .events = POLLOUT}
 				: (struct pollfd){.fd = s->from, .events = POLLIN};
+		if (!s->len && in_background(s)) {
+			fds[i].fd = -1;
+			wait_ms = BACKGROUND_MS;
+		}
 	}
+	return wait_ms;
 }
 
 static void stream_end(struct stream *s)
@@ -171,6 +216,9 @@ static void stream_move(struct stream *s)
 		}
 		if (n == 0 && type_end(s))
 			return;
+		/* since we looked */
+		if (n < 0 && errno == EIO && in_background(s))
+			return;
 	}
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		stream_end(s);
@@ -183,15 +231,30 @@ void relay_move(struct relay *r, const struct pollfd *fds)
 			stream_move(&r->streams[i]);
 }
 
-/* Now there is time, and nobody left to limit. */
-static bool write_rest(struct stream *s)
+static bool told_to_end(int signals)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signals, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGWINCH && !stops_told(info.ssi_signo))
+			return true;
+	return false;
+}
+
+/* Now there is time, and nobody left to limit; nor to pass a signal on to, so it is for us. */
+static bool write_rest(struct stream *s, int signals)
 {
 	while (s->done < s->len) {
-		struct pollfd ready = {.fd = s->to, .events = POLLOUT};
+		struct pollfd ready[] = {{.fd = s->to, .events = POLLOUT},
+					 {.fd = signals, .events = POLLIN}};
 		ssize_t n;
 
-		if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+		if (poll(ready, 2, -1) < 0 && errno != EINTR)
 			return false;
+		if (ready[1].revents && told_to_end(signals)) {
+			log_warn("nobody took the rest of the output");
+			return false;
+		}
 		n = write_now(s->to, s->bytes + s->done, s->len - s->done);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return false;
@@ -202,7 +265,7 @@ static bool write_rest(struct stream *s)
 }
 
 /* Every process of the cell is dead: what is in the pipes is all there will be. */
-void relay_drain(struct relay *r)
+void relay_drain(struct relay *r, int signals)
 {
 	for (int i = 1; i < RELAY_STREAMS; i++) {
 		struct stream *s = &r->streams[i];
@@ -210,7 +273,7 @@ void relay_drain(struct relay *r)
 		while (s->from >= 0) {
 			ssize_t n;
 
-			if (!write_rest(s)) {
+			if (!write_rest(s, signals)) {
 				stream_end(s);
 				break;
 			}

@@ -24,6 +24,9 @@ int terminal_open(struct terminal *t, struct err *err)
 	t->fd = fcntl(from, F_DUPFD_CLOEXEC, 3);
 	if (t->fd < 0 || tcgetattr(t->fd, &t->before) < 0)
 		return err_sys(err, "cannot read the terminal's settings");
+	/* changes nothing, but in the background it waits for the foreground as a change does */
+	if (from == STDIN_FILENO && tcsetattr(t->fd, TCSADRAIN, &t->before) < 0)
+		return err_sys(err, "cannot have the terminal");
 	return 0;
 }
 

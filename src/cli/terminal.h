@@ -16,7 +16,7 @@ struct terminal {
 };
 #define TERMINAL_NONE ((struct terminal){.fd = -1})
 
-/* Standard input's, or else standard output's; none is fine. */
+/* Standard input's, or else standard output's; none is fine. A job in the background is stopped by it. */
 int terminal_open(struct terminal *t, struct err *err);
 
 /* Every key goes on as it is, Ctrl-C too. Only where keys come from it: standard input. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "runner/run.h"
+#include "stepcell/stops.h"
 
 void cancel_waiting(struct job_run *job, const char *why)
 {
@@ -118,6 +119,8 @@ void schedule_signals(struct run *run)
 	struct signalfd_siginfo info;
 
 	while (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (stops_told(info.ssi_signo))
+			continue;
 		if (run->interrupts++ == 0)
 			cancel_run(run, "the run was interrupted");
 		else

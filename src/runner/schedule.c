@@ -17,6 +17,7 @@
 #include "runner/check.h"
 #include "runner/run.h"
 #include "stepcell/fd.h"
+#include "stepcell/stops.h"
 #include "stepcell/util.h"
 
 /* ---- what jobs come to for those that need them ---- */
@@ -521,6 +522,7 @@ int schedule_run(struct run *run, struct err *err)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGHUP);
+	stops_add(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, &old);
 
 	auto_fd int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -54,6 +54,27 @@ static void add(struct plan *p, enum step_kind kind, const char *path, const cha
 
 /* ---- what has to be done ---- */
 
+/*
+ * For a shell: a cgroup's name may be anything. Whoever was given the one that
+ * root is in chose it, and systemd's own have backslashes.
+ */
+static const char *quoted(struct arena *a, const char *text)
+{
+	auto_strbuf struct strbuf out = STRBUF(8 * PATH_MAX);
+
+	if (text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+			      "/._-@:+")] == '\0')
+		return text;
+	strbuf_addc(&out, '\'');
+	for (; *text; text++)
+		if (*text == '\'')
+			strbuf_adds(&out, "'\\''");
+		else
+			strbuf_addc(&out, *text);
+	strbuf_addc(&out, '\'');
+	return arena_strdup(a, out.text);
+}
+
 #define V1_FILES ". cgroup.procs tasks"
 #define V2_FILES ". cgroup.procs cgroup.threads cgroup.subtree_control"
 
@@ -70,8 +91,9 @@ static const char *give(struct plan *p, const char *base, const char *files)
 static void tell_how_to_enter(struct plan *p, const char *dirs)
 {
 	add(p, STEP_TELL, NULL,
-	    arena_printf(p->arena, "for d in%s; do echo $$ >$d/cgroup.procs; done; exec su - %s",
-			 dirs, p->user));
+	    arena_printf(p->arena,
+			 "for d in%s; do echo $$ >\"$d/cgroup.procs\"; done; exec su - %s", dirs,
+			 p->user));
 }
 
 static void plan_systemd(struct plan *p)
@@ -104,7 +126,7 @@ static void plan_v2(struct plan *p, const char *top, const char *controllers)
 	add(p, STEP_WRITE, arena_printf(p->arena, "%s/cgroup.subtree_control", dir), controllers);
 	add(p, STEP_MAKE, leaf, NULL);
 	add(p, STEP_GIVE, leaf, "cgroup.procs");
-	tell_how_to_enter(p, arena_printf(p->arena, " %s", leaf));
+	tell_how_to_enter(p, arena_printf(p->arena, " %s", quoted(p->arena, leaf)));
 }
 
 static void plan_v1(struct plan *p, const struct cgroup_places *places)
@@ -121,7 +143,8 @@ static void plan_v1(struct plan *p, const struct cgroup_places *places)
 		if (places->dir[i] && !again)
 			dirs = arena_printf(
 				p->arena, "%s %s", dirs,
-				give(p, places->dir[i], i == CG_V2 ? V2_FILES : V1_FILES));
+				quoted(p->arena,
+				       give(p, places->dir[i], i == CG_V2 ? V2_FILES : V1_FILES)));
 	}
 	tell_how_to_enter(p, dirs);
 }
@@ -156,15 +179,17 @@ static int make_plan(struct plan *p, struct err *err)
 
 static void print_step(const struct plan *p, const struct step *s, struct strbuf *out)
 {
+	const char *path = s->path ? quoted(p->arena, s->path) : NULL;
+
 	switch (s->kind) {
 	case STEP_MAKE:
-		strbuf_addf(out, "mkdir -p %s\n", s->path);
+		strbuf_addf(out, "mkdir -p %s\n", path);
 		break;
 	case STEP_WRITE:
-		strbuf_addf(out, "echo '%s' >%s\n", s->text, s->path);
+		strbuf_addf(out, "echo '%s' >%s\n", s->text, path);
 		break;
 	case STEP_GIVE:
-		strbuf_addf(out, "(cd %s && chown %s %s)\n", s->path, p->user, s->text);
+		strbuf_addf(out, "(cd %s && chown %s %s)\n", path, p->user, s->text);
 		break;
 	case STEP_TELL:
 		strbuf_addf(out, "%s\n", s->text);
@@ -229,6 +254,9 @@ int cell_delegate(const char *user, uint32_t uid, bool apply, char *text, size_t
 			print_step(&plan, &plan.steps[i], &out);
 		else if (do_step(&plan, &plan.steps[i], &out, err) < 0)
 			return err_wrap(err, "giving %s cgroups", user);
+	/* half a script would do half of it */
+	if (out.full)
+		return err_fail(err, ERR_SYSTEM, "the commands take more than %zu bytes", size);
 	(void)snprintf(text, size, "%s", out.text);
 	return 0;
 }

@@ -71,11 +71,16 @@ hierarchies() {
 		$2 ~ /^(memory|pids|cpu|cpuacct|freezer)$/ { print "/sys/fs/cgroup/" $2 $3 }' /proc/self/cgroup | sed 's|/$||'
 }
 
+# What somebody could call the cgroup that root is in; systemd's own have backslashes.
+odd="stepcell-doctor-$$ ';touch harmed;'\$(touch harmed)\\x2d"
+
 teardown() {
-	local dir
-	for dir in $(hierarchies | sed "s|\$|/stepcell-doctor-$$|"); do
-		[ ! -d "$dir/stepcell.$user" ] || rmdir "$dir/stepcell.$user"
-		[ ! -d "$dir" ] || rmdir "$dir"
+	local top dir
+	for top in $(hierarchies); do
+		for dir in "$top/stepcell-doctor-$$" "$top/$odd"; do
+			[ ! -d "$dir/stepcell.$user" ] || rmdir "$dir/stepcell.$user"
+			[ ! -d "$dir" ] || rmdir "$dir"
+		done
 	done
 }
 
@@ -112,6 +117,22 @@ teardown() {
 	# what root keeps is not the user's to change
 	run bash enter-as-user "echo 1 >$dir/memory.limit_in_bytes"
 	[ "$status" != 0 ]
+}
+
+@test "--delegate in a cgroup whose name is a command: the name is printed for a shell" {
+	[ "$(id -u)" = 0 ] || cannot "needs root"
+	[ -d /sys/fs/cgroup/memory ] || cannot "needs cgroup v1; make vm has v2"
+	local dir
+	for dir in $(hierarchies); do mkdir "$dir/$odd"; done
+	(for dir in $(hierarchies); do echo "$BASHPID" >"$dir/$odd/cgroup.procs"; done && "$STEPCELL" doctor --delegate "$user") >printed
+	sed '$d' printed | bash -e
+	# the last line takes a shell in, and then to be the user
+	sed -n '$s/exec su .*/cat \/proc\/self\/cgroup/p' printed | bash -e >entered
+	for dir in $(hierarchies); do
+		[ "$(stat -c %U "$dir/$odd/stepcell.$user/cgroup.procs")" = "$user" ]
+	done
+	grep -F "/$odd/stepcell.$user" entered
+	[ ! -e harmed ]
 }
 
 # under_systemd COMMAND...: as on a host where systemd is in charge of a v2 hierarchy, by what can be seen of

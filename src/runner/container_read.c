@@ -1,5 +1,7 @@
 /* What a workflow says about a container, key by key. */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runner/container.h"
@@ -73,6 +75,31 @@ static int read_port(const struct run *run, const char *text, struct container *
 
 /* ---- volumes ---- */
 
+static bool lies_in(const char *path, const char *folder)
+{
+	const size_t len = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
+
+	return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/*
+ * What stepcell keeps decides over every later cell: images, filters, caches. A
+ * policy that means a home folder does not mean that.
+ */
+static int check_apart(const struct run *run, const char *from, struct err *err)
+{
+	char real[PATH_MAX];
+
+	if (!*run->home || !realpath(from, real)) /* what is not there is told by who mounts it */
+		return 0;
+	if (!lies_in(real, run->home) && !lies_in(run->home, real))
+		return 0;
+	return err_fail(err, ERR_POLICY,
+			"volume '%s' is refused: stepcell's own state is in '%s', and no container "
+			"may write there",
+			from, run->home);
+}
+
 /*
  * [SOURCE:]PLACE[:ro|rw]. A named volume is the container's own: what two of
  * them share would lie outside of every count.
@@ -95,7 +122,8 @@ static int read_volume(const struct run *run, const char *text, struct container
 	v.writable = !mode || strcmp(mode, ":ro") != 0;
 	if (colon && *text == '/') {
 		v.from = arena_strndup(a, text, (size_t)(colon - text));
-		if (policy_allow_volume(run->policy, v.from, v.writable, err) < 0)
+		if (policy_allow_volume(run->policy, v.from, v.writable, err) < 0 ||
+		    (v.writable && check_apart(run, v.from, err) < 0))
 			return -1;
 	}
 	c->volumes = arena_grow(a, c->volumes, c->volume_count, sizeof(*c->volumes));

@@ -71,13 +71,15 @@ struct fixture {
 
 static void fixture_make(struct fixture *f, struct arena *a)
 {
-	static const char *places[] = {"/srv/data", "/srv/cache:rw"};
+	static const char *places[] = {"/srv/data", "/srv/cache:rw", "/usr:rw", "/usr/share/doc:rw",
+				       "/usr/lib:rw"};
 	struct node *contexts = node_map(a), *matrix = node_map(a), *box = node_map(a),
 		    *own = node_map(a);
 
 	*f = (struct fixture){.policy = {.name = "p", .path = "p.yml"}};
 	f->policy.volumes.names = (struct texts){places, COUNT(places)};
 	f->policy.limits.services = 2;
+	(void)snprintf(f->run.home, sizeof(f->run.home), "/usr/share");
 	node_set_text(a, matrix, "image", "db:15");
 	node_set_text(a, matrix, "none", "");
 	node_set_text(a, own, "A", "${{ matrix.image }}");
@@ -132,7 +134,12 @@ static const struct {
 	{"{image: x, volumes: ['/srv/data:/d:ro', '/srv/cache:/c', '/srv/cache:/c:ro']}",
 	 "x volume=/srv/data:/d:ro volume=/srv/cache:/c:rw volume=/srv/cache:/c:ro"},
 	{"{image: x, volumes: ['/srv/data:/d']}",
-	 "! p.yml:0: volumes: [/srv/data, /srv/cache:rw]: volume '/srv/data:rw' is refused; add "},
+	 "! p.yml:0: volumes: [/srv/data, /srv/cache:rw, /usr:rw, /usr/share/doc:rw, /usr/lib:rw]: "
+	 "volume '/srv/data:rw' is refused; add "},
+	{"{image: x, volumes: ['/usr:/d']}", "! volume '/usr' is refused: stepcell's own state is"},
+	{"{image: x, volumes: ['/usr/share/doc:/d']}", "! volume '/usr/share/doc' is refused"},
+	{"{image: x, volumes: ['/usr:/d:ro', '/usr/lib:/e']}",
+	 "x volume=/usr:/d:ro volume=/usr/lib:/e:rw"},
 	{"{image: x, volumes: ['/srv/dat:/d:ro']}", "! p.yml:0: volumes: "},
 	{"{image: x, volumes: ['/srv/data/../x:/d:ro']}", "! p.yml:0: volumes: "},
 	{"{image: x, volumes: ['/var/run/docker.sock:/var/run/docker.sock']}",

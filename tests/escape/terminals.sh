@@ -64,7 +64,8 @@ hang_up() {
 		    os.close(mine); os.close(terminal)
 		    os.execvp(sys.argv[2], sys.argv[2:])
 		os.close(terminal)
-		while b"deaf" not in os.read(mine, 4096): pass
+		said = b""
+		while b"deaf\r\n" not in said: said += os.read(mine, 4096)
 		os.close(mine)
 		until, ended = time.monotonic() + float(sys.argv[1]), 0
 		while not ended and time.monotonic() < until:
@@ -93,7 +94,7 @@ shown_in_background() {
 	local out held=0 control=1
 
 	in_shell send 'stty -echo & sleep 1; jobs\r' expect Stopped send 'kill -9 %1\r' send 'exit\r' | grep -q Stopped && control=0
-	out=$(in_shell send "\$S --tty -- sh -c '$ticks' & sleep 1; jobs\\r" expect Stopped send 'sleep 7; fg\r' expect timeout)
+	out=$(in_shell send "\$S --tty -- sh -c '$ticks' & sleep 2; jobs\\r" expect Stopped send 'sleep 7; fg\r' expect timeout)
 	grep -q 'warning: timeout' <<<"$out" || held=1
 	grep -q 'tick-9' <<<"$out" && held=1
 	verdict "terminal: exec --tty in the background" $control $held "$out"
@@ -101,18 +102,20 @@ shown_in_background() {
 
 # ---- who never reads ----
 
-# on_deaf COMMAND...: COMMAND's output goes to a terminal that nobody reads; is it there after its end and two signals?
+# on_deaf SECONDS COMMAND...: COMMAND's output goes to a terminal that nobody reads; is it there so long after two signals?
 on_deaf() {
 	python3 - "$@" <<-'END'
 		import os, signal, subprocess, sys, time
 		unread, terminal = os.openpty()
-		p = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=terminal, stderr=subprocess.DEVNULL)
+		p = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=terminal, stderr=subprocess.DEVNULL)
 		os.close(terminal)
 		time.sleep(2)
 		waits = p.poll() is None
+		until = time.monotonic() + float(sys.argv[1])
 		for _ in range(2):
 		    if p.poll() is None: p.send_signal(signal.SIGTERM)
 		    time.sleep(0.5)
+		while p.poll() is None and time.monotonic() < until: time.sleep(0.1)
 		print("deaf" if p.poll() is None else "ended" if waits else "never waited")
 		p.kill()
 	END
@@ -121,10 +124,10 @@ on_deaf() {
 deaf() {
 	local out held=0 control=1 option
 
-	[ "$(on_deaf bash -c 'trap "" TERM; head -c 40000 /dev/zero')" = deaf ] && control=0
+	[ "$(on_deaf 2 bash -c 'trap "" TERM; head -c 40000 /dev/zero')" = deaf ] && control=0
 	for option in '' --tty; do
 		# shellcheck disable=SC2086 # none or one word
-		out=$(on_deaf "$STEPCELL" exec $option -- head -c 40000 /dev/zero)
+		out=$(on_deaf $((20 * slow)) "$STEPCELL" exec $option -- head -c 40000 /dev/zero)
 		[ "$out" = ended ] || { held=1; break; }
 	done
 	verdict "terminal: more than it takes, and then signals" $control $held "$option: $out"
@@ -171,9 +174,9 @@ os.system("stty rows 1 cols 1"); print("looked")'
 
 	control=1
 	at_terminal -- sh -c 'stty raw; kill -9 $$' | grep -q CHANGED && control=0
-	out=$(at_terminal -- bash -c '(sleep 1.5; for p in $(pgrep -P $$); do grep -q stepcell-init /proc/$p/cmdline && kill -9 $p; done) &
+	out=$(at_terminal -- bash -c '(for _ in {1..300}; do p=$(pgrep -P $$ -f ^stepcell-init) && break; sleep 0.1; done; sleep 1; kill -9 $p && echo it is dead) &
 		exec $S --tty -- sh -c "stty raw; sleep 20"')
-	grep -q 'settings: as before' <<<"$out" || held=1
+	grep -q 'it is dead' <<<"$out" && grep -q 'settings: as before' <<<"$out" || held=1
 	verdict "terminal: the cell's first process is killed" $control $held "$out"
 }
 

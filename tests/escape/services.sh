@@ -309,6 +309,7 @@ holders() {
 	find /proc/[0-9]*/ns/net /proc/[0-9]*/fd -lname "$1" 2>/dev/null
 }
 
+# shellcheck disable=SC2317 # called by within
 is_gone() { [ -z "$(holders "$1")" ] && ! pgrep -f '^sleep 61277' >/dev/null; }
 
 nothing_left() {

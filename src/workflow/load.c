@@ -158,15 +158,6 @@ static const struct node *normal_on(struct arena *a, const struct node *on)
 	return map;
 }
 
-static bool is_document(struct diags *diags, const struct node *root)
-{
-	if (root->kind == NODE_MAP)
-		return true;
-	diag_error(diags, root->at, "syntax-check", "expected a map with 'on' and 'jobs', found %s",
-		   root->kind == NODE_NULL ? "nothing" : node_kind_text(root->kind));
-	return false;
-}
-
 /* A document of the grammar; with `f`, one that has errors too. */
 static const struct node *read_document(struct checker *c, const char *path,
 					const struct type *grammar, struct faults *f)
@@ -174,8 +165,14 @@ static const struct node *read_document(struct checker *c, const char *path,
 	const struct node *root =
 		(f ? yaml_parse_twins : yaml_parse)(c->arena, path, c->text, c->len, c->diags);
 
-	if (!root || !is_document(c->diags, root))
+	if (!root)
 		return NULL;
+	if (root->kind != NODE_MAP) {
+		diag_error(c->diags, root->at, "syntax-check", "expected a map with %s, found %s",
+			   grammar == &type_action ? "'name' and 'runs'" : "'on' and 'jobs'",
+			   root->kind == NODE_NULL ? "nothing" : node_kind_text(root->kind));
+		return NULL;
+	}
 	c->faults = f;
 	check_node(c, grammar, 0, root);
 	return root;

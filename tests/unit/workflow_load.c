@@ -216,6 +216,7 @@ static const struct {
 	 ACTION_NODE, NULL},
 	{"name: D\nruns: {using: docker, image: Dockerfile, args: ['${{ inputs.x }}']}\n",
 	 ACTION_DOCKER, NULL},
+	{"- name: D\n", ACTION_NODE, "expected a map with 'name' and 'runs', found a list"},
 	{"name: D\nruns: {using: docker}\n", ACTION_DOCKER, "missing 'image' in runs"},
 	{"name: X\nruns: {using: cobol, main: x}\n", ACTION_NODE,
 	 "expected node12, node16, node20 or node24, found 'cobol'"},

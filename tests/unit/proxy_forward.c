@@ -127,7 +127,7 @@ static size_t fill(int fd, size_t max)
 /* A server that says no more, and a client that is gone: what is on the way still arrives. */
 static void test_server_ends_first(void **state)
 {
-	int client = dial(COUNTED), server = accept(rig.counted, NULL, NULL);
+	int client = dial(rig.ways[COUNTED]), server = accept(rig.counted, NULL, NULL);
 	static char bytes[65536];
 	size_t total, came = 0;
 	ssize_t n;

@@ -25,5 +25,6 @@ ssize_t write_now(int fd, const void *buf, size_t len)
 {
 	const ssize_t n = send(fd, buf, len, MSG_DONTWAIT);
 
-	return n < 0 && errno == ENOTSOCK ? write(fd, buf, len) : n;
+	/* no socket, or around us somebody refuses the call; of a socket write() says the same again */
+	return n < 0 && errno != EAGAIN && errno != EINTR ? write(fd, buf, len) : n;
 }

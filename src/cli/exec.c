@@ -189,6 +189,10 @@ static int run(struct exec *x, struct cell_result *result, struct err *err)
 		if (x->proxy)
 			runner_reached(x->arena, x->proxy, x->refused);
 	}
+	if (r == 0 && relay_lost(&s.relay)) {
+		errno = relay_lost(&s.relay);
+		r = err_sys(err, "cannot write what the command says");
+	}
 	terminal_close(&s.terminal);
 	relay_close(&s.relay);
 	cell_release(&s.cell);

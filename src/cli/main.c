@@ -1,6 +1,8 @@
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "stepcell/log.h"
@@ -53,6 +55,24 @@ static int dispatch(int argc, char **argv, struct err *err)
 			argv[0]);
 }
 
+/* One that has gone wants no more, as `head` does. */
+static bool reader_is_gone(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+/* A list, a lock or an inventory of which the disk took half is no success. */
+static int end_output(int code, struct err *err)
+{
+	const bool failed = ferror(stdout);
+
+	if (fflush(stdout) == 0 && !failed)
+		return code;
+	return code || reader_is_gone() ? code : err_sys(err, "cannot write to standard output");
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
@@ -64,7 +84,7 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return 2;
 	}
-	code = dispatch(argc - 1, argv + 1, &err);
+	code = end_output(dispatch(argc - 1, argv + 1, &err), &err);
 	if (code >= 0)
 		return code;
 	log_error(&err);

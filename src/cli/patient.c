@@ -22,7 +22,7 @@ static void wait_a_little(const struct patient *p, int fd)
 /* Not more at once than a pipe takes that says it is ready, should ours be one that blocks. */
 static ssize_t patient_write(void *cookie, const char *bytes, size_t len)
 {
-	const struct patient *p = cookie;
+	struct patient *p = cookie;
 	size_t done = 0;
 
 	while (done < len) {
@@ -33,12 +33,14 @@ static ssize_t patient_write(void *cookie, const char *bytes, size_t len)
 		errno = EAGAIN;
 		if (poll(&ready, 1, 0) > 0)
 			n = write_now(p->fd, bytes + done, left < PIPE_BUF ? left : PIPE_BUF);
-		if (n >= 0)
+		if (n >= 0) {
 			done += (size_t)n;
-		else if (errno == EAGAIN || errno == EINTR)
+		} else if (errno == EAGAIN || errno == EINTR) {
 			wait_a_little(p, ready.revents ? -1 : p->fd);
-		else
+		} else {
+			p->lost = errno;
 			return 0;
+		}
 	}
 	return (ssize_t)len;
 }
@@ -62,4 +64,13 @@ FILE *patient_open(struct patient *p, struct err *err)
 	if (!out)
 		(void)err_sys(err, "cannot write to standard output");
 	return out;
+}
+
+int patient_end(struct patient *p, FILE *out, int code, struct err *err)
+{
+	(void)fclose(out);
+	if (code || !p->lost || p->lost == EPIPE)
+		return code;
+	errno = p->lost;
+	return err_sys(err, "cannot write to standard output");
 }

@@ -12,7 +12,11 @@
 struct patient {
 	int fd;
 	struct run_keeper keeper; /* for the runner to fill */
+	int lost;                 /* errno of what could not be written; EPIPE: nobody reads */
 };
 
-/* NULL with `err`. fclose() ends it. */
+/* NULL with `err`. */
 FILE *patient_open(struct patient *p, struct err *err);
+
+/* The code of the command that printed there, or -1 when that was not all written and it says success. */
+int patient_end(struct patient *p, FILE *out, int code, struct err *err);

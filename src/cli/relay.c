@@ -198,14 +198,21 @@ static bool type_end(struct stream *s)
 	return true;
 }
 
+static void note_written(struct stream *s, ssize_t n)
+{
+	if (n > 0)
+		s->done += (size_t)n;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR)
+		s->lost = errno;
+}
+
 static void stream_move(struct stream *s)
 {
 	ssize_t n;
 
 	if (s->len) {
 		n = write_now(s->to, s->bytes + s->done, s->len - s->done);
-		if (n > 0)
-			s->done += (size_t)n;
+		note_written(s, n);
 		if (s->done == s->len)
 			s->len = s->done = 0;
 	} else {
@@ -256,9 +263,9 @@ static bool write_rest(struct stream *s, int signals)
 			return false;
 		}
 		n = write_now(s->to, s->bytes + s->done, s->len - s->done);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+		note_written(s, n);
+		if (s->lost)
 			return false;
-		s->done += n > 0 ? (size_t)n : 0;
 	}
 	s->len = s->done = 0;
 	return true;
@@ -284,6 +291,14 @@ void relay_drain(struct relay *r, int signals)
 				stream_end(s);
 		}
 	}
+}
+
+int relay_lost(const struct relay *r)
+{
+	for (int i = 1; i < RELAY_STREAMS; i++)
+		if (r->streams[i].lost && r->streams[i].lost != EPIPE && r->streams[i].lost != EIO)
+			return r->streams[i].lost; /* EIO: the terminal has hung up */
+	return 0;
 }
 
 void relay_close(struct relay *r)

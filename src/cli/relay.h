@@ -20,6 +20,7 @@ struct stream {
 	bool midline;
 	char bytes[4096];
 	size_t len, done;
+	int lost; /* errno of writing */
 };
 
 #define RELAY_STREAMS 3
@@ -27,6 +28,9 @@ struct relay {
 	int inside[RELAY_STREAMS]; /* what the cell gets as 0, 1 and 2 */
 	struct stream streams[RELAY_STREAMS];
 };
+
+/* The errno of an output that was not all written; 0: it was, or its reader has gone. */
+int relay_lost(const struct relay *r);
 
 void relay_init(struct relay *r); /* first of all: relay_close() is fine from then on */
 

@@ -109,16 +109,14 @@ static int run_shown(const struct options *o, struct err *err)
 	if (o->json) {
 		view = (struct run_view){report_json_event, NULL, out, &patient.keeper};
 		code = runner_run(&run, &view, err);
-		(void)fclose(out);
-		return code;
+		return patient_end(&patient, out, code, err);
 	}
 	terminal = report_terminal_new(out, live, colour, o->quiet);
 	view = (struct run_view){report_terminal_event, live ? tick : NULL, terminal,
 				 &patient.keeper};
 	code = runner_run(&run, &view, err);
 	report_terminal_free(&terminal);
-	(void)fclose(out);
-	return code;
+	return patient_end(&patient, out, code, err);
 }
 
 int cmd_run(int argc, char **argv, struct err *err)

@@ -59,6 +59,22 @@ load helper
 	says "first 4" "No space left on device" "second 0" ran
 }
 
+@test "a full disk behind standard output is no success; a reader that has gone is" {
+	job a "echo hi" | on_push
+	for words in "run --image host -C $project" "run --json --image host -C $project" "exec --json -- true" "image show host" --help; do
+		# shellcheck disable=SC2086 # words on purpose
+		run --separate-stderr bash -c '"$STEPCELL" "$@" >/dev/full' bash $words
+		exits 4
+		says "cannot write to standard output: No space left on device"
+		# shellcheck disable=SC2086
+		run bash -c '"$STEPCELL" "$@" 2>/dev/null | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}' bash $words
+		exits 0
+	done
+	run --separate-stderr bash -c '"$STEPCELL" exec -- echo hi >/dev/full'
+	exits 125
+	says "cannot write what the command says: No space left on device"
+}
+
 @test "Ctrl-C: INT, then TERM, then KILL; always() steps run; partial artifacts are kept; exit 130" {
 	mark=mark-$BATS_TEST_NUMBER-$$
 	workflow <<-END

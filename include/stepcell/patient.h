@@ -1,6 +1,7 @@
 /* patient: writing to whoever may take their time to read, without waiting for them. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -14,3 +15,6 @@ int fd_patient(int fd);
 
 /* What can be written at once (to a socket too, whatever its flags): write(2)'s answer, EAGAIN for none. */
 ssize_t write_now(int fd, const void *buf, size_t len);
+
+/* Does that errno of writing mean that nobody reads there any more? Then nothing is lost. */
+bool write_is_unread(int error);

@@ -21,6 +21,11 @@ int fd_patient(int fd)
 	return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+bool write_is_unread(int error)
+{
+	return error == EPIPE || error == EIO; /* a terminal that has hung up */
+}
+
 ssize_t write_now(int fd, const void *buf, size_t len)
 {
 	const ssize_t n = send(fd, buf, len, MSG_DONTWAIT);

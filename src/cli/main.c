@@ -55,12 +55,12 @@ static int dispatch(int argc, char **argv, struct err *err)
 			argv[0]);
 }
 
-/* One that has gone wants no more, as `head` does. */
+/* As `head` goes, or a terminal hangs up: nothing is lost then. */
 static bool reader_is_gone(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
-	return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+	return poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP);
 }
 
 /* A list, a lock or an inventory of which the disk took half is no success. */

@@ -69,7 +69,7 @@ FILE *patient_open(struct patient *p, struct err *err)
 int patient_end(struct patient *p, FILE *out, int code, struct err *err)
 {
 	(void)fclose(out);
-	if (code || !p->lost || p->lost == EPIPE)
+	if (code || !p->lost || write_is_unread(p->lost))
 		return code;
 	errno = p->lost;
 	return err_sys(err, "cannot write to standard output");

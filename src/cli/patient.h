@@ -12,7 +12,7 @@
 struct patient {
 	int fd;
 	struct run_keeper keeper; /* for the runner to fill */
-	int lost;                 /* errno of what could not be written; EPIPE: nobody reads */
+	int lost;                 /* errno of what could not be written */
 };
 
 /* NULL with `err`. */

@@ -296,8 +296,8 @@ void relay_drain(struct relay *r, int signals)
 int relay_lost(const struct relay *r)
 {
 	for (int i = 1; i < RELAY_STREAMS; i++)
-		if (r->streams[i].lost && r->streams[i].lost != EPIPE && r->streams[i].lost != EIO)
-			return r->streams[i].lost; /* EIO: the terminal has hung up */
+		if (r->streams[i].lost && !write_is_unread(r->streams[i].lost))
+			return r->streams[i].lost;
 	return 0;
 }
 

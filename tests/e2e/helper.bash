@@ -13,6 +13,11 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
+# build RECIPE-FILE [OPTION]...
+build() { run --separate-stderr timeout 600 "$STEPCELL" image build "${@:2}" "$1" </dev/null; }
+# inside IMAGE COMMAND...: in a cell of that root.
+inside() { run --separate-stderr timeout 60 "$STEPCELL" exec --image "$1" --workdir / -- "${@:2}" </dev/null; }
+
 # workflow <<END: the project's one workflow.
 workflow() {
 	cat >"$project/.github/workflows/ci.yml"

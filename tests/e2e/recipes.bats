@@ -30,10 +30,6 @@ setup_file() { root_make; }
 
 base() { "$STEPCELL" image import --quiet --name small "$BATS_FILE_TMPDIR/root.tar"; }
 
-# build RECIPE-FILE [OPTION]...
-build() { run --separate-stderr timeout 600 "$STEPCELL" image build "${@:2}" "$1" </dev/null; }
-inside() { run --separate-stderr timeout 60 "$STEPCELL" exec --image "$1" --workdir / -- "${@:2}" </dev/null; }
-
 @test "files and commands on top of an image: added, changed, removed; the same bytes again" {
 	base
 	printf '#!/bin/sh\necho hello from a file\n' >hello.sh

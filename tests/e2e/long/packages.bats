@@ -5,10 +5,6 @@
 bats_require_minimum_version 1.5.0
 load ../helper
 
-# build RECIPE-FILE [OPTION]...
-build() { run --separate-stderr timeout 600 "$STEPCELL" image build "${@:2}" "$1" </dev/null; }
-inside() { run --separate-stderr timeout 60 "$STEPCELL" exec --image "$1" --workdir / -- "${@:2}" </dev/null; }
-
 teardown() { user_close; }
 
 # debian: a base of Debian's packages, made once for this file; skips where no archive can be reached.

@@ -29,6 +29,15 @@ int mkdir_beneath(int dir, const char *path, mode_t mode, struct err *err);
 int mkdir_all(const char *path, mode_t mode, struct err *err);
 
 /*
+ * What is in this folder has nothing to do with each other: ext4 keeps each
+ * folder of it elsewhere on the disk (chattr(1), T); others do not know that.
+ * An ext4 without a journal, as virtual machines have it that are thrown away,
+ * looks for an inode close by, and at each that was freed there in the last
+ * minutes: files made where a tree was removed before take ten times as long.
+ */
+void dir_spread(int dir);
+
+/*
  * Remove `name` in `dir` with all below it, through modes without access and
  * trees deeper than PATH_MAX, never following a link, never leaving its mount.
  * Absent is fine.

@@ -1,10 +1,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -105,6 +107,16 @@ int mkdir_all(const char *path, mode_t mode, struct err *err)
 	if (mkdir(part, mode) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make directory '%s'", part);
 	return 0;
+}
+
+void dir_spread(int dir)
+{
+	unsigned flags;
+
+	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) < 0 || flags & FS_TOPDIR_FL)
+		return;
+	flags |= FS_TOPDIR_FL;
+	(void)ioctl(dir, FS_IOC_SETFLAGS, &flags);
 }
 
 int path_join(char *out, size_t size, const char *a, const char *b, struct err *err)

@@ -159,6 +159,7 @@ static int open_folders(struct store *store, struct err *err)
 	for (size_t i = 0; i < COUNT(folders); i++)
 		if (open_folder(store, folders[i].name, folders[i].fd, err) < 0)
 			return -1;
+	dir_spread(store->staging);
 	return 0;
 }
 

@@ -99,8 +99,12 @@ static int journal_open(struct journal *j, const char *home, struct err *err)
 
 	if (path_join(runs, sizeof(runs), home, "runs", err) < 0 || mkdir_all(runs, 0700, err) < 0)
 		return -1;
-	if (!realpath(runs, real))
-		return err_sys(err, "cannot resolve '%s'", runs);
+
+	auto_fd int all = open(runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (all < 0 || !realpath(runs, real))
+		return err_sys(err, "cannot open '%s'", runs);
+	dir_spread(all);
 
 	auto_fd int dir = run_dir_make(j, real, err);
 

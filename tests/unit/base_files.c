@@ -1,12 +1,14 @@
 /* Descriptors and paths: what stays inside a root, what is removed, what is whole. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -256,6 +258,24 @@ static void test_strbuf_maximum(void **state)
 	assert_false(sb.full);
 }
 
+static void test_spread_adds_its_flag_alone(void **state)
+{
+	struct place_to_work *w = *state;
+	unsigned before, after;
+
+	if (ioctl(w->fd, FS_IOC_GETFLAGS, &before) < 0) {
+		print_message("# this file system has no flags\n");
+		skip();
+	}
+	dir_spread(w->fd);
+	assert_int_equal(ioctl(w->fd, FS_IOC_GETFLAGS, &after), 0);
+	assert_int_equal(after & ~(unsigned)FS_TOPDIR_FL, before & ~(unsigned)FS_TOPDIR_FL);
+	if (!(after & FS_TOPDIR_FL)) {
+		print_message("# this file system does not spread\n");
+		skip();
+	}
+}
+
 static void test_digest(void **state)
 {
 	struct digest d = digest_of("abc", 3), e;
@@ -280,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_remove_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_write_is_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_write_of_twins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spread_adds_its_flag_alone, setup, teardown),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_visible),
 		cmocka_unit_test(test_strbuf_maximum),

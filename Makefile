@@ -62,9 +62,15 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/$(T).c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/$(T).c))
 CASES := $(wildcard tests/cases/$(T).bats)
 E2E := $(wildcard tests/e2e/$(T).bats)
-E2E_LONG := $(wildcard tests/e2e/long/$(T).bats)
+# What takes longest begins first: else all the others have ended, and one processor waits for it.
+first = $(filter $(1),$(2)) $(filter-out $(1),$(2))
+E2E_LONG := $(call first,%/demo.bats %/image.bats %/pipeline.bats,$(wildcard tests/e2e/long/$(T).bats))
+ESCAPE := $(call first,%/terminals.sh %/exhaust.sh %/services.sh,$(wildcard tests/escape/$(T).sh))
 
 STEPCELL := $(abspath $(BUILD)/stepcell)
+# Half of what end-to-end tests and attacks take they wait for signals, registries and clocks: one more
+# runs beside those that have a processor.
+JOBS_THAT_WAIT := $${TAP_JOBS:-$$(($$(nproc) + 1))}
 TAP := STEPCELL=$(STEPCELL) tests/tools/tap $(BUILD)/tap
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(shell nproc)
@@ -132,11 +138,9 @@ build/deps-%: Makefile
 	$(Q)mkdir -p $(@D) && touch $@
 
 # The gates that bootstrap a bare machine start make again, so that nothing is compiled before.
-# Half of what the end-to-end tests take they wait for signals, registries and clocks: one more runs
-# beside those that have a processor.
 check: build/deps-SERVERS ## unit tests, cases, short end-to-end tests
 	$(Q)$(MAKE) $(SUB) all $(UNIT)
-	$(Q)TAP_JOBS=$${TAP_JOBS:-$$(($$(nproc) + 1))} $(TAP)/check $(UNIT) $(CASES) $(E2E)
+	$(Q)TAP_JOBS=$(JOBS_THAT_WAIT) $(TAP)/check $(UNIT) $(CASES) $(E2E)
 
 unit: $(UNIT) ## the unit tests alone (T='base_*' for some)
 	$(Q)$(TAP)/unit $(UNIT)
@@ -145,12 +149,12 @@ cases: all
 	$(Q)$(TAP)/cases $(CASES)
 
 e2e: build/deps-SERVERS ## the longer end-to-end tests: real toolchain images, real pipelines
-	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_TIMEOUT=1200 TAP_JOBS=1 $(TAP)/e2e $(E2E_LONG)
+	$(Q)$(MAKE) $(SUB) all && rm -rf $(BUILD)/toolchains
+	$(Q)TAP_TIMEOUT=1200 $(TAP)/e2e $(E2E_LONG)
 
 escape: build/deps-TOOLS ## attack every wall from inside
 	$(Q)$(MAKE) $(SUB) all
-	$(Q)TAP_TIMEOUT=900 $(TAP)/escape $(wildcard tests/escape/*.sh); status=$$?; \
+	$(Q)TAP_TIMEOUT=900 TAP_JOBS=$(JOBS_THAT_WAIT) $(TAP)/escape $(ESCAPE); status=$$?; \
 	tests/escape/rows $(BUILD)/tap/escape/*.tap && exit $$status
 
 vm: build/deps-TOOLS build/deps-VM ## cells and attacks on Linux 6.1 with cgroup v2 alone, in a virtual machine

@@ -65,11 +65,14 @@ says() {
 	done
 }
 
-# says_not TEXT: it does not occur.
+# says_not TEXT...: none of them occurs.
 says_not() {
-	[[ "$(all)" != *"$1"* ]] && return
-	printf 'did not expect "%s" in:\n%s\n' "$1" "$(all)"
-	return 1
+	local text
+	for text; do
+		[[ "$(all)" != *"$text"* ]] && continue
+		printf 'did not expect "%s" in:\n%s\n' "$text" "$(all)"
+		return 1
+	done
 }
 
 # exits CODE: the last command ended with it.

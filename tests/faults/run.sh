@@ -227,11 +227,14 @@ calls() {
 
 # fail_each WHO SUBJECT PROCESS COUNT ERROR: every call of the process, one after another; a line of TAP.
 fail_each() {
-	local lines=$FAULTS_TMP/lines name step=$EVERY all=9
+	local lines=$FAULTS_TMP/lines name step=$EVERY all=9 workers batch
 	FAULTS_WHO=$1
 	# who waits for others makes more calls, or fewer
 	[ "$2" != services ] || { step=$((EVERY * ($4 / SAMPLE + 1))) all=5; }
-	seq 1 "$step" "$4" | as "$1" xargs -P "$(nproc)" -n 100 "$0" --one "$2" "$3" "$5" >"$lines"
+	# every worker makes a home: they share what is tried, as long as a home does not grow old
+	workers=$(nproc)
+	batch=$(($4 / step / workers + 1))
+	seq 1 "$step" "$4" | as "$1" xargs -P "$workers" -n $((batch < 100 ? batch : 100)) "$0" --one "$2" "$3" "$5" >"$lines"
 	cat "$lines" >>"$OUT"
 	name="$1: $2, process $3, $4 calls, $5: $(grep -c 'refused$' "$lines") refused, $(grep -c 'stands$' "$lines") got by"
 	[ "$5" != KILL ] || name+=", $(grep -c 'dies$' "$lines") died"

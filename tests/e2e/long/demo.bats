@@ -1,25 +1,27 @@
 #!/usr/bin/env bats
 # The demo, as it is told in README.md.
+# shellcheck disable=SC2154 # finish sets status
 
 bats_require_minimum_version 1.5.0
 load ../helper
 
-@test "make demo leaves the packages, the coverage and the test report; a second one starts at once" {
-	cd "$BATS_TEST_DIRNAME/../../.." || return 1
-	rm -rf out
-	run --separate-stderr make demo
+@test "make demo leaves the packages, the coverage and the test report; a second one builds no image" {
+	top=$(cd "$BATS_TEST_DIRNAME/../../.." && pwd)
+	rm -rf "$top/out"
+	run --separate-stderr make -C "$top" demo
 	exits 0
-	names=$(for t in out/*/*.tar.zst; do tar --zstd -tf "$t"; done)
+	says "packages of Debian"
+	names=$(for t in "$top"/out/*/*.tar.zst; do tar --zstd -tf "$t"; done)
 	grep -q '\.whl$' <<<"$names"
 	grep -q '\.tar\.gz$' <<<"$names"
 	grep -q 'coverage\.xml$' <<<"$names"
 	grep -qi 'report\|junit' <<<"$names"
 
-	start=${EPOCHREALTIME/./}
-	"$STEPCELL" runs list --json >/dev/null
-	make demo >"$BATS_TEST_TMPDIR/second" 2>&1
-	first=$("$STEPCELL" runs show --json | python3 -c '
-import json, sys
-print(min(int(e["at"]) for e in map(json.loads, sys.stdin) if e["type"] == "step-started"))')
-	[ $((first - start / 1000)) -lt 1000 ]
+	# the second time its first step is enough to see
+	(cd "$top" && exec env --default-signal=INT tests/tools/demo) >run.out 2>run.err </dev/null 3>&- &
+	pid=$!
+	within 60 said "Install dependencies"
+	kill -INT $pid
+	finish
+	says_not "packages of Debian" "is there already"
 }

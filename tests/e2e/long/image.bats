@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
+load ../toolchains
 
 teardown() { user_close; }
 
@@ -23,16 +24,16 @@ no_subids() {
 	user_open
 	no_subids
 	before=$(host_state)
-	"$STEPCELL" image build --quiet python-3.11 >by-root
+	built "$STEPCELL" image build --quiet --force python-3.11 >by-root
 	USER_TIMEOUT=900 as_user stepcell image build --quiet python-3.11 >by-user
 	grep -qE '^sha256:[0-9a-f]{64}$' by-root
 	diff by-root by-user
 	[ "$before" = "$(host_state)" ]
-	run ! grep -F "$STEPCELL_HOME" /proc/self/mountinfo
-	[ -z "$(ls "$STEPCELL_HOME/store/staging")" ]
+	run ! grep -F "$toolchains" /proc/self/mountinfo
+	[ -z "$(built ls "$toolchains/home/store/staging")" ]
 
 	# the second time there is nothing to do
-	run --separate-stderr timeout 5 "$STEPCELL" image build python-3.11
+	run --separate-stderr built timeout 5 "$STEPCELL" image build python-3.11
 	exits 0
 	says "is there already"
 }

@@ -6,6 +6,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../helper
+load ../toolchains
 
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../../.." || return 1
@@ -18,10 +19,9 @@ setup_file() {
 		git init -q -b main && git add -A &&
 			git -c user.name=a -c user.email=a@example.com commit -qm 'a project'
 	) || return 1
-	"$STEPCELL" image build python-3.11 >"$BATS_FILE_TMPDIR/build.log" 2>&1 ||
-		{ cat "$BATS_FILE_TMPDIR/build.log" >&2; return 1; }
+	toolchain python-3.11 || return 1
 	for version in 3.10 3.9 3.8; do
-		! "$STEPCELL" image build "python-$version" >>"$BATS_FILE_TMPDIR/build.log" 2>&1 || pythons="$pythons $version"
+		! toolchain "python-$version" 2>>"$BATS_FILE_TMPDIR/log" || pythons="$pythons $version"
 	done
 }
 

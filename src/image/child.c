@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ static void become(const struct child_spec *spec, int out, pid_t parent)
 		return;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		return;
-	if (spec->pretend && ownership_pretend() < 0)
+	if ((spec->pretend && ownership_pretend() < 0) ||
+	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return;
 	(void)execvpe(spec->argv[0], (char *const *)spec->argv, (char *const *)spec->env);
 }

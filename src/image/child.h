@@ -21,7 +21,7 @@ struct child {
 	const char *name;
 };
 
-/* Start it with nothing but its environment. It dies with this process. */
+/* Start it with nothing but its environment: none of our descriptors. It dies with this process. */
 int child_start(const struct child_spec *spec, struct child *out, struct err *err);
 
 /* Close its output and wait; anything but exit code 0 is an error. */

@@ -70,10 +70,11 @@ static int add_attributes(struct archive_entry *e, int fd, struct err *err)
 	return 0;
 }
 
+/* ARCHIVE_WARN: a name that is not ASCII; in our locale, C's, it is written as bytes and marked so. */
 static int write_header(struct packer *p, struct archive_entry *e, struct err *err)
 {
-	return archive_write_header(p->archive, e) == ARCHIVE_OK ? 0
-								 : archive_fail(p->archive, err);
+	return archive_write_header(p->archive, e) < ARCHIVE_WARN ? archive_fail(p->archive, err)
+								  : 0;
 }
 
 static int write_bytes(struct packer *p, const void *bytes, size_t len, struct err *err)
@@ -236,12 +237,11 @@ static int open_archive(struct archive *a, int fd, struct err *err)
 {
 	/*
 	 * To standard output libarchive would pad what it compressed, which zstd takes amiss.
-	 * Attributes need a pax header; names are bytes, and no locale has a say in them.
+	 * Attributes need a pax header.
 	 */
 	if (archive_write_add_filter_zstd(a) != ARCHIVE_OK ||
 	    archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
-	    archive_write_set_options(a, "zstd:compression-level=" ZSTD_LEVEL
-					 ",hdrcharset=BINARY") != ARCHIVE_OK ||
+	    archive_write_set_options(a, "zstd:compression-level=" ZSTD_LEVEL) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK ||
 	    archive_write_open_fd(a, fd) != ARCHIVE_OK)
 		return archive_fail(a, err);

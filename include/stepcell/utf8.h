@@ -13,6 +13,9 @@
  */
 size_t utf8_char(const char *text, size_t len, uint32_t *point);
 
+/* Is all of it characters? */
+bool utf8_is_valid(const char *text);
+
 /* Is `text` the beginning of a character whose rest may still come? */
 bool utf8_is_cut(const char *text, size_t len);
 

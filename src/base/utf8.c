@@ -1,5 +1,7 @@
 #include "stepcell/utf8.h"
 
+#include <string.h>
+
 #include "stepcell/util.h"
 
 static const char replacement[] = "\xef\xbf\xbd";
@@ -53,6 +55,14 @@ size_t utf8_char(const char *text, size_t len, uint32_t *point)
 			*point = *point << 6 | (p[i] & 0x3f);
 	}
 	return want;
+}
+
+bool utf8_is_valid(const char *text)
+{
+	for (size_t n, left = strlen(text); left; text += n, left -= n)
+		if ((n = utf8_char(text, left, NULL)) == 0)
+			return false;
+	return true;
 }
 
 bool utf8_is_cut(const char *text, size_t len)

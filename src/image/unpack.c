@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "stepcell/limits.h"
+#include "stepcell/utf8.h"
+#include "stepcell/util.h"
 
 static void close_archive(struct archive **a)
 {
@@ -147,6 +149,29 @@ static void read_attributes(struct reading *reading, struct archive_entry *e, st
 	}
 }
 
+/*
+ * A pax header has its names in UTF-8. Of what is none libarchive warns, and has
+ * it as it is: Go's archive/tar writes such names, and other unpackers take them.
+ * It has no type where the header behind says nothing of a hard link's target.
+ */
+static bool is_named_in_bytes(struct archive_entry *e)
+{
+	const char *const names[] = {archive_entry_pathname(e), archive_entry_hardlink(e),
+				     archive_entry_symlink(e)};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (names[i] && !utf8_is_valid(names[i]))
+			return archive_entry_hardlink(e) || archive_entry_filetype(e);
+	return false;
+}
+
+static int next_entry(struct reading *reading, struct archive_entry **e)
+{
+	int r = archive_read_next_header(reading->a, e);
+
+	return r == ARCHIVE_WARN && is_named_in_bytes(*e) ? ARCHIVE_OK : r;
+}
+
 static int add_entries(struct reading *reading, struct writer *w, struct err *err)
 {
 	const uint64_t before = w->bytes; /* of the layers below */
@@ -154,7 +179,7 @@ static int add_entries(struct reading *reading, struct writer *w, struct err *er
 	struct entry entry;
 	int r;
 
-	while ((r = archive_read_next_header(reading->a, &e)) == ARCHIVE_OK) {
+	while ((r = next_entry(reading, &e)) == ARCHIVE_OK) {
 		if (describe(e, &entry, err) < 0)
 			return -1;
 		read_attributes(reading, e, &entry);

@@ -242,11 +242,10 @@ static void put_size(char field[12], uint64_t value)
 		field[i] = (char)value;
 }
 
-static int raw_header(const char *name, uint64_t size, char type)
+static void put_header(int fd, const char *name, uint64_t size, char type, const char *target)
 {
 	char block[512] = {0};
 	unsigned sum = 0;
-	int fd = memfd_create("tar", MFD_CLOEXEC);
 
 	(void)stpncpy(block, name, 100);
 	put_octal(block + 100, 7, 0644);
@@ -256,11 +255,19 @@ static int raw_header(const char *name, uint64_t size, char type)
 	put_octal(block + 136, 11, 0);
 	(void)memset(block + 148, ' ', 8);
 	block[156] = type;
+	(void)stpncpy(block + 157, target, 100);
 	(void)memcpy(block + 257, "ustar", 6);
 	for (size_t i = 0; i < sizeof(block); i++)
 		sum += (unsigned char)block[i];
 	put_octal(block + 148, 6, sum);
 	assert_int_equal(write_full(fd, block, sizeof(block)), 0);
+}
+
+static int raw_header(const char *name, uint64_t size, char type)
+{
+	int fd = memfd_create("tar", MFD_CLOEXEC);
+
+	put_header(fd, name, size, type, "");
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
 	return fd;
 }
@@ -290,6 +297,58 @@ static void test_sizes(void **state)
 	assert_int_equal(write_full(noise, "this is not an archive, is it?", 30), 0);
 	assert_int_equal(lseek(noise, 0, SEEK_SET), 0);
 	refuse_fd(noise, "nrecognized");
+}
+
+/* An entry without contents, named by pax records: "19 linkpath=x", where the number counts all of it. */
+static void put_pax(int fd, char type, const char *path, const char *target)
+{
+	const char *const records[] = {path, target};
+	char block[512] = {0};
+	size_t len = 0;
+
+	for (size_t i = 0; i < COUNT(records) && records[i]; i++)
+		len += (size_t)snprintf(block + len, sizeof(block) - len, "%zu %s\n",
+					strlen(records[i]) + 4, records[i]);
+	put_header(fd, "pax", len, 'x', "");
+	assert_int_equal(write_full(fd, block, sizeof(block)), 0);
+	put_header(fd, "x", 0, type, target ? "x" : "");
+}
+
+/* As Go's archive/tar writes what is no UTF-8: as it is, in headers that ought to have nothing else. */
+static void test_names_that_are_bytes(void **state)
+{
+	auto_fd int tar = memfd_create("tar", MFD_CLOEXEC);
+	char target[64] = "";
+	struct home home;
+	struct tree tree;
+	struct err err = {0};
+	struct stat st;
+
+	(void)state;
+	put_pax(tar, '0', "path=caf\xe9-file", NULL);
+	put_pax(tar, '1', "path=hard\xe9-link", "linkpath=caf\xe9-file");
+	put_pax(tar, '1', "path=hard-link-2", "linkpath=caf\xe9-file");
+	put_pax(tar, '2', "path=soft\xff-link", "linkpath=/caf\xe9-file");
+	put_pax(tar, '2', "path=soft-link-2", "linkpath=/caf\xe9-file");
+	put_pax(tar, '5', "path=fold\xff\xff-er", NULL);
+	assert_int_equal(lseek(tar, 0, SEEK_SET), 0);
+	home_make(&home);
+	if (tree_unpack(&home.staging, tar, &tree, &err) < 0)
+		fail_msg("%s", err.text);
+	auto_fd int root = openat(home.staging.dir, "tree/root", O_PATH | O_CLOEXEC);
+
+	assert_int_equal(tree.entries, 6);
+	assert_int_equal(fstatat(root, "caf\xe9-file", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_nlink, 3);
+	assert_int_equal(fstatat(root, "fold\xff\xff-er", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	for (size_t i = 0; i < 2; i++) {
+		const char *link = i ? "soft-link-2" : "soft\xff-link";
+
+		assert_int_equal(readlinkat(root, link, target, sizeof(target) - 1), 10);
+		assert_string_equal(target, "/caf\xe9-file");
+	}
+	home_drop(&home);
 }
 
 /* A file of 8 GiB that is one hole: nothing to unpack, and a minute to hash. */
@@ -345,10 +404,15 @@ static void test_ratio(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),   cmocka_unit_test(test_links_stay_inside),
-		cmocka_unit_test(test_replacing), cmocka_unit_test(test_modes_and_kinds),
-		cmocka_unit_test(test_digest),    cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_holes),     cmocka_unit_test(test_ratio),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_links_stay_inside),
+		cmocka_unit_test(test_replacing),
+		cmocka_unit_test(test_modes_and_kinds),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_names_that_are_bytes),
+		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_ratio),
 	};
 
 	if (tar_tests_begin() < 0)

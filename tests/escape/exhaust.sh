@@ -297,7 +297,7 @@ nothing_left() {
 flood D1 "processes" pids-limit pids=48 forks
 flood D1 "threads" pids-limit pids=48 pthreads
 for kind in anonymous shared memfd dev-shm sysv locked pipes sockets; do
-	PAUSE=$((4 * slow)) flood D2 "memory: $kind" out-of-memory memory=64MiB memory $kind 160 96
+	PAUSE=$((8 * slow)) flood D2 "memory: $kind" out-of-memory memory=64MiB memory $kind 160 96
 done
 attack D2 "terminals" any ptys 100
 for way in named unlinked tmpfile mapped shared queued executed xattrs; do

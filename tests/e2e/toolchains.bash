@@ -16,3 +16,6 @@ toolchain() {
 			"$STEPCELL" "$1" "$toolchains/$1.tar.zst" &&
 		"$STEPCELL" image import --quiet --toolchains "$toolchains/$1.tar.zst" >/dev/null
 }
+
+# host_state: what a build would touch if it got out of its root.
+host_state() { tree_hash /etc/apt; tree_hash /var/lib/dpkg/info; tree_hash /var/lib/apt/lists; }

@@ -59,18 +59,14 @@ for line in sys.stdin:
 	[ "$(tree_hash "$shared/abi")" = "$before" ]
 	tar --zstd -tf out/build/dist.tar.zst | grep -q 'abi-.*\.whl$'
 	tar --zstd -tf out/build/dist.tar.zst | grep -q 'abi-.*\.tar\.gz$'
-	# the same once more: the same bytes
-	sum=$(sha256sum <out/build/dist.tar.zst)
-	rm -rf out
-	pipeline -e push --ref refs/heads/develop -j build -o out
-	exits 0
-	[ "$(sha256sum <out/build/dist.tar.zst)" = "$sum" ]
+	sha256sum <out/build/dist.tar.zst >"$shared/sum"
 }
 
-@test "a pull request: no deployment" {
-	pipeline -e pull_request
+@test "a pull request: no deployment; the same commit makes the same bytes" {
+	pipeline -e pull_request -o out
 	exits 0
 	[ "$("$STEPCELL" runs show --json | verdicts)" = "build success;deploy-dev skipped;deploy-production skipped;deploy-staging skipped;quality success;test success;" ]
+	[ "$(sha256sum <out/build/dist.tar.zst)" = "$(<"$shared/sum")" ]
 }
 
 @test "a published release: production only by a policy that grants it" {

@@ -88,13 +88,15 @@ another_job() {
 			    runs-on: ubuntu-latest
 			    services: { db: { image: "box:1", entrypoint: /bin/sh, command: -c "$answers" } }
 			    steps:
-			      - run: for i in 1 2 3 4 5 6 7 8; do (exec 3<>/dev/tcp/db/4000 && cat <&3); sleep 0.5; done
+			      - run: |
+			          for i in \$(seq $((60 * slow))); do (exec 3<>/dev/tcp/db/4000 && cat <&3) && break; sleep 0.5; done
+			          sleep 5
 			  b:
 			    runs-on: ubuntu-latest
 			    services: { other: { image: "box:1", entrypoint: sleep, command: "600" } }
 			    steps:
 			      - run: |
-			          for i in 1 2 3 4 5 6; do (exec 3<>/dev/tcp/127.0.0.1/4000 && cat <&3) 2>/dev/null || true; sleep 0.5; done
+			          for i in \$(seq $((20 * slow))); do (exec 3<>/dev/tcp/127.0.0.1/4000 && cat <&3) 2>/dev/null || true; sleep 0.5; done
 			          echo done
 		END
 	)
@@ -302,6 +304,38 @@ out_of_reach() {
 	verdict "C21 the forwarder, from a service and from a step" $open $held "$log"$'\n'"$out"
 }
 
+# ---- a container and what stepcell keeps ----
+
+# A policy grants a folder of the host, and in it, or around it, lies the state home, with every filter.
+state_as_a_volume() {
+	local dir place held=0 open=1 out volumes=0
+	mkdir -p "$tmp/apart"
+	chmod 777 "$tmp/apart"
+	ln -sfn "$STEPCELL_HOME/cache" "$tmp/link"
+	for place in "$tmp/apart" "$tmp" "$STEPCELL_HOME" "$STEPCELL_HOME/cache" "$tmp/link"; do
+		volumes=$((volumes + 1))
+		dir=$(repository "volume$volumes" <<-END
+			on: push
+			jobs:
+			  a:
+			    runs-on: ubuntu-latest
+			    container: { image: "box:1", volumes: ["$place:/v"] }
+			    steps:
+			      - run: echo forged >/v/written
+		END
+		)
+		sed "s|^volumes:.*|volumes: ['$place:rw']|" "$top/policies/default.yml" >"$dir.yml"
+		out=$(run "$dir" --policy "$dir.yml")
+		if [ "$place" = "$tmp/apart" ]; then
+			[ "$(cat "$place/written" 2>/dev/null)" = forged ] && open=0
+		elif [ -e "$place/written" ] || ! grep -q "own state is in" <<<"$out"; then
+			held=1
+			break
+		fi
+	done
+	verdict "filters: where they are kept, as a container's volume" $open $held "$place: $out"
+}
+
 # ---- what is left ----
 
 # holders NAMESPACE: the processes that are in it, and the descriptors that hold it.
@@ -341,6 +375,7 @@ other_ports
 same_ports
 flood
 out_of_reach
+state_as_a_volume
 nothing_left
 
 mkdir -p "$tmp/share/tests/e2e"

@@ -65,7 +65,7 @@ E2E := $(wildcard tests/e2e/$(T).bats)
 # What takes longest begins first: else all the others have ended, and one processor waits for it.
 first = $(filter $(1),$(2)) $(filter-out $(1),$(2))
 E2E_LONG := $(call first,%/demo.bats %/image.bats %/pipeline.bats,$(wildcard tests/e2e/long/$(T).bats))
-ESCAPE := $(call first,%/terminals.sh %/exhaust.sh %/services.sh,$(wildcard tests/escape/$(T).sh))
+ESCAPE := $(call first,%/terminals.sh %/exhaust.sh %/services.sh,$(wildcard tests/escape/*.sh))
 
 STEPCELL := $(abspath $(BUILD)/stepcell)
 # Half of what end-to-end tests and attacks take they wait for signals, registries and clocks: one more

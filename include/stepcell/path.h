@@ -34,6 +34,7 @@ int mkdir_all(const char *path, mode_t mode, struct err *err);
  * An ext4 without a journal, as virtual machines have it that are thrown away,
  * looks for an inode close by, and at each that was freed there in the last
  * minutes: files made where a tree was removed before take ten times as long.
+ * A hint: where it cannot be given (`dir` may be -1), all works as before.
  */
 void dir_spread(int dir);
 

@@ -102,8 +102,8 @@ static int journal_open(struct journal *j, const char *home, struct err *err)
 
 	auto_fd int all = open(runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (all < 0 || !realpath(runs, real))
-		return err_sys(err, "cannot open '%s'", runs);
+	if (!realpath(runs, real))
+		return err_sys(err, "cannot resolve '%s'", runs);
 	dir_spread(all);
 
 	auto_fd int dir = run_dir_make(j, real, err);

@@ -11,7 +11,7 @@ versions=(3.9 3.10 3.11 3.12 3.13)
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../../.." || return 1
 	export STEPCELL_HOME=$BATS_FILE_TMPDIR/home built=$BATS_FILE_TMPDIR/built said=$BATS_FILE_TMPDIR/said
-	local project=$BATS_FILE_TMPDIR/project version
+	local project=$BATS_FILE_TMPDIR/project version code=0
 	local workflow=$project/.github/workflows/versions.yml
 	toolchain python-3.11 || return 1
 	for version in "${versions[@]}"; do
@@ -21,8 +21,8 @@ setup_file() {
 	cp -R tests/projects/abi "$project"
 	sed -i "s/python-version: \[.*/python-version: [$(sed "s/.*/'&', /" "$built" | tr -d '\n')]/" "$workflow"
 	timeout 900 "$STEPCELL" run -C "$project" -W "$workflow" -e workflow_dispatch \
-		--image python-3.11 --parallel 2 >"$said" 2>&1 </dev/null
-	echo $? >"$said.code"
+		--image python-3.11 --parallel 2 >"$said" 2>&1 </dev/null || code=$?
+	echo $code >"$said.code"
 }
 
 setup() {
